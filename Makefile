@@ -1,0 +1,33 @@
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test check prove bench docs
+
+demo: .venv/ready  ## payments on SQLite: submit ACH files, settle, show the books
+	$(BIN)/python -m ropewalk demo $(DEMO)
+
+test: .venv/ready  ## every test
+	$(BIN)/python -m pytest -q -n 2 $(TEST)
+
+check: .venv/ready  ## format, lint, types, layers, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q -n 2
+
+prove: .venv/ready  ## simulate payments under faults: make prove SEEDS=1000
+	$(BIN)/python -m ropewalk prove payments --seeds $(or $(SEEDS),1000)
+
+bench: .venv/ready  ## measure: a table, a JSON file and a picture
+	$(BIN)/python -m benchmarks $(BENCH)
+
+docs: .venv/ready  ## write the generated reference again
+	$(BIN)/python -m ropewalk.cli.reference docs/reference
+
+.venv/ready: constraints.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Ropewalk needs Python 3.11 or newer: make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@

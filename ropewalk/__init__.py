@@ -1,0 +1,1 @@
+"""Ropewalk: choose, build and prove distributed systems in Python."""

@@ -1,0 +1,1 @@
+"""The pure heart: no disk, network, clock or randomness is reached from here."""
