@@ -1,0 +1,141 @@
+"""Keyed machines: a service as one pure function over one typed command at a time.
+
+You write `apply(state, entry)`. It reads the state (a mapping from key to value) and answers with an `Applied`: the
+reply, the values to write, and timers to set. It changes nothing itself, so a refusal is simply an answer without
+writes. Commands, values and replies are msgspec structs; commands are told apart by their tag.
+
+Promise:    `apply` sees the writes of every command before it; timers fire in the order of their time, then of their
+            setting, each once.
+Checked by: tests/core/test_keyed.py, ropewalk.proving.conformance (machine checks)
+"""
+
+import heapq
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from typing import Generic, TypeVar
+
+import msgspec
+
+from ropewalk.core.chain import Position
+from ropewalk.core.codec import checksum, encode_value
+from ropewalk.core.effects import Effect
+from ropewalk.core.limits import TIMERS_FIRED_MAX
+from ropewalk.core.machine import Batch, Outcome, Saved
+from ropewalk.errors import Damaged, Rejected
+
+V = TypeVar("V")
+C = TypeVar("C")
+
+
+class Entry(msgspec.Struct, Generic[C], frozen=True, gc=False):
+    """One command, with the time (nanoseconds since 1970, UTC) and the log position at which it is applied."""
+
+    command: C
+    time_ns: int
+    position: Position
+
+
+class Applied(msgspec.Struct, Generic[V], frozen=True, gc=False):
+    """What a command does: its reply, the values it writes (None deletes the key), the timers it sets."""
+
+    reply: object
+    writes: Mapping[str, V | None] = msgspec.field(default_factory=dict)
+    effects: Sequence[Effect] = ()
+
+
+Timer = tuple[int, int, bytes]
+"""Time in nanoseconds, number of its setting, encoded command."""
+
+
+class KeyedMachine(Generic[V, C]):
+    """A machine from a pure function.
+
+    `commands` is a struct type or a union of tagged ones, `value` the type of the state's values, `reply` that of
+    replies. `queries` answer read-only questions. `state` is where values are kept: a dict, unless they outgrow
+    memory.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        commands: type[C],
+        value: type[V],
+        apply: Callable[[Mapping[str, V], Entry[C]], Applied[V]],
+        check: Callable[[Mapping[str, V]], None] = lambda _: None,
+        version: int = 1,
+        state: MutableMapping[str, V] | None = None,
+    ) -> None:
+        self.name = name
+        self.version = version
+        self.remembers_requests = False
+        self._apply = apply
+        self._check = check
+        self._state: MutableMapping[str, V] = {} if state is None else state
+        self._commands: msgspec.msgpack.Decoder[C] = msgspec.msgpack.Decoder(commands)
+        self._items = msgspec.msgpack.Decoder(list[tuple[str, value]])  # type: ignore[valid-type]
+        self._timers: list[Timer] = []
+        self._timers_set = 0
+
+    def vet(self, command: bytes) -> None:
+        """Raise Rejected if the command is not one of this machine's."""
+        try:
+            self._commands.decode(command)
+        except msgspec.DecodeError as error:
+            raise Rejected(f"{self.name} can't read this command: {error}") from error
+
+    def apply(self, batch: Batch) -> Outcome:
+        """Fire the timers that are due, then apply each request's command."""
+        self._fire_due(batch)
+        replies = []
+        for request in batch.requests:
+            replies.append(encode_value(self._step(request.command, batch)))
+        return Outcome(replies, self._timers[0][0] if self._timers else None)
+
+    def read(self, query: bytes) -> bytes:
+        """The encoded value of the key `query` (UTF-8), or the encoded None."""
+        return encode_value(self._state.get(query.decode()))
+
+    def save(self) -> Saved:
+        """Items in key order, so equal states give equal bytes."""
+        items = [(key, self._state[key]) for key in sorted(self._state)]
+        timers = (sorted(self._timers), self._timers_set)
+        return Saved({"items": encode_value(items), "timers": encode_value(timers)})
+
+    def load(self, parts: Mapping[str, bytes | memoryview]) -> None:
+        """Become what was saved."""
+        self._state.clear()
+        self._state.update(self._items.decode(parts["items"]))
+        self._timers, self._timers_set = msgspec.msgpack.decode(parts["timers"], type=tuple[list[Timer], int])
+
+    def digest(self) -> bytes:
+        """16 bytes of the whole state."""
+        return checksum(*self.save().parts.values())
+
+    def check(self) -> None:
+        """Run the service's own check."""
+        self._check(self._state)
+
+    def _step(self, command: bytes, batch: Batch) -> object:
+        try:
+            decoded = self._commands.decode(command)
+        except msgspec.DecodeError as error:
+            raise Damaged(
+                f"{self.name}: a command in the record at position {batch.position} can't be read ({error}); "
+                "nothing was skipped: start the newer program that wrote it"
+            ) from error
+        applied = self._apply(self._state, Entry(decoded, batch.time_ns, batch.position))
+        for key, value in applied.writes.items():
+            if value is None:
+                self._state.pop(key, None)
+            else:
+                self._state[key] = value
+        for effect in applied.effects:
+            self._timers_set += 1
+            heapq.heappush(self._timers, (effect.time_ns, self._timers_set, encode_value(effect.command)))
+        return applied.reply
+
+    def _fire_due(self, batch: Batch) -> None:
+        for _ in range(TIMERS_FIRED_MAX):
+            if not self._timers or self._timers[0][0] > batch.time_ns:
+                return
+            self._step(heapq.heappop(self._timers)[2], batch)

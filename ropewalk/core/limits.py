@@ -1,0 +1,55 @@
+"""Every bound of Ropewalk, in one place, with its reason; the relations between them are checked on import.
+
+Reaching a bound is never silent: it is a `NotAccepted` with the number in it, or a reply that names it.
+
+Checked by: tests/core/test_limits.py
+"""
+
+from typing import Final
+
+from ropewalk.errors import invariant
+
+COMMAND_BYTES_MAX: Final = 1_048_576 + 4_096
+"""One command. 8,190 transfers of 128 bytes are 1,048,320; the rest is for what surrounds them."""
+
+BATCH_BYTES_MAX: Final = 2 * COMMAND_BYTES_MAX
+"""One record's commands. Larger batches gain nothing: a disk is at its full rate from about 1 MiB."""
+
+BATCH_REQUESTS_MAX: Final = 8_192
+"""Requests in one record, so that one record is applied within some milliseconds."""
+
+QUEUE_REQUESTS_MAX: Final = 65_536
+"""Requests accepted and not yet answered, of one partition. Past it the answer is `NotAccepted`, at once."""
+
+QUEUE_BYTES_MAX: Final = 64 * 1_048_576
+"""The same bound in bytes."""
+
+SESSION_REQUESTS: Final = 100_000
+"""Request ids that a partition remembers the answers of, where the machine keeps none itself."""
+
+READ_RECORDS_MAX: Final = 64
+"""Records that one read of the log asks for, so that a replay holds at most 128 MiB."""
+
+SNAPSHOT_LOG_BYTES: Final = 256 * 1_048_576
+"""A snapshot is taken when this much has been appended since the last: it bounds recovery to about a second."""
+
+SNAPSHOTS_KEPT: Final = 2
+"""The newest, and one to fall back to when it is damaged. The log is trimmed behind the older one."""
+
+TIMERS_FIRED_MAX: Final = 1_024
+"""Timers that one entry fires; the rest fire with the next entry, so that no entry is without bound."""
+
+PARTITIONS_MAX: Final = 1_024
+"""Partitions of one service."""
+
+APPEND_RETRY_DELAYS_S: Final = (0.001, 0.01, 0.05, 0.2, 1.0)
+"""Pauses between attempts to append the same record; the last one repeats until the partition stops."""
+
+DEADLINE_DEFAULT_S: Final = 30.0
+"""How long a caller waits who did not say."""
+
+invariant(COMMAND_BYTES_MAX <= BATCH_BYTES_MAX, "a batch holds the largest command")
+invariant(BATCH_BYTES_MAX <= QUEUE_BYTES_MAX, "a queue holds a batch")
+invariant(BATCH_REQUESTS_MAX <= QUEUE_REQUESTS_MAX, "a queue holds a batch of requests")
+invariant(BATCH_REQUESTS_MAX <= SESSION_REQUESTS, "a request repeated in the next batch is remembered")
+invariant(SNAPSHOTS_KEPT >= 2, "there is a snapshot to fall back to")

@@ -1,0 +1,102 @@
+"""The machine port: a deterministic state machine that one partition drives with one log.
+
+A machine has no I/O, clock or randomness of its own. It is told the time by the record, and answers a record with
+one reply a request. There are two ways to write one: *batched*, which implements this port itself (the ledger, on
+arrays), and *keyed*, a pure function over one command at a time (`ropewalk.core.keyed`).
+
+Promise:    the same batches in the same order give the same replies and the same digest, in any process.
+Not given:  anything about what `apply` does when it raises: the partition stops.
+Checked by: ropewalk.proving.conformance (machine checks), tests/core/test_keyed.py
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from ropewalk.core.chain import Position
+
+
+class Request(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One caller's command, as bytes: `id` (16 bytes) is the same when the caller repeats it."""
+
+    id: bytes
+    command: bytes
+
+
+class Batch(msgspec.Struct, frozen=True, gc=False):
+    """A record that counted, as a machine sees it.
+
+    `time_ns` (nanoseconds since 1970, UTC) was proposed by the leader and never falls from one batch to the next.
+    """
+
+    position: Position
+    time_ns: int
+    requests: Sequence[Request]
+
+
+class Outcome(msgspec.Struct, frozen=True, gc=False):
+    """What a machine answers to a batch: one reply a request, in order.
+
+    `wakes_at_ns`: the time at which the machine wants a batch though nobody asks anything (a timer is due).
+    """
+
+    replies: Sequence[bytes]
+    wakes_at_ns: int | None = None
+
+
+class Saved(msgspec.Struct, frozen=True):
+    """A machine's state at one moment: `parts` are copies, by name; `blobs` name what it needs on its shelf."""
+
+    parts: Mapping[str, bytes | memoryview]
+    blobs: Sequence[str] = ()
+
+
+class Machine(Protocol):
+    """What a partition drives."""
+
+    @property
+    def name(self) -> str:
+        """The service's name, for messages."""
+        ...
+
+    @property
+    def version(self) -> int:
+        """The newest version of a record that this machine knows; a newer one stops the partition."""
+        ...
+
+    @property
+    def remembers_requests(self) -> bool:
+        """True if the machine itself answers a repeated request as it did the first time."""
+        ...
+
+    def vet(self, command: bytes) -> None:
+        """Raise Rejected if the command can't be read. Asked before it is written to the log."""
+        ...
+
+    def apply(self, batch: Batch) -> Outcome:
+        """Change the state by `batch` and answer each of its requests."""
+        ...
+
+    def read(self, query: bytes) -> bytes:
+        """Answer a question without changing anything.
+
+        Raises Rejected if the question can't be read.
+        """
+        ...
+
+    def save(self) -> Saved:
+        """Return the state at this moment, in parts that later batches do not change."""
+        ...
+
+    def load(self, parts: Mapping[str, bytes | memoryview]) -> None:
+        """Become the state that `save` returned; blobs are on the shelf again."""
+        ...
+
+    def digest(self) -> bytes:
+        """Return 16 bytes that are equal if and only if the states are."""
+        ...
+
+    def check(self) -> None:
+        """Raise Bug if an invariant of the state is false. Cheap enough for every batch of a test."""
+        ...

@@ -1,0 +1,1 @@
+"""What holds state: the log port, snapshots, the shelf of immutable blobs, read levels."""

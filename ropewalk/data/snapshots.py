@@ -1,0 +1,108 @@
+"""Snapshots: a partition's state at one position, kept so that recovery reads the newest good one and then the tail.
+
+    put(P) ──► named parts, each with a checksum, and the names and checksums of the blobs it needs
+    newest_good() ──► the newest whose every byte is what was written; a damaged one falls back to the one before
+
+Promise:    a snapshot is either whole or not there, whatever interrupts its writing.
+Checked by: ropewalk.proving.conformance (snapshot checks), tests/data/test_snapshots.py
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from ropewalk.core.chain import Position
+from ropewalk.core.codec import checksum, encode_value
+from ropewalk.core.machine import Saved
+from ropewalk.data.shelf import Shelf
+from ropewalk.errors import Damaged
+
+
+class Snapshots(Protocol):
+    """What an engine does to keep snapshots of one partition: whole byte strings by position."""
+
+    async def write(self, position: Position, parts: Sequence[bytes | memoryview]) -> None:
+        """Keep the joined `parts`, durable and all or nothing, replacing what was kept at that position."""
+        ...
+
+    async def read(self, position: Position) -> bytes:
+        """Return what was kept. Raises Damaged if it can't be read."""
+        ...
+
+    async def positions(self) -> Sequence[Position]:
+        """The positions of all that are kept, rising."""
+        ...
+
+    async def remove(self, position: Position) -> None:
+        """Forget one. Harmless if it is not there."""
+        ...
+
+
+class _Manifest(msgspec.Struct, frozen=True):
+    """The head of a stored snapshot: for each part and for each blob it needs: name, length in bytes, checksum."""
+
+    position: int
+    digest: bytes
+    parts: Sequence[tuple[str, int, bytes]]
+    blobs: Sequence[tuple[str, int, bytes]]
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """One that was read back and found good."""
+
+    position: Position
+    digest: bytes
+    parts: Mapping[str, memoryview]
+    blobs: Sequence[tuple[str, int, bytes]]
+
+
+_LENGTH_BYTES = 8
+
+
+async def write_snapshot(store: Snapshots, shelf: Shelf, *, position: Position, digest: bytes, saved: Saved) -> None:
+    """Keep `saved` as the state at `position`; its blobs are durable before it is."""
+    blobs = [(name, len(shelf.get(name)), shelf.sync(name)) for name in saved.blobs]
+    parts = [(name, len(memoryview(part).cast("B")), checksum(part)) for name, part in saved.parts.items()]
+    manifest = encode_value(_Manifest(position, digest, parts, blobs))
+    head = len(manifest).to_bytes(_LENGTH_BYTES, "little") + checksum(manifest) + manifest
+    await store.write(position, [head, *saved.parts.values()])
+
+
+async def read_snapshot(store: Snapshots, shelf: Shelf, position: Position) -> Snapshot:
+    """Read one back. Raises Damaged, saying what is wrong, unless every byte is what was written."""
+    stored = memoryview(await store.read(position))
+    where = f"the snapshot at position {position}"
+    start = _LENGTH_BYTES + 16
+    end = start + int.from_bytes(stored[:_LENGTH_BYTES], "little")
+    if len(stored) < end or checksum(stored[start:end]) != stored[_LENGTH_BYTES:start]:
+        raise Damaged(f"{where} has a damaged head")
+    manifest = msgspec.msgpack.decode(stored[start:end], type=_Manifest)
+    parts: dict[str, memoryview] = {}
+    for name, length, expected in manifest.parts:
+        parts[name] = stored[end : end + length]
+        end += length
+        if checksum(parts[name]) != expected:
+            raise Damaged(f"{where} has a damaged part {name!r}")
+    for name, length, _ in manifest.blobs:
+        if len(_blob(shelf, name, where)) != length:
+            raise Damaged(f"{where} needs the blob {name!r} with {length} bytes, and it has another length")
+    return Snapshot(position, manifest.digest, parts, manifest.blobs)
+
+
+def check_blobs(shelf: Shelf, snapshot: Snapshot) -> None:
+    """Read every byte of a snapshot's blobs. Raises Damaged at the first that is not what was written.
+
+    Apart from `read_snapshot` because it takes a second a gigabyte, and a restart should not wait for it.
+    """
+    where = f"the snapshot at position {snapshot.position}"
+    for name, _, expected in snapshot.blobs:
+        if checksum(_blob(shelf, name, where)) != expected:
+            raise Damaged(f"{where} needs the blob {name!r}, which is damaged: restore it from a backup")
+
+
+def _blob(shelf: Shelf, name: str, where: str) -> memoryview:
+    try:
+        return shelf.get(name)
+    except KeyError:
+        raise Damaged(f"{where} needs the blob {name!r}, which is not on the shelf") from None

@@ -1,0 +1,145 @@
+"""Snapshots and shelf as files in a folder, and the lock that keeps a second process out.
+
+Durability: a snapshot is written under another name, synced, renamed, and the folder synced; a crash leaves the old
+state or the new one. A blob of the shelf is durable after `sync`.
+"""
+
+import asyncio
+import fcntl
+import mmap
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from ropewalk.core.chain import Position
+from ropewalk.core.codec import checksum
+from ropewalk.errors import Damaged, NotAccepted, Rejected
+
+_SNAPSHOT = re.compile(r"(\d{20})\.snapshot")
+_BLOB_NAME = re.compile(r"[A-Za-z0-9._-]+")
+
+
+class FolderLock:
+    """One process at a time in a folder, by flock(2): the system lets go of it however the process ends."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(self._descriptor, 32).decode(errors="replace") or "unknown"
+            os.close(self._descriptor)
+            raise Rejected(
+                f"{folder} is in use by process {holder}: stop that one first, or choose another folder"
+            ) from None
+        os.ftruncate(self._descriptor, 0)
+        os.write(self._descriptor, str(os.getpid()).encode())
+
+    def release(self) -> None:
+        """Let the next one in."""
+        os.close(self._descriptor)
+
+
+class FileSnapshots:
+    """One file a snapshot, named by its position."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+
+    async def write(self, position: Position, parts: Sequence[bytes | memoryview]) -> None:
+        try:
+            await asyncio.to_thread(_write_durably, self._path(position), parts)
+        except OSError as error:
+            raise NotAccepted(f"the snapshot at position {position} was not written: {error}") from error
+
+    async def read(self, position: Position) -> bytes:
+        try:
+            return await asyncio.to_thread(self._path(position).read_bytes)
+        except OSError as error:
+            raise Damaged(f"the snapshot at position {position} can't be read: {error}") from error
+
+    async def positions(self) -> Sequence[Position]:
+        found = (_SNAPSHOT.fullmatch(path.name) for path in self._folder.iterdir())
+        return sorted(Position(int(match[1])) for match in found if match)
+
+    async def remove(self, position: Position) -> None:
+        self._path(position).unlink(missing_ok=True)
+
+    def _path(self, position: Position) -> Path:
+        return self._folder / f"{position:020}.snapshot"
+
+
+class FileShelf:
+    """One file a blob, read through memory maps."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._maps: dict[str, memoryview] = {}
+        self._synced: dict[str, bytes] = {}
+
+    def put(self, name: str, content: bytes | memoryview) -> None:
+        # Replaced by rename, so that maps of the earlier file stay what they were.
+        temporary = self._path(name).with_suffix(".new")
+        temporary.write_bytes(content)
+        temporary.rename(self._path(name))
+        self._maps.pop(name, None)
+        self._synced.pop(name, None)
+
+    def get(self, name: str) -> memoryview:
+        if name not in self._maps:
+            self._maps[name] = _map(self._path(name))
+        return self._maps[name]
+
+    def remove(self, name: str) -> None:
+        self._maps.pop(name, None)
+        self._synced.pop(name, None)
+        self._path(name).unlink(missing_ok=True)
+
+    def names(self) -> list[str]:
+        return sorted(path.stem for path in self._folder.glob("*.blob"))
+
+    def sync(self, name: str) -> bytes:
+        if name not in self._synced:
+            digest = checksum(self.get(name))
+            _sync_path(self._path(name))
+            _sync_path(self._folder)
+            self._synced[name] = digest
+        return self._synced[name]
+
+    def _path(self, name: str) -> Path:
+        if not _BLOB_NAME.fullmatch(name):
+            raise Rejected(f"not a blob name: {name!r}; use letters, digits, dot, dash and underscore")
+        return self._folder / f"{name}.blob"
+
+
+def _write_durably(path: Path, parts: Sequence[bytes | memoryview]) -> None:
+    temporary = path.with_suffix(".new")
+    with temporary.open("wb") as file:
+        for part in parts:
+            file.write(part)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.rename(path)
+    _sync_path(path.parent)
+
+
+def _sync_path(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _map(path: Path) -> memoryview:
+    try:
+        with path.open("rb") as file:
+            if os.fstat(file.fileno()).st_size == 0:
+                return memoryview(b"")
+            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    except FileNotFoundError:
+        raise KeyError(path.stem) from None

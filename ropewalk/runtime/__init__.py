@@ -1,0 +1,1 @@
+"""The one loop that joins the ports to a partition, and the service and node around it."""

@@ -1,0 +1,125 @@
+"""Keyed machines behind a partition: writes, refusals, timers, repeats."""
+
+from collections.abc import Mapping
+
+import msgspec
+import pytest
+
+from ropewalk.core.chain import Position
+from ropewalk.core.codec import Kind, Record, encode_record, encode_value
+from ropewalk.core.effects import At
+from ropewalk.core.keyed import Applied, Entry, KeyedMachine
+from ropewalk.core.machine import Batch, Request
+from ropewalk.core.partition import Partition
+from ropewalk.errors import Damaged, Rejected
+
+
+class Add(msgspec.Struct, frozen=True, tag=True):
+    key: str
+    amount: int
+
+
+class AddLater(msgspec.Struct, frozen=True, tag=True):
+    key: str
+    amount: int
+    at_ns: int
+
+
+def apply(state: Mapping[str, int], entry: Entry[Add | AddLater]) -> Applied[int]:
+    match entry.command:
+        case Add(key, amount):
+            if amount < 0:
+                return Applied("amount_negative")
+            total = state.get(key, 0) + amount
+            return Applied(total, {key: total})
+        case AddLater(key, amount, at_ns):
+            return Applied("set", effects=[At(at_ns, Add(key, amount))])
+
+
+def counter() -> KeyedMachine[int, Add | AddLater]:
+    return KeyedMachine("counter", commands=Add | AddLater, value=int, apply=apply)  # type: ignore[arg-type]
+
+
+def batch(time_ns: int, *commands: msgspec.Struct) -> Batch:
+    requests = [Request(bytes(16), encode_value(command)) for command in commands]
+    return Batch(Position(1), time_ns, requests)
+
+
+def replies(machine: KeyedMachine[int, Add | AddLater], given: Batch) -> list[object]:
+    return [msgspec.msgpack.decode(reply) for reply in machine.apply(given).replies]
+
+
+def test_a_command_sees_the_writes_of_those_before_it() -> None:
+    assert replies(counter(), batch(1, Add("a", 2), Add("a", 3))) == [2, 5]
+
+
+def test_a_refused_command_changes_nothing() -> None:
+    machine = counter()
+    before = machine.digest()
+    assert replies(machine, batch(1, Add("a", -1))) == ["amount_negative"]
+    assert machine.digest() == before
+
+
+def test_timers_fire_once_in_the_order_of_their_time() -> None:
+    machine = counter()
+    assert machine.apply(batch(1, AddLater("a", 5, 30), AddLater("a", 1, 20))).wakes_at_ns == 20
+    assert machine.apply(batch(20)).wakes_at_ns == 30
+    assert machine.apply(batch(100)).wakes_at_ns is None
+    assert replies(machine, batch(101, Add("a", 0))) == [6]
+
+
+def test_a_command_that_can_not_be_read_is_rejected_before_it_is_written() -> None:
+    with pytest.raises(Rejected, match="counter can't read this command"):
+        counter().vet(encode_value({"type": "Multiply"}))
+
+
+def test_saving_and_loading_gives_the_same_state() -> None:
+    machine, other = counter(), counter()
+    machine.apply(batch(1, Add("b", 2), Add("a", 3), AddLater("a", 1, 50)))
+    other.load(machine.save().parts)
+    assert other.digest() == machine.digest()
+    assert other.apply(batch(60)) == machine.apply(batch(60))
+
+
+def record(kind: Kind, partition: Partition, *requests: Request, term: int = 1) -> bytes:
+    payload, _ = encode_record(Record(kind, 1, term, 10, partition.head, bytes(16), requests))
+    return payload
+
+
+def feed(partition: Partition, payload: bytes) -> list[object] | None:
+    stored = partition.admit(Position(partition.read_through + 1), payload)
+    return None if stored is None else [msgspec.msgpack.decode(r) for r in partition.apply(stored)]
+
+
+def test_a_repeated_request_gets_the_first_answer_and_takes_effect_once() -> None:
+    partition = Partition(counter())
+    request = Request(b"r" * 16, encode_value(Add("a", 5)))
+    feed(partition, record(Kind.TERM, partition))
+    assert feed(partition, record(Kind.BATCH, partition, request, request)) == [5, 5]
+    assert feed(partition, record(Kind.BATCH, partition, request)) == [5]
+
+
+def test_a_repeated_or_deposed_record_is_skipped() -> None:
+    partition = Partition(counter())
+    feed(partition, record(Kind.TERM, partition))
+    once = record(Kind.BATCH, partition, Request(b"r" * 16, encode_value(Add("a", 5))))
+    assert feed(partition, once) == [5]
+    assert feed(partition, once) is None
+
+
+def test_a_damaged_record_stops_the_partition_with_its_place() -> None:
+    partition = Partition(counter())
+    payload = bytearray(record(Kind.TERM, partition))
+    payload[40] ^= 1
+    with pytest.raises(Damaged, match="record at position 1 is damaged"):
+        feed(partition, bytes(payload))
+
+
+def test_a_snapshot_continues_as_the_original_does() -> None:
+    partition, restored = Partition(counter()), Partition(counter())
+    feed(partition, record(Kind.TERM, partition))
+    request = Request(b"r" * 16, encode_value(Add("a", 5)))
+    feed(partition, record(Kind.BATCH, partition, request))
+    restored.load(partition.save().parts)
+    assert restored.digest() == partition.digest()
+    assert feed(restored, record(Kind.BATCH, restored, request)) == [5]
