@@ -66,9 +66,24 @@ def encode_value(value: object) -> bytes:
     return _VALUE_ENCODER.encode(value)
 
 
+class Checksum:
+    """BLAKE2b (RFC 7693) with 16 bytes, in pieces: twice as fast as SHA-256 and in the standard library."""
+
+    def __init__(self) -> None:
+        self._state = hashlib.blake2b(digest_size=_CHECKSUM_BYTES)
+
+    def update(self, piece: bytes | memoryview) -> None:
+        """Add a piece."""
+        self._state.update(piece)
+
+    def digest(self) -> bytes:
+        """The 16 bytes for all pieces so far."""
+        return self._state.digest()
+
+
 def checksum(*parts: bytes | memoryview) -> bytes:
-    """BLAKE2b (RFC 7693) of the parts, 16 bytes: twice as fast as SHA-256 and in the standard library."""
-    state = hashlib.blake2b(digest_size=_CHECKSUM_BYTES)
+    """The 16-byte checksum of the parts joined."""
+    state = Checksum()
     for part in parts:
         state.update(part)
     return state.digest()

@@ -67,7 +67,6 @@ class KeyedMachine(Generic[V, C]):
     ) -> None:
         self.name = name
         self.version = version
-        self.remembers_requests = False
         self._apply = apply
         self._check = check
         self._state: MutableMapping[str, V] = {} if state is None else state

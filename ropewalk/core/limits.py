@@ -25,7 +25,10 @@ QUEUE_BYTES_MAX: Final = 64 * 1_048_576
 """The same bound in bytes."""
 
 SESSION_REQUESTS: Final = 100_000
-"""Request ids that a partition remembers the answers of, where the machine keeps none itself."""
+"""Request ids that a partition remembers the answers of."""
+
+SESSION_BYTES: Final = 64 * 1_048_576
+"""The same bound in bytes of answers, for services whose answers are large."""
 
 READ_RECORDS_MAX: Final = 64
 """Records that one read of the log asks for, so that a replay holds at most 128 MiB."""

@@ -10,11 +10,14 @@ Checked by: ropewalk.proving.conformance (machine checks), tests/core/test_keyed
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
 from ropewalk.core.chain import Position
+
+NO_ID: Final = bytes(16)
+"""The request id of a caller who needs no answer repeated: the command is harmless twice, or carries its own ids."""
 
 
 class Request(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -63,11 +66,6 @@ class Machine(Protocol):
     @property
     def version(self) -> int:
         """The newest version of a record that this machine knows; a newer one stops the partition."""
-        ...
-
-    @property
-    def remembers_requests(self) -> bool:
-        """True if the machine itself answers a repeated request as it did the first time."""
         ...
 
     def vet(self, command: bytes) -> None:

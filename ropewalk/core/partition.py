@@ -14,9 +14,9 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from ropewalk.core.chain import Head, Position, follow
-from ropewalk.core.codec import Kind, Stored, checksum, decode_record, encode_value
-from ropewalk.core.machine import Batch, Machine, Saved
-from ropewalk.core.sessions import Sessions
+from ropewalk.core.codec import Kind, Stored, checksum, encode_value
+from ropewalk.core.machine import Batch, Machine, Request, Saved
+from ropewalk.core.sessions import Reply, Sessions
 from ropewalk.errors import invariant
 
 
@@ -43,22 +43,19 @@ class Partition:
         self._term_applied = 0
         self._sessions = sessions or Sessions()
 
-    def admit(self, position: Position, payload: bytes) -> Stored | None:
-        """Read the next record of the log; return it if it counts.
-
-        Raises Damaged if it is not what was written, or was written by a newer program.
-        """
+    def admit(self, stored: Stored) -> bool:
+        """Take note of the next record of the log; return True if it counts, and so is to be applied."""
+        position = stored.link.position
         invariant(
             position == self.read_through + 1,
             "records are read in order and none is left out",
             position=position,
             read_through=self.read_through,
         )
-        stored = decode_record(position, payload, machine_version_max=self.machine.version)
         self.read_through = position
         head = follow(self.head, stored.link)
         if head is None:
-            return None
+            return False
         opens_term = stored.record.kind is Kind.TERM
         invariant(
             stored.record.term > self.term if opens_term else stored.record.term == self.term,
@@ -68,9 +65,9 @@ class Partition:
         )
         self.head = head
         self.term = stored.record.term
-        return stored
+        return True
 
-    def apply(self, stored: Stored) -> Sequence[bytes]:
+    def apply(self, stored: Stored) -> Sequence[Reply]:
         """Apply a record that counts and return one reply a request."""
         invariant(
             stored.link.follows == self.applied,
@@ -99,7 +96,7 @@ class Partition:
     def load(self, parts: Mapping[str, bytes | memoryview]) -> None:
         """Become what was saved; the next record to admit is the one behind its head."""
         saved = msgspec.msgpack.decode(parts["partition"], type=_Saved)
-        self._sessions.load(msgspec.msgpack.decode(parts["sessions"], type=list[tuple[bytes, bytes]]))
+        self._sessions.load(parts["sessions"])
         prefix = "machine."
         self.machine.load({n[len(prefix) :]: part for n, part in parts.items() if n.startswith(prefix)})
         self.head = self.applied = saved.head
@@ -115,18 +112,10 @@ class Partition:
             encode_value((self.applied, self.time_ns, self.wakes_at_ns)),
         )
 
-    def _answer(self, stored: Stored) -> Sequence[bytes]:
-        requests = stored.record.requests
-        if self.machine.remembers_requests:
+    def _answer(self, stored: Stored) -> Sequence[Reply]:
+        def apply(requests: Sequence[Request]) -> Sequence[bytes]:
             outcome = self.machine.apply(Batch(stored.link.position, self.time_ns, requests))
             self.wakes_at_ns = outcome.wakes_at_ns
             return outcome.replies
-        fresh = self._sessions.fresh(requests)
-        outcome = self.machine.apply(Batch(stored.link.position, self.time_ns, fresh))
-        self.wakes_at_ns = outcome.wakes_at_ns
-        self._sessions.remember(fresh, outcome.replies)
-        replies = (
-            outcome.replies if fresh is requests else [self._sessions.recall(request.id) for request in requests]
-        )
-        self._sessions.forget_old()
-        return replies
+
+        return self._sessions.answer(stored.record.requests, apply)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from ropewalk.core.chain import START, Position
 from ropewalk.core.codec import checksum
+from ropewalk.data.engine import Storage
 from ropewalk.data.log import LogRecord
 from ropewalk.errors import Damaged
 
@@ -85,3 +86,16 @@ class MemoryShelf:
 
     def sync(self, name: str) -> bytes:
         return checksum(self._blobs[name])
+
+
+class MemoryEngine:
+    """Storage by service and partition; opening it again gives the same, as a disk would."""
+
+    def __init__(self) -> None:
+        self._opened: dict[tuple[str, int], Storage] = {}
+
+    async def open(self, service: str, partition: int) -> Storage:
+        return self._opened.setdefault((service, partition), Storage(MemoryLog(), MemorySnapshots(), MemoryShelf()))
+
+    async def close(self) -> None:
+        pass

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from ropewalk.core.chain import START, Position
+from ropewalk.data.engine import Storage
 from ropewalk.data.log import LogRecord
+from ropewalk.engines.files import FileShelf, FileSnapshots, FolderLock
 from ropewalk.errors import Damaged, NotAccepted, OutcomeUnknown
 
 T = TypeVar("T")
@@ -119,3 +121,23 @@ class SqliteLog:
             self._database.execute("BEGIN")
             self._database.execute("DELETE FROM log WHERE position <= ?", (through,))
             self._database.execute("UPDATE trimmed SET through = max(through, ?)", (through,))
+
+
+class SqliteEngine:
+    """A folder of one process: `service/partition/` holds the log, the snapshots and the shelf."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = FolderLock(folder)
+        self._logs: list[SqliteLog] = []
+
+    async def open(self, service: str, partition: int) -> Storage:
+        folder = self._folder / service / f"{partition:04}"
+        log = SqliteLog(folder / "log.db")
+        self._logs.append(log)
+        return Storage(log, FileSnapshots(folder / "snapshots"), FileShelf(folder / "shelf"))
+
+    async def close(self) -> None:
+        for log in self._logs:
+            await log.close()
+        self._lock.release()

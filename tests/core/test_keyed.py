@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from ropewalk.core.chain import Position
-from ropewalk.core.codec import Kind, Record, encode_record, encode_value
+from ropewalk.core.codec import Kind, Record, decode_record, encode_record, encode_value
 from ropewalk.core.effects import At
 from ropewalk.core.keyed import Applied, Entry, KeyedMachine
 from ropewalk.core.machine import Batch, Request
@@ -87,8 +87,10 @@ def record(kind: Kind, partition: Partition, *requests: Request, term: int = 1) 
 
 
 def feed(partition: Partition, payload: bytes) -> list[object] | None:
-    stored = partition.admit(Position(partition.read_through + 1), payload)
-    return None if stored is None else [msgspec.msgpack.decode(r) for r in partition.apply(stored)]
+    stored = decode_record(Position(partition.read_through + 1), payload, machine_version_max=1)
+    if not partition.admit(stored):
+        return None
+    return [reply and msgspec.msgpack.decode(reply) for reply in partition.apply(stored)]
 
 
 def test_a_repeated_request_gets_the_first_answer_and_takes_effect_once() -> None:
@@ -97,6 +99,8 @@ def test_a_repeated_request_gets_the_first_answer_and_takes_effect_once() -> Non
     feed(partition, record(Kind.TERM, partition))
     assert feed(partition, record(Kind.BATCH, partition, request, request)) == [5, 5]
     assert feed(partition, record(Kind.BATCH, partition, request)) == [5]
+    other = Request(request.id, encode_value(Add("a", 6)))
+    assert feed(partition, record(Kind.BATCH, partition, request, other)) == [5, None]
 
 
 def test_a_repeated_or_deposed_record_is_skipped() -> None:
