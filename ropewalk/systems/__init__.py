@@ -1,0 +1,1 @@
+"""Industry systems, on the public API only: nothing here that a user's service could not do."""
