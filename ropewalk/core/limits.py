@@ -48,6 +48,9 @@ PARTITIONS_MAX: Final = 1_024
 APPEND_RETRY_DELAYS_S: Final = (0.001, 0.01, 0.05, 0.2, 1.0)
 """Pauses between attempts to append the same record; the last one repeats until the partition stops."""
 
+TERM_ATTEMPTS_MAX: Final = 8
+"""Times that a process tries to lead before it says that another does."""
+
 DEADLINE_DEFAULT_S: Final = 30.0
 """How long a caller waits who did not say."""
 

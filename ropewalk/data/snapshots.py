@@ -13,7 +13,7 @@ from typing import Protocol
 
 import msgspec
 
-from ropewalk.core.chain import Position
+from ropewalk.core.chain import NO_CHECKSUM, Position
 from ropewalk.core.codec import Checksum, checksum, encode_value
 from ropewalk.core.machine import Saved
 from ropewalk.data.shelf import Shelf
@@ -27,8 +27,8 @@ class Snapshots(Protocol):
         """Keep the joined `parts`, durable and all or nothing, replacing what was kept at that position."""
         ...
 
-    async def read(self, position: Position) -> bytes:
-        """Return what was kept. Raises Damaged if it can't be read."""
+    async def read(self, position: Position, *, bytes_max: int | None = None) -> bytes:
+        """Return what was kept, or only its first `bytes_max` bytes. Raises Damaged if it can't be read."""
         ...
 
     async def positions(self) -> Sequence[Position]:
@@ -57,6 +57,7 @@ class Snapshot(msgspec.Struct, frozen=True):
 
 
 _LENGTH_BYTES = 8
+_HEAD_BYTES = _LENGTH_BYTES + len(NO_CHECKSUM)
 _PIECE_BYTES = 1_048_576
 
 
@@ -71,13 +72,9 @@ async def write_snapshot(store: Snapshots, shelf: Shelf, *, position: Position, 
 
 async def read_snapshot(store: Snapshots, shelf: Shelf, position: Position) -> Snapshot:
     """Read one back. Raises Damaged, saying what is wrong, unless every byte is what was written."""
-    stored = memoryview(await store.read(position))
     where = f"the snapshot at position {position}"
-    start = _LENGTH_BYTES + 16
-    end = start + int.from_bytes(stored[:_LENGTH_BYTES], "little")
-    if len(stored) < end or checksum(stored[start:end]) != stored[_LENGTH_BYTES:start]:
-        raise Damaged(f"{where} has a damaged head")
-    manifest = msgspec.msgpack.decode(stored[start:end], type=_Manifest)
+    stored = memoryview(await store.read(position))
+    manifest, end = _manifest(stored, where)
     parts: dict[str, memoryview] = {}
     for name, length, expected in manifest.parts:
         parts[name] = stored[end : end + length]
@@ -88,6 +85,23 @@ async def read_snapshot(store: Snapshots, shelf: Shelf, position: Position) -> S
         if len(_blob(shelf, name, where)) != length:
             raise Damaged(f"{where} needs the blob {name!r} with {length} bytes, and it has another length")
     return Snapshot(position, parts, manifest.blobs)
+
+
+async def read_blob_names(store: Snapshots, position: Position) -> list[str]:
+    """The names of the blobs that a snapshot needs, without reading its parts. Raises Damaged if it can't tell."""
+    where = f"the snapshot at position {position}"
+    size = int.from_bytes((await store.read(position, bytes_max=_LENGTH_BYTES)), "little")
+    manifest, _ = _manifest(memoryview(await store.read(position, bytes_max=_HEAD_BYTES + size)), where)
+    return [name for name, _, _ in manifest.blobs]
+
+
+def _manifest(stored: memoryview, where: str) -> tuple[_Manifest, int]:
+    """The manifest at the beginning of `stored`, and where it ends."""
+    end = _HEAD_BYTES + int.from_bytes(stored[:_LENGTH_BYTES], "little")
+    body = stored[_HEAD_BYTES:end]
+    if len(stored) < end or checksum(body) != stored[_LENGTH_BYTES:_HEAD_BYTES]:
+        raise Damaged(f"{where} has a damaged head")
+    return msgspec.msgpack.decode(body, type=_Manifest), end
 
 
 async def check_blobs(shelf: Shelf, snapshot: Snapshot) -> None:

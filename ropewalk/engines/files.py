@@ -55,9 +55,9 @@ class FileSnapshots:
         except OSError as error:
             raise NotAccepted(f"the snapshot at position {position} was not written: {error}") from error
 
-    async def read(self, position: Position) -> bytes:
+    async def read(self, position: Position, *, bytes_max: int | None = None) -> bytes:
         try:
-            return await asyncio.to_thread(self._path(position).read_bytes)
+            return await asyncio.to_thread(_read, self._path(position), bytes_max)
         except OSError as error:
             raise Damaged(f"the snapshot at position {position} can't be read: {error}") from error
 
@@ -125,6 +125,11 @@ def _write_durably(path: Path, parts: Sequence[bytes | memoryview]) -> None:
         os.fsync(file.fileno())
     temporary.rename(path)
     _sync_path(path.parent)
+
+
+def _read(path: Path, bytes_max: int | None) -> bytes:
+    with path.open("rb") as file:
+        return file.read(-1 if bytes_max is None else bytes_max)
 
 
 def _sync_path(path: Path) -> None:

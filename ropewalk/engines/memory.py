@@ -54,10 +54,10 @@ class MemorySnapshots:
     async def write(self, position: Position, parts: Sequence[bytes | memoryview]) -> None:
         self._kept[position] = b"".join(parts)
 
-    async def read(self, position: Position) -> bytes:
+    async def read(self, position: Position, *, bytes_max: int | None = None) -> bytes:
         if position not in self._kept:
             raise Damaged(f"there is no snapshot at position {position}")
-        return self._kept[position]
+        return self._kept[position][:bytes_max]
 
     async def positions(self) -> Sequence[Position]:
         return sorted(self._kept)

@@ -19,41 +19,57 @@ from ropewalk.data.snapshots import read_snapshot
 from ropewalk.errors import Damaged
 
 
-class Recovered(msgspec.Struct, frozen=True):
-    """How a partition came back: from which snapshot (START if none), and what was wrong with newer ones."""
+class DamagedSnapshot(msgspec.Struct, frozen=True):
+    """One that could not be used, and why."""
 
-    snapshot: Position
-    damaged: list[str]
+    position: Position
+    reason: str
+
+
+class Recovered(msgspec.Struct, frozen=True):
+    """The snapshot that a partition came back from (START if none), and the newer ones that are damaged."""
+
+    position: Position
+    damaged: list[DamagedSnapshot]
 
 
 async def load_snapshot(partition: Partition, storage: Storage) -> Recovered:
     """Load the newest good snapshot into a new partition; leave it empty if there is none."""
-    damaged: list[str] = []
+    damaged: list[DamagedSnapshot] = []
     for position in reversed(await storage.snapshots.positions()):
         try:
             snapshot = await read_snapshot(storage.snapshots, storage.shelf, position)
         except Damaged as error:
-            damaged.append(str(error))
+            damaged.append(DamagedSnapshot(position, str(error)))
             continue
         partition.load(snapshot.parts)
         return Recovered(position, damaged)
     return Recovered(START, damaged)
 
 
-async def read_records(log: Log, *, after: Position, machine_version_max: int) -> AsyncIterator[Stored]:
-    """Yield the records behind `after` until there are no more. Raises Damaged at the first unsound one."""
-    while True:
-        records = await log.read(after=after, limit=READ_RECORDS_MAX)
+async def read_records(
+    log: Log, *, after: Position, machine_version_max: int, through: Position | None = None
+) -> AsyncIterator[tuple[Stored, int]]:
+    """Yield the records behind `after`, up to `through` or the end, each with its size in bytes.
+
+    Raises Damaged at the first that is not what was written.
+    """
+    while through is None or after < through:
+        limit = READ_RECORDS_MAX if through is None else min(READ_RECORDS_MAX, through - after)
+        records = await log.read(after=after, limit=limit)
         if not records:
             return
-        for record in records:
-            yield decode_record(record.position, record.payload, machine_version_max=machine_version_max)
+        for position, payload in records:
+            yield decode_record(position, payload, machine_version_max=machine_version_max), len(payload)
         after = records[-1].position
 
 
-async def catch_up(partition: Partition, log: Log) -> None:
-    """Apply what the log holds beyond what the partition has read."""
+async def catch_up(partition: Partition, log: Log) -> int:
+    """Apply what the log holds beyond what the partition has read, and return how many bytes that were."""
+    size = 0
     version = partition.machine.version
-    async for stored in read_records(log, after=partition.read_through, machine_version_max=version):
+    async for stored, record_bytes in read_records(log, after=partition.read_through, machine_version_max=version):
+        size += record_bytes
         if partition.admit(stored):
             partition.apply(stored)
+    return size

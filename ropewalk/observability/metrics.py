@@ -1,0 +1,40 @@
+"""The metrics of a partition, for Prometheus: updated once a record, so that they cost nothing a request.
+
+Durations are seconds, as Prometheus names them.
+
+Checked by: tests/runtime/test_leader.py, tests/runtime/test_edge.py
+"""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+REGISTRY = CollectorRegistry()
+
+_LABELS = ("service", "partition")
+_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+_REQUESTS = tuple(float(4**power) for power in range(8))
+
+_answered = Counter("ropewalk_requests_answered", "Requests answered.", _LABELS, registry=REGISTRY)
+_refused = Counter("ropewalk_requests_not_accepted", "Requests refused for now.", _LABELS, registry=REGISTRY)
+_append = Histogram(
+    "ropewalk_append_seconds", "Time to make a record durable.", _LABELS, buckets=_SECONDS, registry=REGISTRY
+)
+_apply = Histogram("ropewalk_apply_seconds", "Time to apply a record.", _LABELS, buckets=_SECONDS, registry=REGISTRY)
+_batch = Histogram("ropewalk_batch_requests", "Requests in a record.", _LABELS, buckets=_REQUESTS, registry=REGISTRY)
+_waiting = Gauge("ropewalk_waiting_requests", "Requests accepted and not yet answered.", _LABELS, registry=REGISTRY)
+_position = Gauge("ropewalk_applied_position", "Position of the last applied record.", _LABELS, registry=REGISTRY)
+_leads = Gauge("ropewalk_leads", "1 while this process leads the partition.", _LABELS, registry=REGISTRY)
+
+
+class PartitionMetrics:
+    """One partition's row in each metric."""
+
+    def __init__(self, service: str, partition: int) -> None:
+        labels = (service, str(partition))
+        self.answered = _answered.labels(*labels)
+        self.not_accepted = _refused.labels(*labels)
+        self.append_s = _append.labels(*labels)
+        self.apply_s = _apply.labels(*labels)
+        self.batch_requests = _batch.labels(*labels)
+        self.waiting_requests = _waiting.labels(*labels)
+        self.applied_position = _position.labels(*labels)
+        self.leads = _leads.labels(*labels)

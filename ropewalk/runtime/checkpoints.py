@@ -1,0 +1,57 @@
+"""When a partition's state is saved, how many snapshots are kept, and what may then be forgotten.
+
+    log      1 ─────────── 400 ─────────── 900 ──── 1000
+    kept                   S               S
+    trimmed  1 ─────────► 400              newest
+
+Promise:    the log holds every record behind the oldest kept snapshot, and the shelf every blob that a kept snapshot
+            needs, so that each kept snapshot alone is enough to recover.
+Checked by: tests/runtime/test_checkpoints.py, ropewalk.proving.world
+"""
+
+from ropewalk.core.chain import START, Position
+from ropewalk.core.limits import SNAPSHOTS_KEPT
+from ropewalk.core.machine import Saved
+from ropewalk.data.engine import Storage
+from ropewalk.data.snapshots import read_blob_names, write_snapshot
+from ropewalk.errors import Damaged
+
+
+class Checkpoints:
+    """The snapshots of one partition, and the log and shelf behind them."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self.newest = START
+
+    async def write(self, saved: Saved, position: Position) -> None:
+        """Keep `saved`, then forget what it makes superfluous."""
+        log, snapshots, shelf = self._storage
+        present = shelf.names()
+        await write_snapshot(snapshots, shelf, position=position, saved=saved)
+        self.newest = position
+        kept = await self._keep_newest()
+        if len(kept) < SNAPSHOTS_KEPT:
+            return
+        await log.trim(through=kept[0])
+        needed = await self._blobs_of(kept)
+        if needed is not None:
+            for name in present:
+                if name not in needed:
+                    shelf.remove(name)
+
+    async def _keep_newest(self) -> list[Position]:
+        positions = list(await self._storage.snapshots.positions())
+        for position in positions[:-SNAPSHOTS_KEPT]:
+            await self._storage.snapshots.remove(position)
+        return positions[-SNAPSHOTS_KEPT:]
+
+    async def _blobs_of(self, positions: list[Position]) -> set[str] | None:
+        """The blobs that any of these needs; None if that can't be read, and so nothing may be removed."""
+        needed: set[str] = set()
+        for position in positions:
+            try:
+                needed.update(await read_blob_names(self._storage.snapshots, position))
+            except Damaged:
+                return None
+        return needed

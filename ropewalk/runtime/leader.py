@@ -1,0 +1,378 @@
+"""The one loop: batch, append, admit, apply, reply.
+
+        calls ──► batch ──► append ─────────► admit ──► (next batch)
+                              │ meanwhile                │
+                              └ apply the one before     └► apply ──► reply
+
+While one append is under way the next batch fills (group commit) and the record before is applied, so the disk and
+the processor work at the same time. A reply is sent when its record counts and is applied. An append whose outcome
+is unknown is repeated with the same bytes: the chain skips all but the first.
+
+Promise:    an acknowledged request took effect, at the position told, and no later leader's state is without it; a
+            call that gets NotAccepted or Rejected has had no effect; what is accepted is answered.
+Not given:  that a request whose outcome is unknown had an effect, or had none.
+Checked by: tests/runtime/test_leader.py, ropewalk.proving.world
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+import msgspec
+
+from ropewalk.core.chain import Position
+from ropewalk.core.clock import VectorClock
+from ropewalk.core.codec import Kind, Stored
+from ropewalk.core.limits import DEADLINE_DEFAULT_S
+from ropewalk.core.machine import Machine, Request
+from ropewalk.core.partition import Partition
+from ropewalk.data.engine import Storage
+from ropewalk.data.reads import STRONG, AtLeast, ReadLevel, Stale
+from ropewalk.errors import NotAccepted, OutcomeUnknown, RopewalkError
+from ropewalk.observability.metrics import PartitionMetrics
+from ropewalk.observability.traces import Step, record_steps
+from ropewalk.runtime.calls import Answers, Bounds, Call, Calls
+from ropewalk.runtime.checkpoints import Checkpoints
+from ropewalk.runtime.readers import Readers
+from ropewalk.runtime.recovery import catch_up, load_snapshot
+from ropewalk.runtime.writer import Identity, Writer
+
+LOG = logging.getLogger("ropewalk")
+
+_SWEEP_S = 0.1
+_POLL_S = 0.01
+
+
+class ReadAnswer(msgspec.Struct, frozen=True, gc=False):
+    """What a read gets: the machine's answer, and the position of the state that gave it."""
+
+    answer: bytes
+    position: Position
+
+
+class _Written(msgspec.Struct, frozen=True):
+    """A record that counts and is not yet applied, the calls in it, and what it took to write it."""
+
+    stored: Stored
+    calls: Sequence[Call]
+    began_s: float
+    append: Step
+
+
+@asynccontextmanager
+async def lead(
+    machine: Machine,
+    storage: Storage,
+    identity: Identity,
+    *,
+    now_ns: Callable[[], int],
+    bounds: Bounds | None = None,
+) -> AsyncIterator["Leader"]:
+    """Recover a partition, open a term and lead it until the block ends; then answer what was accepted and stop.
+
+    `now_ns` is the time that is proposed to the machine. An error that leaves the block, or a cancellation, stops the
+    leader as a crash would: nothing that was acknowledged is lost, and what was accepted gets OutcomeUnknown.
+    Raises Damaged if what is stored can't be trusted, and NotAccepted if another process leads.
+    """
+    leader = Leader(machine, storage, identity, now_ns=now_ns, bounds=bounds or Bounds())
+    await leader.recover()
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(leader.run(tasks))
+            yield leader
+            await leader.stop()
+    except BaseExceptionGroup as group:
+        # The block's own error is what its writer expects to see, and not the group that carried it here.
+        if len(group.exceptions) > 1:
+            raise
+        raise group.exceptions[0] from None
+
+
+class Leader:
+    """Made by `lead`."""
+
+    def __init__(
+        self,
+        machine: Machine,
+        storage: Storage,
+        identity: Identity,
+        *,
+        now_ns: Callable[[], int],
+        bounds: Bounds,
+    ) -> None:
+        self.identity = identity
+        self.partition = Partition(machine)
+        self.metrics = PartitionMetrics(identity.service, identity.partition)
+        self.stopped_because: RopewalkError | None = None
+        self.snapshot_failure: RopewalkError | None = None
+        self._storage = storage
+        self._now_ns = now_ns
+        self._bounds = bounds
+        self._tasks: asyncio.TaskGroup
+        self._loop = asyncio.get_running_loop()
+        self._calls = Calls(bounds, now_s=self._loop.time)
+        self._writer = Writer(self.partition, storage.log, identity, now_ns=now_ns)
+        self._checkpoints = Checkpoints(storage)
+        self._log_bytes = 0
+        self._saving = False
+        self._stopping = False
+        self._drained = False
+        self._ended = asyncio.Event()
+        self._sweep: asyncio.TimerHandle | None = None
+        self._written: _Written | None = None
+        self._term = 0
+        self._readers = Readers(arrived=self._calls.arrived)
+        self._current_at_s = self._loop.time()
+
+    async def submit(self, requests: Sequence[Request], *, deadline_s: float = DEADLINE_DEFAULT_S) -> Answers:
+        """Write requests into one record and return their replies once it counts and is applied.
+
+        Rejected        a command can't be read, or the requests do not fit one record
+        NotAccepted     nothing happened: the queue is full, or this process does not lead
+        OutcomeUnknown  the deadline passed, or this process stopped, while the record was being written
+        """
+        if self._stopping or self.stopped_because is not None:
+            raise self._refusal()
+        for request in requests:
+            self.partition.machine.vet(request.command)
+        call = Call(requests, deadline_s=self._loop.time() + deadline_s, answers=self._loop.create_future())
+        try:
+            self._calls.offer(call)
+        except NotAccepted:
+            self.metrics.not_accepted.inc(len(requests))
+            raise
+        if self._sweep is None:
+            self._sweep = self._loop.call_later(_SWEEP_S, self._expire_overdue)
+        return await call.answers
+
+    async def read(
+        self, query: bytes, *, level: ReadLevel = STRONG, deadline_s: float = DEADLINE_DEFAULT_S
+    ) -> ReadAnswer:
+        """Answer a question from a state that satisfies `level`.
+
+        Raises Rejected if the question can't be read, NotAccepted if no such state was reached in time.
+        """
+        try:
+            async with asyncio.timeout(deadline_s):
+                await self._wait_for(level)
+        except TimeoutError:
+            raise NotAccepted(f"{self.identity.log_name} did not reach {level} within {deadline_s} s") from None
+        return ReadAnswer(self.partition.machine.read(query), self.partition.applied.position)
+
+    def token(self, position: Position) -> VectorClock:
+        """The token of a reply: what a later read asks for with `AtLeast`."""
+        return VectorClock({self.identity.log_name: position})
+
+    async def recover(self) -> None:
+        """Load the newest good snapshot, apply the tail of the log, and open a term."""
+        recovered = await load_snapshot(self.partition, self._storage)
+        for damaged in recovered.damaged:
+            LOG.warning("%s: %s; an older one is used", self.identity.log_name, damaged.reason)
+        self._log_bytes = await catch_up(self.partition, self._storage.log)
+        for damaged in recovered.damaged:
+            await self._storage.snapshots.remove(damaged.position)
+        self._checkpoints.newest = recovered.position
+        self._term = await self._writer.open_term()
+        self.metrics.leads.set(1)
+
+    async def run(self, tasks: asyncio.TaskGroup) -> None:
+        """Serve calls until told to stop, or until something is wrong that no retry mends."""
+        self._tasks = tasks
+        name = self.identity.log_name
+        try:
+            await self._serve()
+            self._drained = True
+            self._end(NotAccepted(f"{name} has stopped"))
+        except asyncio.CancelledError:
+            self._end(NotAccepted(f"{name} was cut off"))
+            raise
+        except RopewalkError as error:
+            LOG.error("%s stopped after position %d: %s", name, self.partition.applied.position, error)
+            self._end(error)
+        except Exception as error:
+            # The supervisor: whatever a machine raises stops its own partition and nothing else.
+            LOG.exception("%s stopped after position %d", name, self.partition.applied.position)
+            where = f"{name} stopped after position {self.partition.applied.position}"
+            self._end(NotAccepted(f"{where}: {type(error).__name__}: {error}; mend the machine and start again"))
+
+    async def stop(self) -> None:
+        """Take no more calls, answer those that were accepted, save the state."""
+        self._stopping = True
+        self._calls.arrived.set()
+        await self._ended.wait()
+        if self._drained and self.partition.applied.position > self._checkpoints.newest and not self._saving:
+            await self._save()
+
+    # The loop.
+
+    async def _serve(self) -> None:
+        while True:
+            # One turn for those who were just answered: what they ask next belongs into this record.
+            await asyncio.sleep(0)
+            calls = self._calls.take()
+            if calls or self._is_due():
+                await self._write(calls)
+                if not self._calls.waiting:
+                    self._apply_written()
+            elif self._written is not None:
+                self._apply_written()
+            elif self._readers.waiting:
+                await self._catch_up()
+            elif self._stopping:
+                return
+            else:
+                await self._wait_for_work()
+            self._readers.release(through=self._applied_through)
+            self._save_if_due()
+
+    async def _wait_for_work(self) -> None:
+        arrived = self._calls.arrived
+        arrived.clear()
+        wakes_at_ns = self.partition.wakes_at_ns
+        if wakes_at_ns is None:
+            await arrived.wait()
+            return
+        timer = self._loop.call_later(max(0.0, (wakes_at_ns - self._now_ns()) / 1e9), arrived.set)
+        await arrived.wait()
+        timer.cancel()
+
+    def _is_due(self) -> bool:
+        wakes_at_ns = self.partition.wakes_at_ns
+        # What the record before sets is known when it is applied, and it may be what is due now.
+        return (
+            self._written is None and wakes_at_ns is not None and wakes_at_ns <= self._now_ns() and not self._stopping
+        )
+
+    async def _write(self, calls: Sequence[Call]) -> None:
+        """Make one record of these calls durable, and apply the record before it meanwhile."""
+        began_s, start_ns = self._loop.time(), self._now_ns()
+        draft = self._writer.draft(Kind.BATCH, self._term, [request for call in calls for request in call.requests])
+        append = self._tasks.create_task(self._writer.append(draft, give_up=lambda: self._gives_up(calls)))
+        await asyncio.sleep(0)
+        self._apply_written()
+        appended = await append
+        if isinstance(appended, NotAccepted):
+            self._refuse(calls, appended)
+            return
+        if isinstance(appended, RopewalkError):
+            raise appended
+        counted = await self._writer.read_through(appended, draft)
+        if len(counted) != 1 or counted[0].link.checksum != draft.checksum:
+            deposed = NotAccepted(f"{self.identity.log_name} is led by another process: ask that one")
+            self._refuse(calls, deposed)
+            raise deposed
+        step = Step("append", start_ns, self._now_ns())
+        self._written = _Written(counted[0], calls, began_s, step)
+        self._log_bytes += len(draft.payload)
+        self.metrics.append_s.observe(self._loop.time() - began_s)
+
+    def _apply_written(self) -> None:
+        written = self._written
+        if written is None:
+            return
+        self._written = None
+        start_ns, start_s = self._now_ns(), self._loop.time()
+        replies = self.partition.apply(written.stored)
+        position = written.stored.link.position
+        answered = 0
+        for call in written.calls:
+            count = len(call.requests)
+            call.answer(Answers(replies[answered : answered + count], position))
+            answered += count
+        end_s = self._loop.time()
+        self._calls.finish(written.calls, took_s=end_s - written.began_s)
+        self._current_at_s = written.began_s
+        self._measure(position, answered, took_s=end_s - start_s)
+        steps = (written.append, Step("apply", start_ns, self._now_ns()))
+        record_steps((call.span for call in written.calls), steps, position=position)
+
+    # Reads.
+
+    async def _wait_for(self, level: ReadLevel) -> None:
+        if self.stopped_because is not None:
+            raise self._refusal()
+        match level:
+            case AtLeast(token):
+                position = token.at(self.identity.log_name)
+            case Stale(max_age_s) if self._loop.time() - self._current_at_s <= max_age_s:
+                return
+            case _:
+                position = await self._storage.log.last()
+        if position > self._applied_through:
+            await self._readers.wait_until(position)
+
+    @property
+    def _applied_through(self) -> Position:
+        """Every record up to here is applied or skipped."""
+        if self._written is None:
+            return self.partition.read_through
+        return Position(self._written.stored.link.position - 1)
+
+    async def _catch_up(self) -> None:
+        """Read what the log holds beyond our own last append: a late repeat of ours, or another leader's records."""
+        began_s = self._loop.time()
+        await catch_up(self.partition, self._storage.log)
+        if self.partition.term != self._term:
+            raise NotAccepted(f"{self.identity.log_name} is led by another process: ask that one")
+        self._current_at_s = began_s
+        self._readers.release(through=self._applied_through)
+        if self._readers.waiting:
+            await asyncio.sleep(_POLL_S)
+
+    # Snapshots.
+
+    def _save_if_due(self) -> None:
+        if self._log_bytes >= self._bounds.snapshot_log_bytes and not self._saving and not self._stopping:
+            self._saving = True
+            self._tasks.create_task(self._save())
+
+    async def _save(self) -> None:
+        """Save the state as it is now. A failure is shown, and tried again after as much log as before."""
+        self._saving = True
+        self._log_bytes = 0
+        try:
+            await self._checkpoints.write(self.partition.save(), self.partition.applied.position)
+            self.snapshot_failure = None
+        except RopewalkError as error:
+            LOG.warning("%s: no snapshot: %s", self.identity.log_name, error)
+            self.snapshot_failure = error
+        self._saving = False
+
+    # Ends.
+
+    def _gives_up(self, calls: Sequence[Call]) -> bool:
+        """True if nobody waits any more for an append whose outcome is unknown."""
+        has_ended = self.stopped_because is not None
+        return has_ended or (self._stopping and all(call.answers.done() for call in calls))
+
+    def _refuse(self, calls: Sequence[Call], error: RopewalkError) -> None:
+        for call in calls:
+            call.fail(error)
+        self._calls.finish(calls, took_s=0.0)
+
+    def _refusal(self) -> NotAccepted:
+        return NotAccepted(str(self.stopped_because or f"{self.identity.log_name} is stopping"), retry_after_s=1.0)
+
+    def _end(self, because: RopewalkError) -> None:
+        self.stopped_because = because
+        self._calls.fail_all(
+            waiting=NotAccepted(f"nothing happened: {because}", retry_after_s=1.0),
+            in_flight=OutcomeUnknown(f"it may have happened: {because}"),
+        )
+        self._readers.fail(self._refusal())
+        if self._sweep is not None:
+            self._sweep.cancel()
+        self.metrics.leads.set(0)
+        self._ended.set()
+
+    def _expire_overdue(self) -> None:
+        self._calls.expire()
+        self._sweep = self._loop.call_later(_SWEEP_S, self._expire_overdue) if self._calls.requests else None
+
+    def _measure(self, position: Position, requests: int, *, took_s: float) -> None:
+        self.metrics.answered.inc(requests)
+        self.metrics.apply_s.observe(took_s)
+        self.metrics.batch_requests.observe(requests)
+        self.metrics.waiting_requests.set(self._calls.requests)
+        self.metrics.applied_position.set(position)
