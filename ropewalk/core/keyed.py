@@ -11,7 +11,7 @@ Checked by: tests/core/test_keyed.py, ropewalk.proving.conformance (machine chec
 
 import heapq
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 import msgspec
 
@@ -24,6 +24,7 @@ from ropewalk.errors import Damaged, Rejected
 
 V = TypeVar("V")
 C = TypeVar("C")
+Q = TypeVar("Q")
 
 
 class Entry(msgspec.Struct, Generic[C], frozen=True, gc=False):
@@ -46,21 +47,23 @@ Timer = tuple[int, int, bytes]
 """Time in nanoseconds, number of its setting, encoded command."""
 
 
-class KeyedMachine(Generic[V, C]):
+class KeyedMachine(Generic[V, C, Q]):
     """A machine from a pure function.
 
-    `commands` is a struct type or a union of tagged ones, `value` the type of the state's values, `reply` that of
-    replies. `queries` answer read-only questions. `state` is where values are kept: a dict, unless they outgrow
-    memory.
+    `commands` is a struct type or a union of tagged ones, `value` the type of the state's values; msgspec reads both.
+    `answer` answers `queries`, read-only questions of the same kind. A query that is a string is a key, its answer
+    the value. `state` is where values are kept: a dict, unless they outgrow memory.
     """
 
     def __init__(
         self,
         name: str,
         *,
-        commands: type[C],
-        value: type[V],
+        commands: object,
+        value: object,
         apply: Callable[[Mapping[str, V], Entry[C]], Applied[V]],
+        queries: object = str,
+        answer: Callable[[Mapping[str, V], Q], object] | None = None,
         check: Callable[[Mapping[str, V]], None] = lambda _: None,
         version: int = 1,
         state: MutableMapping[str, V] | None = None,
@@ -68,10 +71,12 @@ class KeyedMachine(Generic[V, C]):
         self.name = name
         self.version = version
         self._apply = apply
+        self._answer = answer
         self._check = check
         self._state: MutableMapping[str, V] = {} if state is None else state
-        self._commands: msgspec.msgpack.Decoder[C] = msgspec.msgpack.Decoder(commands)
-        self._items = msgspec.msgpack.Decoder(list[tuple[str, value]])  # type: ignore[valid-type]
+        self._commands: msgspec.msgpack.Decoder[C] = msgspec.msgpack.Decoder(_type(commands))
+        self._queries: msgspec.msgpack.Decoder[Q] = msgspec.msgpack.Decoder(_type(queries))
+        self._values: msgspec.msgpack.Decoder[V] = msgspec.msgpack.Decoder(_type(value))
         self._timers: list[Timer] = []
         self._timers_set = 0
 
@@ -91,19 +96,29 @@ class KeyedMachine(Generic[V, C]):
         return Outcome(replies, self._timers[0][0] if self._timers else None)
 
     def read(self, query: bytes) -> bytes:
-        """The encoded value of the key `query` (UTF-8), or the encoded None."""
-        return encode_value(self._state.get(query.decode()))
+        """The encoded value of a key, or the encoded answer to a question of the service."""
+        key = _key(query)
+        if key is not None:
+            return encode_value(self._state.get(key))
+        if self._answer is None:
+            raise Rejected(f"{self.name} answers no query but a key")
+        try:
+            decoded = self._queries.decode(query)
+        except msgspec.DecodeError as error:
+            raise Rejected(f"{self.name} can't read this query: {error}") from error
+        return encode_value(self._answer(self._state, decoded))
 
     def save(self) -> Saved:
         """Items in key order, so equal states give equal bytes."""
-        items = [(key, self._state[key]) for key in sorted(self._state)]
+        items = [(key, encode_value(self._state[key])) for key in sorted(self._state)]
         timers = (sorted(self._timers), self._timers_set)
         return Saved({"items": encode_value(items), "timers": encode_value(timers)})
 
     def load(self, parts: Mapping[str, bytes | memoryview]) -> None:
         """Become what was saved."""
         self._state.clear()
-        self._state.update(self._items.decode(parts["items"]))
+        for key, value in msgspec.msgpack.decode(parts["items"], type=list[tuple[str, bytes]]):
+            self._state[key] = self._values.decode(value)
         self._timers, self._timers_set = msgspec.msgpack.decode(parts["timers"], type=tuple[list[Timer], int])
 
     def digest(self) -> bytes:
@@ -138,3 +153,15 @@ class KeyedMachine(Generic[V, C]):
             if not self._timers or self._timers[0][0] > batch.time_ns:
                 return
             self._step(heapq.heappop(self._timers)[2], batch)
+
+
+def _type(given: object) -> type:
+    """A union of types is not a `type` to a type checker, and is one to msgspec."""
+    return cast(type, given)
+
+
+def _key(query: bytes) -> str | None:
+    try:
+        return msgspec.msgpack.decode(query, type=str)
+    except msgspec.DecodeError:
+        return None

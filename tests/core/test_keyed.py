@@ -36,8 +36,8 @@ def apply(state: Mapping[str, int], entry: Entry[Add | AddLater]) -> Applied[int
             return Applied("set", effects=[At(at_ns, Add(key, amount))])
 
 
-def counter() -> KeyedMachine[int, Add | AddLater]:
-    return KeyedMachine("counter", commands=Add | AddLater, value=int, apply=apply)  # type: ignore[arg-type]
+def counter() -> KeyedMachine[int, Add | AddLater, str]:
+    return KeyedMachine("counter", commands=Add | AddLater, value=int, apply=apply)
 
 
 def batch(time_ns: int, *commands: msgspec.Struct) -> Batch:
@@ -45,7 +45,7 @@ def batch(time_ns: int, *commands: msgspec.Struct) -> Batch:
     return Batch(Position(1), time_ns, requests)
 
 
-def replies(machine: KeyedMachine[int, Add | AddLater], given: Batch) -> list[object]:
+def replies(machine: KeyedMachine[int, Add | AddLater, str], given: Batch) -> list[object]:
     return [msgspec.msgpack.decode(reply) for reply in machine.apply(given).replies]
 
 

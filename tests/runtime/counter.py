@@ -39,8 +39,8 @@ def apply(state: Mapping[str, int], entry: Entry[Command]) -> Applied[int]:
             raise ZeroDivisionError("a bug in the service")
 
 
-def counter() -> KeyedMachine[int, Command]:
-    return KeyedMachine("counter", commands=Command, value=int, apply=apply)  # type: ignore[arg-type]
+def counter() -> KeyedMachine[int, Command, str]:
+    return KeyedMachine("counter", commands=Command, value=int, apply=apply)
 
 
 def request(command: Command, request_id: bytes = NO_ID) -> Request:

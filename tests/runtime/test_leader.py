@@ -10,6 +10,7 @@ import pytest
 
 from ropewalk.core.chain import Position
 from ropewalk.core.clock import VectorClock
+from ropewalk.core.codec import encode_value
 from ropewalk.core.limits import SNAPSHOTS_KEPT
 from ropewalk.data.engine import Storage
 from ropewalk.data.log import LogRecord
@@ -30,7 +31,7 @@ def totals(answers: Answers) -> list[object]:
 
 
 async def value(leader: Leader, key: str, **level: object) -> object:
-    return msgspec.msgpack.decode((await leader.read(key.encode(), **level)).answer)  # type: ignore[arg-type]
+    return msgspec.msgpack.decode((await leader.read(encode_value(key), **level)).answer)  # type: ignore[arg-type]
 
 
 class GatedLog(MemoryLog):
@@ -212,7 +213,7 @@ def test_a_second_leader_deposes_the_first_which_then_refuses() -> None:
                 with pytest.raises(NotAccepted, match="led by another process"):
                     await first.submit([request(Add("a", 10))])
                 with pytest.raises(NotAccepted, match="led by another process"):
-                    await first.read(b"a")
+                    await first.read(encode_value("a"))
                 assert await value(second, "a") == 2
 
     asyncio.run(main())

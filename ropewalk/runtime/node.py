@@ -1,0 +1,121 @@
+"""A node: one process that leads every partition of a service, and the way in for its callers.
+
+    async with open_node(service, open_engine("sqlite:data")) as node:
+        reply = await node.call(Add("visits", 1))
+        value = await node.get("visits", level=AtLeast(reply.token))
+
+Checked by: tests/runtime/test_node.py
+"""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import cast
+
+import msgspec
+
+from ropewalk.core.clock import VectorClock
+from ropewalk.core.codec import encode_value
+from ropewalk.core.limits import DEADLINE_DEFAULT_S
+from ropewalk.core.machine import NO_ID, Request
+from ropewalk.data.engine import Engine
+from ropewalk.data.reads import STRONG, ReadLevel
+from ropewalk.engines.system import new_writer, now_ns
+from ropewalk.errors import Rejected
+from ropewalk.runtime.calls import Answers, Bounds
+from ropewalk.runtime.leader import Leader, lead
+from ropewalk.runtime.service import Service, Types
+from ropewalk.runtime.writer import Identity
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """An answer, and the token with which a later read sees at least what it was based on."""
+
+    value: object
+    token: VectorClock
+
+
+@asynccontextmanager
+async def open_node(
+    service: Service, engine: Engine, *, bounds: Bounds | None = None, clock_ns: Callable[[], int] = now_ns
+) -> AsyncIterator["Node"]:
+    """Recover and lead all partitions of `service` until the block ends, then close the engine.
+
+    Raises Damaged if what is stored can't be trusted; the message says where and what to do.
+    """
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(engine.close)
+        writer = new_writer()
+        leaders = []
+        for partition in range(service.partitions):
+            storage = await engine.open(service.name, partition)
+            identity = Identity(service.name, partition, writer)
+            machine = service.machine(storage.shelf)
+            leaders.append(
+                await stack.enter_async_context(lead(machine, storage, identity, now_ns=clock_ns, bounds=bounds))
+            )
+        yield Node(service, leaders)
+
+
+class Node:
+    """Made by `open_node`."""
+
+    def __init__(self, service: Service, leaders: Sequence[Leader]) -> None:
+        self.service = service
+        self.leaders = leaders
+
+    async def call(
+        self, command: msgspec.Struct, *, request_id: bytes = NO_ID, deadline_s: float = DEADLINE_DEFAULT_S
+    ) -> Reply:
+        """Have a command applied once and return its reply. With a `request_id` (16 bytes), a repeat gets the first
+        answer again.
+
+        Rejected        the command can't be read, or the id was used before with another command
+        NotAccepted     nothing happened this time
+        OutcomeUnknown  perhaps it did: call again with the same id
+        """
+        request = Request(request_id, encode_value(command))
+        partition = self.service.partition_of(self.service.key(command))
+        answers = await self.submit([request], partition=partition, deadline_s=deadline_s)
+        reply = answers.replies[0]
+        if reply is None:
+            raise Rejected(f"the request id {request_id.hex()} was used before with another command: take a new one")
+        token = self.leaders[partition].token(answers.position)
+        return Reply(msgspec.msgpack.decode(reply, type=_type(self._types.reply)), token)
+
+    async def get(self, key: str, *, level: ReadLevel = STRONG, deadline_s: float = DEADLINE_DEFAULT_S) -> Reply:
+        """The value of a key, or None."""
+        return await self._read(self.service.partition_of(key), key, self._types.value, level, deadline_s)
+
+    async def ask(
+        self, query: msgspec.Struct, *, level: ReadLevel = STRONG, deadline_s: float = DEADLINE_DEFAULT_S
+    ) -> Reply:
+        """The answer to a question of the service's own, from the partition of what it is about."""
+        partition = self.service.partition_of(self.service.key(query))
+        return await self._read(partition, query, object, level, deadline_s)
+
+    async def submit(
+        self, requests: Sequence[Request], *, partition: int = 0, deadline_s: float = DEADLINE_DEFAULT_S
+    ) -> Answers:
+        """Encoded requests for one partition, in one record: for machines that read their own bytes, and for bulk."""
+        return await self.leaders[partition].submit(requests, deadline_s=deadline_s)
+
+    @property
+    def _types(self) -> Types:
+        if self.service.types is None:
+            raise Rejected(f"{self.service.name} takes encoded requests only: use `submit`")
+        return self.service.types
+
+    async def _read(self, partition: int, query: object, type_: object, level: ReadLevel, deadline_s: float) -> Reply:
+        leader = self.leaders[partition]
+        read = await leader.read(encode_value(query), level=level, deadline_s=deadline_s)
+        if read.answer == _NONE:
+            return Reply(None, leader.token(read.position))
+        return Reply(msgspec.msgpack.decode(read.answer, type=_type(type_)), leader.token(read.position))
+
+
+_NONE = encode_value(None)
+
+
+def _type(given: object) -> type:
+    """A union of types is not a `type` to a type checker, and is one to msgspec."""
+    return cast(type, given)

@@ -1,0 +1,68 @@
+"""A node: a service's partitions in one process, its callers, and the folder that only one process may have."""
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ropewalk import AtLeast, Service, open_engine, open_node
+from ropewalk.errors import Rejected
+from tests.runtime.counter import Add, Command, apply
+
+
+def key(command: Add) -> str:
+    return command.key
+
+
+def counters(partitions: int) -> Service:
+    return Service.keyed("counters", commands=Command, value=int, apply=apply, key=key, partitions=partitions)
+
+
+def test_each_key_lives_in_one_of_several_partitions_and_is_read_from_it(tmp_path: Path) -> None:
+    keys = [f"k{number}" for number in range(20)]
+
+    async def main(expected: int) -> None:
+        async with open_node(counters(4), open_engine(f"sqlite:{tmp_path}")) as node:
+            for each in keys:
+                reply = await node.call(Add(each, 1))
+                assert reply.value == expected
+                assert (await node.get(each, level=AtLeast(reply.token))).value == expected
+            assert (await node.get("never")).value is None
+
+    asyncio.run(main(1))
+    asyncio.run(main(2))
+    assert len({counters(4).partition_of(each) for each in keys}) == 4
+
+
+def test_a_request_id_gets_the_first_answer_and_refuses_another_command() -> None:
+    async def main() -> None:
+        async with open_node(counters(1), open_engine("memory:")) as node:
+            for _ in range(3):
+                assert (await node.call(Add("a", 5), request_id=b"r" * 16)).value == 5
+            with pytest.raises(Rejected, match="used before with another command"):
+                await node.call(Add("a", 6), request_id=b"r" * 16)
+
+    asyncio.run(main())
+
+
+def test_a_second_process_on_the_same_folder_is_refused_and_told_who_has_it(tmp_path: Path) -> None:
+    program = (
+        "import sys; from ropewalk import open_engine; from ropewalk.errors import Rejected\n"
+        "try: open_engine(sys.argv[1])\n"
+        "except Rejected as error: print(error)"
+    )
+
+    async def main() -> str:
+        async with open_node(counters(1), open_engine(f"sqlite:{tmp_path}")):
+            child = [sys.executable, "-c", program, f"sqlite:{tmp_path}"]
+            return (await asyncio.to_thread(subprocess.run, child, capture_output=True, text=True)).stdout
+
+    assert "is in use by process" in asyncio.run(main())
+
+
+@pytest.mark.parametrize("url", ["", "sqlite:", "oracle:x", "memory"])
+def test_an_unknown_engine_is_refused_with_those_that_there_are(url: str) -> None:
+    with pytest.raises(Rejected, match="use memory: or sqlite:FOLDER"):
+        open_engine(url)
