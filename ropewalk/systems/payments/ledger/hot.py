@@ -1,0 +1,158 @@
+"""What happened since the last segment was sealed: rows in order, and an entry for each id that was used.
+
+An entry says what an id stands for. Its value is the number of a transfer's row (the first of the ledger is 0) and,
+above it, the state of that transfer:
+
+    failed, or plain, or pending ──► posted | voided | expired
+
+Entries lie in the order in which they were made, and a hash table leads to them. The last one can be taken back: that
+is how a broken chain is undone.
+
+Checked by: tests/payments/ledger/test_properties.py, test_segments.py
+"""
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ropewalk.systems.payments.ledger.layout import BALANCE, TRANSFER, Rows
+from ropewalk.systems.payments.ledger.words import U1, Index, Word, compiled, less
+
+HISTORY: Final = np.dtype([*BALANCE.descr[:-1], ("slot", "<u8"), ("unused", "u1", (48,))])
+"""A kept balance: as `BALANCE`, with the account's slot where that one has nothing."""
+
+PLAIN: Final = np.uint64(0)
+PENDING: Final = np.uint64(1)
+POSTED: Final = np.uint64(2)
+VOIDED: Final = np.uint64(3)
+EXPIRED: Final = np.uint64(4)
+FAILED: Final = np.uint64(5)
+ABSENT: Final = np.uint64(2**64 - 1)
+"""The value of an id that was never used."""
+
+STATE_SHIFT: Final = np.uint64(56)
+ROW_MASK: Final = np.uint64(2**56 - 1)
+
+ROWS: Final = 0
+ENTRIES: Final = 1
+BALANCES: Final = 2
+LAST_TIMESTAMP: Final = 3
+FIRST_ROW: Final = 4
+ID_MIN: Final = 5
+ID_MAX: Final = 7
+COUNTERS: Final = 9
+
+_WORD_MAX = np.uint64(2**64 - 1)
+
+
+class Hot(NamedTuple):
+    """Arrays with room to grow; `counts` says how far each is filled, and what spans them.
+
+    `counts`: rows, entries, balances, the last transfer's timestamp, the number of the first row here, and the
+    smallest and largest id of an entry, two words each.
+    """
+
+    rows: Rows
+    balances: Rows
+    key_low: NDArray[np.uint64]
+    key_high: NDArray[np.uint64]
+    value: NDArray[np.uint64]
+    table: NDArray[np.uint32]
+    counts: NDArray[np.uint64]
+
+
+def new_hot(events_max: int, *, first_row: int, last_timestamp: int) -> Hot:
+    """An empty one that has room for so many events: each adds a row, two entries and two balances at most."""
+    capacity = 1 << max(events_max - 1, 1).bit_length()
+    counts = np.zeros(COUNTERS, "u8")
+    counts[LAST_TIMESTAMP] = last_timestamp
+    counts[FIRST_ROW] = first_row
+    counts[ID_MIN : ID_MIN + 2] = _WORD_MAX
+    return Hot(
+        rows=np.empty(capacity, TRANSFER),
+        balances=np.empty(2 * capacity, HISTORY),
+        key_low=np.empty(2 * capacity, "u8"),
+        key_high=np.empty(2 * capacity, "u8"),
+        value=np.empty(2 * capacity, "u8"),
+        table=np.zeros(4 * capacity, "u4"),
+        counts=counts,
+    )
+
+
+def with_room(hot: Hot, events: int) -> Hot:
+    """The same with room for more events."""
+    rows, entries, balances = (int(count) for count in hot.counts[:3])
+    needed = max(rows + events, (entries + 2 * events + 1) // 2, (balances + 2 * events + 1) // 2)
+    if needed <= hot.rows.size:
+        return hot
+    roomier = new_hot(needed, first_row=0, last_timestamp=0)
+    roomier.counts[:] = hot.counts
+    roomier.rows[:rows] = hot.rows[:rows]
+    roomier.balances[:balances] = hot.balances[:balances]
+    for ours, theirs in zip(roomier[2:5], hot[2:5], strict=True):
+        ours[:entries] = theirs[:entries]
+    fill_table(roomier)
+    return roomier
+
+
+@compiled
+def find_entry(hot: Hot, key_low: Word, key_high: Word) -> Index:
+    """The place of an id's entry, or -1."""
+    mask = np.uint64(hot.table.size - 1)
+    place = key_high & mask
+    while hot.table[place] != 0:
+        entry = np.int64(hot.table[place]) - 1
+        if hot.key_high[entry] == key_high and hot.key_low[entry] == key_low:
+            return entry
+        place = (place + U1) & mask
+    return -1
+
+
+@compiled
+def add_entry(hot: Hot, key_low: Word, key_high: Word, value: Word) -> None:
+    """Enter an id that has no entry here."""
+    entry = np.int64(hot.counts[ENTRIES])
+    hot.key_low[entry] = key_low
+    hot.key_high[entry] = key_high
+    hot.value[entry] = value
+    hot.counts[ENTRIES] += U1
+    _place(hot, entry)
+
+
+@compiled
+def _place(hot: Hot, entry: Index) -> None:
+    mask = np.uint64(hot.table.size - 1)
+    place = hot.key_high[entry] & mask
+    while hot.table[place] != 0:
+        place = (place + U1) & mask
+    hot.table[place] = np.uint32(entry + 1)
+
+
+@compiled
+def remove_last_entry(hot: Hot) -> None:
+    """Take back the newest entry. Its place was the last to be filled, so no search leads past it."""
+    entry = np.int64(hot.counts[ENTRIES]) - 1
+    mask = np.uint64(hot.table.size - 1)
+    place = hot.key_high[entry] & mask
+    while np.int64(hot.table[place]) - 1 != entry:
+        place = (place + U1) & mask
+    hot.table[place] = 0
+    hot.counts[ENTRIES] -= U1
+
+
+@compiled
+def widen(hot: Hot, low: Word, high: Word) -> None:
+    """Note that an id lies within the range of those entered."""
+    if less(low, high, hot.counts[ID_MIN], hot.counts[ID_MIN + 1]):
+        hot.counts[ID_MIN], hot.counts[ID_MIN + 1] = low, high
+    if less(hot.counts[ID_MAX], hot.counts[ID_MAX + 1], low, high):
+        hot.counts[ID_MAX], hot.counts[ID_MAX + 1] = low, high
+
+
+@compiled
+def fill_table(hot: Hot) -> None:
+    """Lead to every entry."""
+    hot.table[:] = 0
+    for entry in range(np.int64(hot.counts[ENTRIES])):
+        _place(hot, entry)

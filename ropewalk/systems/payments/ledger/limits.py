@@ -1,0 +1,33 @@
+"""The ledger's bounds, each with its reason; the relations between them are checked on import.
+
+Checked by: tests/payments/ledger/test_limits.py
+"""
+
+from typing import Final
+
+from ropewalk.core.limits import COMMAND_BYTES_MAX
+from ropewalk.errors import invariant
+
+ROWS_MAX: Final = 8_190
+"""Events of one request, and rows of one reply, as at TigerBeetle: 1 MiB of 128-byte rows."""
+
+SEGMENT_ROWS: Final = 65_536
+"""Transfers kept in memory before they are sealed: 8 MiB, written in some milliseconds."""
+
+PIECE_ENTRIES: Final = 131_072
+"""Entries of one blob of an index, and so of one step of a merge: a few milliseconds."""
+
+RUNS_MERGED: Final = 8
+"""Runs of an index that are merged into one of the next level."""
+
+EXPIRED_MAX: Final = 8_190
+"""Pending transfers that one batch lets expire; the rest expire with the next, so that no batch is without bound."""
+
+SLOT_BITS: Final = 28
+"""Of the 64 bits of an entry in the index by account: 268 million accounts, 69 billion transfers."""
+
+ACCOUNTS_MAX: Final = 2**SLOT_BITS
+TRANSFERS_MAX: Final = 2 ** (64 - SLOT_BITS)
+
+invariant(1 + ROWS_MAX * 128 <= COMMAND_BYTES_MAX, "a command holds the largest request")
+invariant(PIECE_ENTRIES >= RUNS_MERGED, "a step of a merge advances")
