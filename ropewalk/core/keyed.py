@@ -10,7 +10,7 @@ Checked by: tests/core/test_keyed.py, ropewalk.proving.conformance (machine chec
 """
 
 import heapq
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Generic, TypeVar, cast
 
 import msgspec
@@ -52,7 +52,7 @@ class KeyedMachine(Generic[V, C, Q]):
 
     `commands` is a struct type or a union of tagged ones, `value` the type of the state's values; msgspec reads both.
     `answer` answers `queries`, read-only questions of the same kind. A query that is a string is a key, its answer
-    the value. `state` is where values are kept: a dict, unless they outgrow memory.
+    the value. `table` keeps the encoded values if they outgrow memory; else a dict keeps them.
     """
 
     def __init__(
@@ -66,17 +66,17 @@ class KeyedMachine(Generic[V, C, Q]):
         answer: Callable[[Mapping[str, V], Q], object] | None = None,
         check: Callable[[Mapping[str, V]], None] = lambda _: None,
         version: int = 1,
-        state: MutableMapping[str, V] | None = None,
+        table: MutableMapping[str, bytes] | None = None,
     ) -> None:
         self.name = name
         self.version = version
         self._apply = apply
         self._answer = answer
         self._check = check
-        self._state: MutableMapping[str, V] = {} if state is None else state
         self._commands: msgspec.msgpack.Decoder[C] = msgspec.msgpack.Decoder(_type(commands))
         self._queries: msgspec.msgpack.Decoder[Q] = msgspec.msgpack.Decoder(_type(queries))
         self._values: msgspec.msgpack.Decoder[V] = msgspec.msgpack.Decoder(_type(value))
+        self._state: MutableMapping[str, V] = {} if table is None else _Encoded(table, self._values)
         self._timers: list[Timer] = []
         self._timers_set = 0
 
@@ -153,6 +153,29 @@ class KeyedMachine(Generic[V, C, Q]):
             if not self._timers or self._timers[0][0] > batch.time_ns:
                 return
             self._step(heapq.heappop(self._timers)[2], batch)
+
+
+class _Encoded(MutableMapping[str, V]):
+    """Values as the bytes of a table."""
+
+    def __init__(self, table: MutableMapping[str, bytes], values: "msgspec.msgpack.Decoder[V]") -> None:
+        self._table = table
+        self._values = values
+
+    def __getitem__(self, key: str) -> V:
+        return self._values.decode(self._table[key])
+
+    def __setitem__(self, key: str, value: V) -> None:
+        self._table[key] = encode_value(value)
+
+    def __delitem__(self, key: str) -> None:
+        del self._table[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._table)
+
+    def __len__(self) -> int:
+        return len(self._table)
 
 
 def _type(given: object) -> type:

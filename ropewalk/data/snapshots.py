@@ -63,7 +63,7 @@ _PIECE_BYTES = 1_048_576
 
 async def write_snapshot(store: Snapshots, shelf: Shelf, *, position: Position, saved: Saved) -> None:
     """Keep `saved` as the state at `position`; its blobs are durable before it is."""
-    blobs = [(name, len(shelf.get(name)), shelf.sync(name)) for name in saved.blobs]
+    blobs = [(name, len(shelf.get(name)), await shelf.sync(name)) for name in saved.blobs]
     parts = [(name, memoryview(part).nbytes, await _checksum(part)) for name, part in saved.parts.items()]
     manifest = encode_value(_Manifest(position, parts, blobs))
     head = len(manifest).to_bytes(_LENGTH_BYTES, "little") + checksum(manifest) + manifest

@@ -9,11 +9,12 @@ import fcntl
 import mmap
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from pathlib import Path
 
 from ropewalk.core.chain import Position
 from ropewalk.core.codec import checksum
+from ropewalk.engines.table import SqliteTable
 from ropewalk.errors import Damaged, NotAccepted, Rejected
 
 _SNAPSHOT = re.compile(r"(\d{20})\.snapshot")
@@ -84,8 +85,13 @@ class FileShelf:
     def put(self, name: str, content: bytes | memoryview) -> None:
         # Replaced by rename, so that maps of the earlier file stay what they were.
         temporary = self._path(name).with_suffix(".new")
-        temporary.write_bytes(content)
-        temporary.rename(self._path(name))
+        try:
+            temporary.write_bytes(content)
+            temporary.rename(self._path(name))
+        except OSError as error:
+            raise NotAccepted(
+                f"{self._path(name)} was not written: {error}; free some space and start again"
+            ) from error
         self._maps.pop(name, None)
         self._synced.pop(name, None)
 
@@ -102,13 +108,18 @@ class FileShelf:
     def names(self) -> list[str]:
         return sorted(path.stem for path in self._folder.glob("*.blob"))
 
-    def sync(self, name: str) -> bytes:
+    async def sync(self, name: str) -> bytes:
         if name not in self._synced:
-            digest = checksum(self.get(name))
-            _sync_path(self._path(name))
-            _sync_path(self._folder)
-            self._synced[name] = digest
+            self._synced[name] = await asyncio.to_thread(self._sync, self.get(name), self._path(name))
         return self._synced[name]
+
+    def table(self) -> MutableMapping[str, bytes]:
+        return SqliteTable(self._folder / "table.db")
+
+    def _sync(self, blob: memoryview, path: Path) -> bytes:
+        _sync_path(path)
+        _sync_path(self._folder)
+        return checksum(blob)
 
     def _path(self, name: str) -> Path:
         if not _BLOB_NAME.fullmatch(name):

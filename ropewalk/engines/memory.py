@@ -3,7 +3,7 @@
 Faults wrap these (`ropewalk.proving.faults`).
 """
 
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 
 from ropewalk.core.chain import START, Position
 from ropewalk.core.codec import checksum
@@ -84,8 +84,11 @@ class MemoryShelf:
     def names(self) -> list[str]:
         return sorted(self._blobs)
 
-    def sync(self, name: str) -> bytes:
+    async def sync(self, name: str) -> bytes:
         return checksum(self._blobs[name])
+
+    def table(self) -> MutableMapping[str, bytes]:
+        return {}
 
 
 class MemoryEngine:

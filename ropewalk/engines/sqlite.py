@@ -33,6 +33,9 @@ CREATE TABLE IF NOT EXISTS trimmed (through INTEGER NOT NULL) STRICT;
 INSERT INTO trimmed SELECT 0 WHERE NOT EXISTS (SELECT * FROM trimmed);
 """
 
+_TRIM_RECORDS = 4_096
+_TRIM_BYTES = 8 * 1_048_576
+
 
 class SqliteLog:
     """A table of records in one file, with a thread of its own."""
@@ -53,7 +56,9 @@ class SqliteLog:
         return await self._run(self._last)
 
     async def trim(self, *, through: Position) -> None:
-        await self._run(lambda: self._trim(through))
+        # In slices, so that an append waits for one of them and not for all.
+        while await self._run(lambda: self._trim_slice(through)):
+            pass
 
     async def close(self) -> None:
         await self._run(self._database.close)
@@ -115,12 +120,27 @@ class SqliteLog:
         trimmed = self._database.execute("SELECT through FROM trimmed").fetchone()[0]
         return Position(max(position or START, trimmed))
 
-    def _trim(self, through: Position) -> None:
-        through = min(through, self._last())
+    def _trim_slice(self, through: Position) -> bool:
+        """Forget some records up to `through`; return True if there are more."""
+        oldest = self._database.execute(
+            "SELECT position, length(payload) FROM log WHERE position <= ? ORDER BY position LIMIT ?",
+            (through, _TRIM_RECORDS),
+        )
+        size = 0
+        sliced = START
+        for position, payload_bytes in oldest:
+            size += payload_bytes
+            sliced = position
+            if size >= _TRIM_BYTES:
+                break
+        oldest.close()
+        if sliced == START:
+            return False
         with self._database:
             self._database.execute("BEGIN")
-            self._database.execute("DELETE FROM log WHERE position <= ?", (through,))
-            self._database.execute("UPDATE trimmed SET through = max(through, ?)", (through,))
+            self._database.execute("DELETE FROM log WHERE position <= ?", (sliced,))
+            self._database.execute("UPDATE trimmed SET through = ?", (sliced,))
+        return sliced < through
 
 
 class SqliteEngine:

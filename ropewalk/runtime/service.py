@@ -64,15 +64,17 @@ class Service(msgspec.Struct, frozen=True):
         check: Callable[[Mapping[str, V]], None] = lambda _: None,
         version: int = 1,
         partitions: int = 1,
+        on_disk: bool = False,
     ) -> "Service":
         """A service from a pure function: see `ropewalk.core.keyed`.
 
-        Without `key` everything is in one partition. Raises Rejected if there are several partitions and no `key`.
+        Without `key` everything is in one partition. `on_disk` keeps the state in the engine's table instead of a
+        dict, for state that outgrows memory. Raises Rejected if there are several partitions and no `key`.
         """
         if partitions > 1 and key is None:
             raise Rejected(f"{name} has {partitions} partitions: give `key`, which says what a command is about")
 
-        def machine(_: Shelf) -> Machine:
+        def machine(shelf: Shelf) -> Machine:
             return KeyedMachine(
                 name,
                 commands=commands,
@@ -82,6 +84,7 @@ class Service(msgspec.Struct, frozen=True):
                 answer=answer,
                 check=check,
                 version=version,
+                table=shelf.table() if on_disk else None,
             )
 
         types = Types(commands, value, reply, queries)

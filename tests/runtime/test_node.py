@@ -66,3 +66,19 @@ def test_a_second_process_on_the_same_folder_is_refused_and_told_who_has_it(tmp_
 def test_an_unknown_engine_is_refused_with_those_that_there_are(url: str) -> None:
     with pytest.raises(Rejected, match="use memory: or sqlite:FOLDER"):
         open_engine(url)
+
+
+def test_state_on_disk_gives_the_answers_that_state_in_memory_gives(tmp_path: Path) -> None:
+    async def answers(service: Service, folder: Path) -> list[object]:
+        given = []
+        for _ in range(2):
+            async with open_node(service, open_engine(f"sqlite:{folder}")) as node:
+                given += [(await node.call(Add(f"k{number % 7}", number))).value for number in range(50)]
+                digest = node.leaders[0].partition.machine.digest()
+        return [*given, digest]
+
+    async def main() -> None:
+        on_disk = Service.keyed("counters", commands=Command, value=int, apply=apply, on_disk=True)
+        assert await answers(on_disk, tmp_path / "disk") == await answers(counters(1), tmp_path / "memory")
+
+    asyncio.run(main())
