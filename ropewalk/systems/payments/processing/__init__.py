@@ -1,0 +1,1 @@
+"""ACH processing: institutions, files, settlement windows, returns, and what answers them."""
