@@ -84,14 +84,15 @@ class Node:
 
     async def get(self, key: str, *, level: ReadLevel = STRONG, deadline_s: float = DEADLINE_DEFAULT_S) -> Reply:
         """The value of a key, or None."""
-        return await self._read(self.service.partition_of(key), key, self._types.value, level, deadline_s)
+        partition = self.service.partition_of(key)
+        return await self._read(partition, key, type_=self._types.value, level=level, deadline_s=deadline_s)
 
     async def ask(
         self, query: msgspec.Struct, *, level: ReadLevel = STRONG, deadline_s: float = DEADLINE_DEFAULT_S
     ) -> Reply:
         """The answer to a question of the service's own, from the partition of what it is about."""
         partition = self.service.partition_of(self.service.key(query))
-        return await self._read(partition, query, object, level, deadline_s)
+        return await self._read(partition, query, type_=object, level=level, deadline_s=deadline_s)
 
     async def submit(
         self, requests: Sequence[Request], *, partition: int = 0, deadline_s: float = DEADLINE_DEFAULT_S
@@ -105,7 +106,9 @@ class Node:
             raise Rejected(f"{self.service.name} takes encoded requests only: use `submit`")
         return self.service.types
 
-    async def _read(self, partition: int, query: object, type_: object, level: ReadLevel, deadline_s: float) -> Reply:
+    async def _read(
+        self, partition: int, query: object, *, type_: object, level: ReadLevel, deadline_s: float
+    ) -> Reply:
         leader = self.leaders[partition]
         read = await leader.read(encode_value(query), level=level, deadline_s=deadline_s)
         if read.answer == _NONE:
