@@ -140,7 +140,9 @@ def _write_durably(path: Path, parts: Sequence[bytes | memoryview]) -> None:
 
 def _read(path: Path, bytes_max: int | None) -> bytes:
     with path.open("rb") as file:
-        return file.read(-1 if bytes_max is None else bytes_max)
+        # A damaged head may ask for more than there is memory, and `read` makes room for what it is asked for.
+        size = os.fstat(file.fileno()).st_size
+        return file.read(size if bytes_max is None else min(bytes_max, size))
 
 
 def _sync_path(path: Path) -> None:

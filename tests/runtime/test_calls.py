@@ -1,0 +1,143 @@
+"""The calls that wait for a record: bounded, in order, each answered once."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from ropewalk.core.chain import Position
+from ropewalk.core.machine import NO_ID, Request
+from ropewalk.errors import NotAccepted, OutcomeUnknown, Rejected, RopewalkError
+from ropewalk.runtime.calls import Answers, Bounds, Call, Calls
+
+BOUNDS = Bounds(batch_requests_max=3, batch_bytes_max=30, queue_requests_max=6, queue_bytes_max=50)
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def run(body: Callable[[Calls, Clock], Awaitable[None]]) -> None:
+    async def main() -> None:
+        clock = Clock()
+        await body(Calls(BOUNDS, now_s=clock), clock)
+
+    asyncio.run(main())
+
+
+def call(*commands: bytes, deadline_s: float = 10.0) -> Call:
+    requests = [Request(NO_ID, command) for command in commands]
+    return Call(requests, deadline_s=deadline_s, answers=asyncio.get_running_loop().create_future())
+
+
+def error_of(given: Call) -> BaseException | None:
+    return given.answers.exception() if given.answers.done() else None
+
+
+def test_a_record_takes_the_calls_that_fit_in_their_order() -> None:
+    async def body(calls: Calls, _: Clock) -> None:
+        offered = [call(b"a"), call(b"b", b"c"), call(b"d")]
+        for each in offered:
+            calls.offer(each)
+        assert calls.take() == offered[:2]
+        assert calls.take() == offered[2:]
+        assert not calls.arrived.is_set()
+
+    run(body)
+
+
+def test_a_record_takes_no_more_bytes_than_fit() -> None:
+    async def body(calls: Calls, _: Clock) -> None:
+        offered = [call(b"x" * 20), call(b"y" * 20)]
+        for each in offered:
+            calls.offer(each)
+        assert calls.take() == offered[:1]
+
+    run(body)
+
+
+@pytest.mark.parametrize("commands", [(b"x",) * 4, (b"x" * 31,)], ids=["requests", "bytes"])
+def test_what_fits_no_record_is_rejected_for_good(commands: tuple[bytes, ...]) -> None:
+    async def body(calls: Calls, _: Clock) -> None:
+        with pytest.raises(Rejected, match="send them in several calls"):
+            calls.offer(call(*commands))
+        assert calls.requests == 0
+
+    run(body)
+
+
+def test_room_is_made_by_answers_and_not_by_taking() -> None:
+    async def body(calls: Calls, _: Clock) -> None:
+        first, second = call(b"a", b"b", b"c"), call(b"d", b"e", b"f")
+        calls.offer(first)
+        calls.offer(second)
+        taken = calls.take()
+        with pytest.raises(NotAccepted, match="6 requests of 6 bytes wait already"):
+            calls.offer(call(b"g"))
+        calls.finish(taken, took_s=3.0)
+        calls.offer(call(b"g"))
+
+    run(body)
+
+
+def test_a_refusal_says_to_come_back_after_the_time_that_the_queue_will_take() -> None:
+    async def body(calls: Calls, _: Clock) -> None:
+        calls.offer(call(b"a", b"b", b"c"))
+        calls.finish(calls.take(), took_s=0.6)
+        calls.offer(call(b"a", b"b", b"c"))
+        calls.offer(call(b"a", b"b", b"c"))
+        with pytest.raises(NotAccepted) as refused:
+            calls.offer(call(b"g"))
+        assert refused.value.retry_after_s == pytest.approx(6 * 0.2)
+
+    run(body)
+
+
+def test_a_passed_deadline_did_not_happen_while_waiting_and_perhaps_in_flight() -> None:
+    async def body(calls: Calls, clock: Clock) -> None:
+        in_flight, waiting, patient = call(b"a", deadline_s=1.0), call(b"b", deadline_s=1.0), call(b"c")
+        calls.offer(in_flight)
+        calls.take()
+        calls.offer(waiting)
+        calls.offer(patient)
+        clock.now_s = 1.0
+        calls.expire()
+        assert isinstance(error_of(in_flight), OutcomeUnknown)
+        assert isinstance(error_of(waiting), NotAccepted)
+        assert calls.take() == [patient]
+        assert calls.requests == 2
+
+    run(body)
+
+
+def test_a_caller_who_has_gone_is_not_written_and_leaves_room() -> None:
+    async def body(calls: Calls, _: Clock) -> None:
+        gone = call(b"a", b"b", b"c")
+        calls.offer(gone)
+        gone.answers.cancel()
+        assert calls.take() == []
+        assert calls.requests == 0
+
+    run(body)
+
+
+def test_the_end_answers_every_call_once() -> None:
+    async def body(calls: Calls, _: Clock) -> None:
+        answered, in_flight, waiting = call(b"a"), call(b"b", b"c"), call(b"d")
+        calls.offer(answered)
+        calls.offer(in_flight)
+        taken = calls.take()
+        taken[0].answer(Answers([b"done"], Position(1)))
+        calls.offer(waiting)
+        no, perhaps = NotAccepted("nothing happened"), OutcomeUnknown("it may have happened")
+        calls.fail_all(waiting=no, in_flight=perhaps)
+        errors: list[RopewalkError | None] = [None, perhaps, no]
+        assert [error_of(each) for each in (answered, in_flight, waiting)] == errors
+        assert (calls.requests, calls.waiting) == (0, 0)
+
+    run(body)
