@@ -15,7 +15,7 @@ from ropewalk.errors import NotAccepted
 from ropewalk.systems.payments.ledger.layout import ACCOUNT, RESULT, AccountFlags, Rows
 from ropewalk.systems.payments.ledger.limits import ACCOUNTS_MAX
 from ropewalk.systems.payments.ledger.statuses import AccountStatus
-from ropewalk.systems.payments.ledger.words import U0, U1, Index, Row, Word, compiled, spread
+from ropewalk.systems.payments.ledger.words import U0, U1, Array, Index, Row, Word, compiled, inlined, spread
 
 COUNT = 0
 LAST_TIMESTAMP = 1
@@ -34,9 +34,9 @@ _TIMESTAMP_MAX = np.uint64(2**63 - 1)
 class Book(NamedTuple):
     """What compiled code sees of the accounts: `counts` are the number of them and the last timestamp."""
 
-    rows: Rows
-    table: NDArray[np.uint64]
-    counts: NDArray[np.uint64]
+    rows: Array
+    table: Array
+    counts: Array
 
 
 class Accounts:
@@ -48,7 +48,8 @@ class Accounts:
     @property
     def rows(self) -> Rows:
         """All accounts, by slot: a view that later batches change."""
-        return self.book.rows[: int(self.book.counts[COUNT])]
+        rows: Rows = self.book.rows[: int(self.book.counts[COUNT])]
+        return rows
 
     @property
     def last_timestamp(self) -> int:
@@ -95,7 +96,7 @@ class Accounts:
         _fill(self.book)
 
 
-@compiled
+@inlined
 def find_account(book: Book, low: Word, high: Word) -> Index:
     """The slot of an account, or -1."""
     _, key = spread(low, high)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ropewalk.systems.payments.ledger.accounts import Book, find_account
+from ropewalk.systems.payments.ledger.effects import inherit, keep_balances, post, release, reopen, reserve
 from ropewalk.systems.payments.ledger.hot import (
     ABSENT,
     BALANCES,
@@ -26,6 +27,7 @@ from ropewalk.systems.payments.ledger.hot import (
     POSTED,
     ROW_MASK,
     ROWS,
+    SIDE_SHIFT,
     STATE_SHIFT,
     VOIDED,
     Hot,
@@ -34,7 +36,7 @@ from ropewalk.systems.payments.ledger.hot import (
     remove_last_entry,
     widen,
 )
-from ropewalk.systems.payments.ledger.layout import ACCOUNT, AccountFlags, Rows, TransferFlags
+from ropewalk.systems.payments.ledger.layout import ACCOUNT, Rows, TransferFlags
 from ropewalk.systems.payments.ledger.repeats import compared
 from ropewalk.systems.payments.ledger.rules import (
     CLOSED,
@@ -61,7 +63,18 @@ from ropewalk.systems.payments.ledger.rules import (
     resolved_amount,
 )
 from ropewalk.systems.payments.ledger.statuses import TransferStatus
-from ropewalk.systems.payments.ledger.words import U0, U1, Index, Row, Word, add, compiled, less, spread, subtract
+from ropewalk.systems.payments.ledger.words import (
+    U1,
+    U2,
+    Array,
+    Index,
+    Row,
+    Word,
+    compiled,
+    inlined,
+    less,
+    spread,
+)
 
 PLAN: Final = np.dtype(
     [
@@ -86,16 +99,15 @@ and where among the fetched rows the transfers are; the slots of its accounts.
 """
 
 _LINKED = np.uint16(TransferFlags.LINKED)
-_HISTORY = np.uint16(AccountFlags.HISTORY)
 
 
 class Undo(NamedTuple):
     """What a chain changed, event by event, so that it can be taken back: two accounts and one entry each."""
 
-    slots: NDArray[np.int64]
-    accounts: Rows
-    entries: NDArray[np.int64]
-    values: NDArray[np.uint64]
+    slots: Array
+    accounts: Array
+    entries: Array
+    values: Array
 
 
 def new_undo(events: int) -> Undo:
@@ -127,7 +139,7 @@ def plan_all(events: Rows, book: Book, sealed: NDArray[np.uint64], plan: NDArray
     return asked
 
 
-@compiled
+@inlined
 def _within(sealed: NDArray[np.uint64], low: Word, high: Word) -> bool:
     return not less(low, high, sealed[0], sealed[1]) and not less(sealed[2], sealed[3], low, high)
 
@@ -185,13 +197,13 @@ def create_all(
         begin = end
 
 
-@compiled
+@inlined
 def _marks(hot: Hot) -> tuple[Word, Word, Word, Word]:
     """How far the arrays are filled, and the last timestamp."""
     return hot.counts[ROWS], hot.counts[ENTRIES], hot.counts[BALANCES], hot.counts[LAST_TIMESTAMP]
 
 
-@compiled
+@inlined
 def _take_back(
     book: Book, hot: Hot, undo: Undo, events: Index, rows: Word, entries: Word, balances: Word, last: Word
 ) -> None:
@@ -200,7 +212,7 @@ def _take_back(
         book.rows[undo.slots[2 * event + 1]] = undo.accounts[2 * event + 1]
         book.rows[undo.slots[2 * event]] = undo.accounts[2 * event]
         if undo.entries[event] >= 0:
-            hot.value[undo.entries[event]] = undo.values[event]
+            hot.entries[undo.entries[event]].value = undo.values[event]
     while hot.counts[ENTRIES] > entries:
         remove_last_entry(hot)
     hot.counts[ROWS] = rows
@@ -222,7 +234,7 @@ def _is_transient(status: TransferStatus) -> bool:
     )
 
 
-@compiled
+@inlined
 def _create(
     event: Row, step: Row, fetched: Rows, book: Book, hot: Hot, undo: Undo, undone: Index, now: Word
 ) -> tuple[TransferStatus, Word]:
@@ -236,9 +248,9 @@ def _create(
     pending_entry, pending_value = -1, ABSENT
     if event.flags & POST_OR_VOID != 0:
         pending_entry = find_entry(hot, step.pending_key_low, step.pending_key_high)
-        pending_value = hot.value[pending_entry] if pending_entry >= 0 else step.pending_known
+        pending_value = hot.entries[pending_entry].value if pending_entry >= 0 else step.pending_known
     entry = find_entry(hot, step.key_low, step.key_high)
-    value = hot.value[entry] if entry >= 0 else step.known
+    value = hot.entries[entry].value if entry >= 0 else step.known
     if value != ABSENT:
         if value >> STATE_SHIFT == FAILED:
             return TransferStatus.ID_ALREADY_FAILED, now
@@ -253,7 +265,7 @@ def _create(
     return _move(event, step, book, hot, undo, undone, now)
 
 
-@compiled
+@inlined
 def _row(value: Word, fetched_at: Index, hot: Hot, fetched: Rows) -> Row:
     """The transfer that a value stands for: here, or among those that were fetched."""
     row = value & ROW_MASK
@@ -262,7 +274,7 @@ def _row(value: Word, fetched_at: Index, hot: Hot, fetched: Rows) -> Row:
     return fetched[fetched_at]
 
 
-@compiled
+@inlined
 def _move(
     event: Row, step: Row, book: Book, hot: Hot, undo: Undo, undone: Index, now: Word
 ) -> tuple[TransferStatus, Word]:
@@ -297,21 +309,22 @@ def _move(
     if undone >= 0:
         _remember(undo, undone, book, step.debit, step.credit)
     if event.flags & PENDING_FLAG != 0:
-        _reserve(debit, credit, low, high)
+        reserve(debit, credit, low, high)
         if event.flags & CLOSING_DEBIT != 0:
             debit.flags |= CLOSED
         if event.flags & CLOSING_CREDIT != 0:
             credit.flags |= CLOSED
     else:
-        _post(debit, credit, low, high)
+        post(debit, credit, low, high)
     row = _append(hot, event, step, timestamp, PENDING if event.flags & PENDING_FLAG != 0 else PLAIN)
+    _file_sides(hot, step.debit, step.credit)
     row.amount_low, row.amount_high = low, high
-    _keep_balances(hot, debit, step.debit, timestamp)
-    _keep_balances(hot, credit, step.credit, timestamp)
+    keep_balances(hot, debit, step.debit, timestamp)
+    keep_balances(hot, credit, step.credit, timestamp)
     return TransferStatus.CREATED, timestamp
 
 
-@compiled
+@inlined
 def _resolve(
     event: Row,
     step: Row,
@@ -357,21 +370,22 @@ def _resolve(
         undo.values[undone] = pending_value
     release(debit, credit, pending)
     if event.flags & POST != 0:
-        _post(debit, credit, low, high)
+        post(debit, credit, low, high)
     else:
         reopen(debit, credit, pending)
     row = _append(hot, event, step, timestamp, PLAIN)
-    _inherit(row, pending)
+    _file_sides(hot, debit_slot, credit_slot)
+    inherit(row, pending)
     row.amount_low, row.amount_high = low, high
     state = POSTED if event.flags & POST != 0 else VOIDED
     value = (pending_value & ROW_MASK) | state << STATE_SHIFT
     if pending_entry >= 0:
-        hot.value[pending_entry] = value
+        hot.entries[pending_entry].value = value
     else:
         add_entry(hot, step.pending_key_low, step.pending_key_high, value)
         widen(hot, event.pending_id_low, event.pending_id_high)
-    _keep_balances(hot, debit, debit_slot, timestamp)
-    _keep_balances(hot, credit, credit_slot, timestamp)
+    keep_balances(hot, debit, debit_slot, timestamp)
+    keep_balances(hot, credit, credit_slot, timestamp)
     return TransferStatus.CREATED, timestamp
 
 
@@ -389,7 +403,7 @@ def _refused_by_state(pending: Row, state: Word, now: Word) -> TransferStatus:
     return TransferStatus.CREATED
 
 
-@compiled
+@inlined
 def _regresses(timestamp: Word, book: Book, hot: Hot) -> bool:
     """Whether an imported timestamp is not later than every transfer's, or is that of an account."""
     if timestamp <= hot.counts[LAST_TIMESTAMP]:
@@ -397,15 +411,16 @@ def _regresses(timestamp: Word, book: Book, hot: Hot) -> bool:
     low: Index = 0
     high: Index = np.int64(book.counts[0])
     while low < high:
-        middle = (low + high) // 2
-        if book.rows[middle].timestamp < timestamp:
+        middle: Index = (low + high) // 2
+        row: Row = book.rows[middle]
+        if row.timestamp < timestamp:
             low = middle + 1
         else:
             high = middle
-    return bool(low < np.int64(book.counts[0]) and book.rows[low].timestamp == timestamp)
+    return bool(low < np.int64(book.counts[0]) and book.rows[np.int64(low)].timestamp == timestamp)
 
 
-@compiled
+@inlined
 def _remember(undo: Undo, undone: Index, book: Book, debit: Index, credit: Index) -> None:
     undo.slots[2 * undone] = debit
     undo.slots[2 * undone + 1] = credit
@@ -414,47 +429,7 @@ def _remember(undo: Undo, undone: Index, book: Book, debit: Index, credit: Index
     undo.entries[undone] = -1
 
 
-@compiled
-def _reserve(debit: Row, credit: Row, low: Word, high: Word) -> None:
-    debit.debits_pending_low, debit.debits_pending_high, _ = add(
-        debit.debits_pending_low, debit.debits_pending_high, low, high
-    )
-    credit.credits_pending_low, credit.credits_pending_high, _ = add(
-        credit.credits_pending_low, credit.credits_pending_high, low, high
-    )
-
-
-@compiled
-def _post(debit: Row, credit: Row, low: Word, high: Word) -> None:
-    debit.debits_posted_low, debit.debits_posted_high, _ = add(
-        debit.debits_posted_low, debit.debits_posted_high, low, high
-    )
-    credit.credits_posted_low, credit.credits_posted_high, _ = add(
-        credit.credits_posted_low, credit.credits_posted_high, low, high
-    )
-
-
-@compiled
-def release(debit: Row, credit: Row, pending: Row) -> None:
-    """Take a pending transfer's amount out of what is reserved."""
-    debit.debits_pending_low, debit.debits_pending_high = subtract(
-        debit.debits_pending_low, debit.debits_pending_high, pending.amount_low, pending.amount_high
-    )
-    credit.credits_pending_low, credit.credits_pending_high = subtract(
-        credit.credits_pending_low, credit.credits_pending_high, pending.amount_low, pending.amount_high
-    )
-
-
-@compiled
-def reopen(debit: Row, credit: Row, pending: Row) -> None:
-    """Undo what a pending transfer closed."""
-    if pending.flags & CLOSING_DEBIT != 0:
-        debit.flags &= ~CLOSED
-    if pending.flags & CLOSING_CREDIT != 0:
-        credit.flags &= ~CLOSED
-
-
-@compiled
+@inlined
 def _append(hot: Hot, event: Row, step: Row, timestamp: Word, state: Word) -> Row:
     """Add the row and its entry, and return the row."""
     place = hot.counts[ROWS]
@@ -468,33 +443,10 @@ def _append(hot: Hot, event: Row, step: Row, timestamp: Word, state: Word) -> Ro
     return row
 
 
-@compiled
-def _inherit(row: Row, pending: Row) -> None:
-    """Fill what a transfer that posts or voids left to the pending one."""
-    row.debit_account_id_low, row.debit_account_id_high = pending.debit_account_id_low, pending.debit_account_id_high
-    row.credit_account_id_low = pending.credit_account_id_low
-    row.credit_account_id_high = pending.credit_account_id_high
-    if row.user_data_128_low == U0 and row.user_data_128_high == U0:
-        row.user_data_128_low, row.user_data_128_high = pending.user_data_128_low, pending.user_data_128_high
-    if row.user_data_64 == U0:
-        row.user_data_64 = pending.user_data_64
-    if row.user_data_32 == 0:
-        row.user_data_32 = pending.user_data_32
-    row.ledger = pending.ledger
-    row.code = pending.code
-
-
-@compiled
-def _keep_balances(hot: Hot, account: Row, slot: Index, timestamp: Word) -> None:
-    """Keep an account's balances if it has flags.history."""
-    if account.flags & _HISTORY == 0:
-        return
-    balance = hot.balances[hot.counts[BALANCES]]
-    balance.debits_pending_low, balance.debits_pending_high = account.debits_pending_low, account.debits_pending_high
-    balance.debits_posted_low, balance.debits_posted_high = account.debits_posted_low, account.debits_posted_high
-    balance.credits_pending_low = account.credits_pending_low
-    balance.credits_pending_high = account.credits_pending_high
-    balance.credits_posted_low, balance.credits_posted_high = account.credits_posted_low, account.credits_posted_high
-    balance.timestamp = timestamp
-    balance.slot = np.uint64(slot)
-    hot.counts[BALANCES] += U1
+@inlined
+def _file_sides(hot: Hot, debit: Index, credit: Index) -> None:
+    """Note whose row the newest one is."""
+    place = hot.counts[ROWS] - U1
+    number = hot.counts[FIRST_ROW] + place
+    hot.sides[U2 * place] = np.uint64(debit) << SIDE_SHIFT | number
+    hot.sides[U2 * place + U1] = np.uint64(credit) << SIDE_SHIFT | number

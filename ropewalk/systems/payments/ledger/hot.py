@@ -14,13 +14,16 @@ Checked by: tests/payments/ledger/test_properties.py, test_segments.py
 from typing import Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ropewalk.systems.payments.ledger.layout import BALANCE, TRANSFER, Rows
-from ropewalk.systems.payments.ledger.words import U1, Index, Word, compiled, less
+from ropewalk.systems.payments.ledger.layout import BALANCE, TRANSFER
+from ropewalk.systems.payments.ledger.limits import SLOT_BITS
+from ropewalk.systems.payments.ledger.words import U1, Array, Index, Word, compiled, inlined, less
 
 HISTORY: Final = np.dtype([*BALANCE.descr[:-1], ("slot", "<u8"), ("unused", "u1", (48,))])
 """A kept balance: as `BALANCE`, with the account's slot where that one has nothing."""
+
+ENTRY: Final = np.dtype([("key_low", "<u8"), ("key_high", "<u8"), ("value", "<u8")])
+"""What an id, filed under its key, stands for."""
 
 PLAIN: Final = np.uint64(0)
 PENDING: Final = np.uint64(1)
@@ -33,6 +36,9 @@ ABSENT: Final = np.uint64(2**64 - 1)
 
 STATE_SHIFT: Final = np.uint64(56)
 ROW_MASK: Final = np.uint64(2**56 - 1)
+
+SIDE_SHIFT: Final = np.uint64(64 - SLOT_BITS)
+"""A side's slot lies above its row number."""
 
 ROWS: Final = 0
 ENTRIES: Final = 1
@@ -47,19 +53,19 @@ _WORD_MAX = np.uint64(2**64 - 1)
 
 
 class Hot(NamedTuple):
-    """Arrays with room to grow; `counts` says how far each is filled, and what spans them.
+    """Arrays with room to grow.
 
+    `sides` are two for each row: its debit and its credit account's slot, above the row's number.
     `counts`: rows, entries, balances, the last transfer's timestamp, the number of the first row here, and the
     smallest and largest id of an entry, two words each.
     """
 
-    rows: Rows
-    balances: Rows
-    key_low: NDArray[np.uint64]
-    key_high: NDArray[np.uint64]
-    value: NDArray[np.uint64]
-    table: NDArray[np.uint32]
-    counts: NDArray[np.uint64]
+    rows: Array
+    sides: Array
+    balances: Array
+    entries: Array
+    table: Array
+    counts: Array
 
 
 def new_hot(events_max: int, *, first_row: int, last_timestamp: int) -> Hot:
@@ -71,10 +77,9 @@ def new_hot(events_max: int, *, first_row: int, last_timestamp: int) -> Hot:
     counts[ID_MIN : ID_MIN + 2] = _WORD_MAX
     return Hot(
         rows=np.empty(capacity, TRANSFER),
+        sides=np.empty(2 * capacity, "u8"),
         balances=np.empty(2 * capacity, HISTORY),
-        key_low=np.empty(2 * capacity, "u8"),
-        key_high=np.empty(2 * capacity, "u8"),
-        value=np.empty(2 * capacity, "u8"),
+        entries=np.empty(2 * capacity, ENTRY),
         table=np.zeros(4 * capacity, "u4"),
         counts=counts,
     )
@@ -89,59 +94,71 @@ def with_room(hot: Hot, events: int) -> Hot:
     roomier = new_hot(needed, first_row=0, last_timestamp=0)
     roomier.counts[:] = hot.counts
     roomier.rows[:rows] = hot.rows[:rows]
+    roomier.sides[: 2 * rows] = hot.sides[: 2 * rows]
     roomier.balances[:balances] = hot.balances[:balances]
-    for ours, theirs in zip(roomier[2:5], hot[2:5], strict=True):
-        ours[:entries] = theirs[:entries]
+    roomier.entries[:entries] = hot.entries[:entries]
     fill_table(roomier)
     return roomier
 
 
-@compiled
+def emptied(hot: Hot, events_max: int, *, first_row: int, last_timestamp: int) -> Hot:
+    """A new one; the memory of the old one, which is not needed any more, is used again unless it has grown."""
+    if hot.rows.size > 1 << max(events_max - 1, 1).bit_length():
+        return new_hot(events_max, first_row=first_row, last_timestamp=last_timestamp)
+    hot.table[:] = 0
+    hot.counts[:] = 0
+    hot.counts[LAST_TIMESTAMP] = last_timestamp
+    hot.counts[FIRST_ROW] = first_row
+    hot.counts[ID_MIN : ID_MIN + 2] = _WORD_MAX
+    return hot
+
+
+@inlined
 def find_entry(hot: Hot, key_low: Word, key_high: Word) -> Index:
     """The place of an id's entry, or -1."""
     mask = np.uint64(hot.table.size - 1)
     place = key_high & mask
     while hot.table[place] != 0:
         entry = np.int64(hot.table[place]) - 1
-        if hot.key_high[entry] == key_high and hot.key_low[entry] == key_low:
+        if hot.entries[entry].key_high == key_high and hot.entries[entry].key_low == key_low:
             return entry
         place = (place + U1) & mask
     return -1
 
 
-@compiled
+@inlined
 def add_entry(hot: Hot, key_low: Word, key_high: Word, value: Word) -> None:
     """Enter an id that has no entry here."""
     entry = np.int64(hot.counts[ENTRIES])
-    hot.key_low[entry] = key_low
-    hot.key_high[entry] = key_high
-    hot.value[entry] = value
+    hot.entries[entry].key_low = key_low
+    hot.entries[entry].key_high = key_high
+    hot.entries[entry].value = value
     hot.counts[ENTRIES] += U1
     _place(hot, entry)
 
 
-@compiled
+@inlined
 def _place(hot: Hot, entry: Index) -> None:
     mask = np.uint64(hot.table.size - 1)
-    place = hot.key_high[entry] & mask
+    place = hot.entries[entry].key_high & mask
     while hot.table[place] != 0:
         place = (place + U1) & mask
     hot.table[place] = np.uint32(entry + 1)
 
 
-@compiled
+@inlined
 def remove_last_entry(hot: Hot) -> None:
     """Take back the newest entry. Its place was the last to be filled, so no search leads past it."""
     entry = np.int64(hot.counts[ENTRIES]) - 1
     mask = np.uint64(hot.table.size - 1)
-    place = hot.key_high[entry] & mask
+    place = hot.entries[entry].key_high & mask
     while np.int64(hot.table[place]) - 1 != entry:
         place = (place + U1) & mask
     hot.table[place] = 0
     hot.counts[ENTRIES] -= U1
 
 
-@compiled
+@inlined
 def widen(hot: Hot, low: Word, high: Word) -> None:
     """Note that an id lies within the range of those entered."""
     if less(low, high, hot.counts[ID_MIN], hot.counts[ID_MIN + 1]):
@@ -156,3 +173,12 @@ def fill_table(hot: Hot) -> None:
     hot.table[:] = 0
     for entry in range(np.int64(hot.counts[ENTRIES])):
         _place(hot, entry)
+
+
+@compiled
+def recall(plan: Array, hot: Hot) -> None:
+    """Put what is known here about each planned id in the place of what is known of it elsewhere."""
+    for index in range(plan.size):
+        entry = find_entry(hot, plan[index].key_low, plan[index].key_high)
+        if entry >= 0:
+            plan[index].known = hot.entries[entry].value

@@ -23,11 +23,15 @@ Word: TypeAlias = Any
 Index: TypeAlias = Any
 """A signed 64-bit integer in compiled code."""
 
+Array: TypeAlias = Any
+"""An array in compiled code."""
+
 Row: TypeAlias = Any
 """One row of a structured array in compiled code, its fields read and written as attributes."""
 
 U0 = np.uint64(0)
 U1 = np.uint64(1)
+U2 = np.uint64(2)
 
 
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
@@ -40,6 +44,15 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
         made: Callable[P, R] = njit(cache=True, nogil=True)(function)
     except RuntimeError:
         made = njit(nogil=True)(function)
+    return made
+
+
+def inlined(function: Callable[P, R]) -> Callable[P, R]:
+    """Make a function part of the compiled ones that call it.
+
+    For functions that take arrays: Numba counts references to each of them at each call, which took most of the time.
+    """
+    made: Callable[P, R] = njit(inline="always")(function)
     return made
 
 
