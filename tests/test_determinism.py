@@ -1,0 +1,104 @@
+"""The same records give the same digest in any process, though each hash seed orders sets in its own way."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from ropewalk import Applied, At, Entry, Service
+from ropewalk.core.chain import Head, Position
+from ropewalk.core.codec import Kind, Record, decode_record, encode_record, encode_value
+from ropewalk.core.keyed import KeyedMachine
+from ropewalk.core.machine import Request
+from ropewalk.core.partition import Partition
+
+ROOT = Path(__file__).parents[1]
+HASH_SEEDS = ("1", "2", "3")
+
+
+class Tag(msgspec.Struct, frozen=True, tag=True):
+    key: str
+    tags: frozenset[str]
+    again_at_ns: int | None = None
+
+
+class Tags(msgspec.Struct, frozen=True):
+    given: frozenset[str]
+    counts: dict[str, int]
+
+
+def key_of(command: Tag) -> str:
+    return command.key
+
+
+def apply(state: Mapping[str, Tags], entry: Entry[Tag]) -> Applied[Tags]:
+    command = entry.command
+    before = state.get(command.key, Tags(frozenset(), {}))
+    counts = before.counts | {tag: before.counts.get(tag, 0) + 1 for tag in command.tags}
+    effects = [At(command.again_at_ns, Tag(command.key, command.tags))] if command.again_at_ns else []
+    return Applied(counts, {command.key: Tags(before.given | command.tags, counts)}, effects)
+
+
+def keyed_machine() -> bytes:
+    """A state full of sets, and maps filled in a set's order, with timers and repeated requests."""
+    partition = Partition(KeyedMachine("tags", commands=Tag, value=Tags, apply=apply))
+    records = [(Kind.TERM, ())] + [(Kind.BATCH, requests(number)) for number in range(20)]
+    for number, (kind, batch) in enumerate(records, start=1):
+        payload, _ = encode_record(Record(kind, 1, 1, number * 10, partition.head, b"w" * 16, batch))
+        stored = decode_record(Position(number), payload, machine_version_max=1)
+        assert partition.admit(stored)
+        partition.apply(stored)
+    assert partition.head != Head()
+    return partition.digest()
+
+
+def requests(number: int) -> list[Request]:
+    tags = frozenset(f"tag {number * each % 7}" for each in range(5))
+    command = Tag(f"key {number % 3}", tags, again_at_ns=number * 15 if number % 2 else None)
+    return [Request(bytes([number // 2] * 16), encode_value(command)), Request(bytes(16), encode_value(command))]
+
+
+def routing() -> bytes:
+    service = Service.keyed("tags", commands=Tag, value=Tags, apply=apply, key=key_of, partitions=64)
+    return bytes(service.partition_of(f"key {number}") for number in range(100))
+
+
+PROGRAMS: dict[str, Callable[[], bytes]] = {"keyed machine": keyed_machine, "routing": routing}
+
+
+@pytest.fixture(scope="module")
+def results() -> list[dict[str, str]]:
+    """What every program gave, under each hash seed."""
+    program = (
+        "import json; from tests.test_determinism import PROGRAMS\n"
+        "print(json.dumps({name: run().hex() for name, run in PROGRAMS.items()}))"
+    )
+    outputs = [
+        subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=ROOT,
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            stdout=subprocess.PIPE,
+            check=True,
+        ).stdout
+        for seed in HASH_SEEDS
+    ]
+    return [msgspec.json.decode(output, type=dict[str, str]) for output in outputs]
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_another_hash_seed_gives_the_same_bytes(program: str, results: list[dict[str, str]]) -> None:
+    assert len({result[program] for result in results}) == 1
+
+
+def test_the_hash_seeds_do_order_sets_otherwise() -> None:
+    program = "print([*{'a', 'b', 'c', 'd', 'e'}])"
+    orders = {
+        subprocess.check_output([sys.executable, "-c", program], env=os.environ | {"PYTHONHASHSEED": seed})
+        for seed in HASH_SEEDS
+    }
+    assert len(orders) > 1
