@@ -9,6 +9,7 @@ Not given:  anything about an older id: it takes effect again. A machine that ke
 Checked by: tests/core/test_sessions.py, ropewalk.proving.world
 """
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -33,7 +34,8 @@ class Sessions:
         self._requests_max = requests_max
         self._bytes_max = bytes_max
         self._bytes = 0
-        self._answers: dict[bytes, _Answer] = {}
+        # A plain dict finds its oldest entry only by stepping over every one that was removed before it.
+        self._answers: OrderedDict[bytes, _Answer] = OrderedDict()
 
     def answer(
         self, requests: Sequence[Request], apply: Callable[[Sequence[Request]], Sequence[bytes]]
@@ -54,7 +56,7 @@ class Sessions:
 
     def load(self, saved: bytes | memoryview) -> None:
         """Become what was saved."""
-        self._answers = {}
+        self._answers.clear()
         self._bytes = 0
         for request_id, answer in _DECODER.decode(saved):
             self._remember(request_id, answer)
@@ -87,5 +89,5 @@ class Sessions:
 
     def _forget_old(self) -> None:
         while len(self._answers) > self._requests_max or self._bytes > self._bytes_max:
-            oldest = next(iter(self._answers))
-            self._bytes -= len(self._answers.pop(oldest)[1])
+            _, (_, reply) = self._answers.popitem(last=False)
+            self._bytes -= len(reply)
