@@ -57,7 +57,7 @@ class Service(msgspec.Struct, frozen=True):
         commands: object,
         value: object,
         apply: Callable[[Mapping[str, V], Entry[C]], Applied[V]],
-        key: Callable[[C | Q], str] | None = None,
+        key: Callable[..., str] | None = None,
         reply: object = object,
         queries: object | None = None,
         answer: Callable[[Mapping[str, V], Q], object] | None = None,
