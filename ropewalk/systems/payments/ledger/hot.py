@@ -70,19 +70,23 @@ class Hot(NamedTuple):
 
 def new_hot(events_max: int, *, first_row: int, last_timestamp: int) -> Hot:
     """An empty one that has room for so many events: each adds a row, two entries and two balances at most."""
-    capacity = 1 << max(events_max - 1, 1).bit_length()
     counts = np.zeros(COUNTERS, "u8")
     counts[LAST_TIMESTAMP] = last_timestamp
     counts[FIRST_ROW] = first_row
     counts[ID_MIN : ID_MIN + 2] = _WORD_MAX
     return Hot(
-        rows=np.empty(capacity, TRANSFER),
-        sides=np.empty(2 * capacity, "u8"),
-        balances=np.empty(2 * capacity, HISTORY),
-        entries=np.empty(2 * capacity, ENTRY),
-        table=np.zeros(4 * capacity, "u4"),
+        rows=np.empty(events_max, TRANSFER),
+        sides=np.empty(2 * events_max, "u8"),
+        balances=np.empty(2 * events_max, HISTORY),
+        entries=np.empty(2 * events_max, ENTRY),
+        table=np.zeros(_table_size(events_max), "u4"),
         counts=counts,
     )
+
+
+def _table_size(events_max: int) -> int:
+    """A power of two by which the table is never more than three quarters full."""
+    return 1 << (3 * events_max).bit_length()
 
 
 def with_room(hot: Hot, events: int) -> Hot:
@@ -91,7 +95,7 @@ def with_room(hot: Hot, events: int) -> Hot:
     needed = max(rows + events, (entries + 2 * events + 1) // 2, (balances + 2 * events + 1) // 2)
     if needed <= hot.rows.size:
         return hot
-    roomier = new_hot(needed, first_row=0, last_timestamp=0)
+    roomier = new_hot(max(needed, hot.rows.size * 3 // 2), first_row=0, last_timestamp=0)
     roomier.counts[:] = hot.counts
     roomier.rows[:rows] = hot.rows[:rows]
     roomier.sides[: 2 * rows] = hot.sides[: 2 * rows]
@@ -103,7 +107,7 @@ def with_room(hot: Hot, events: int) -> Hot:
 
 def emptied(hot: Hot, events_max: int, *, first_row: int, last_timestamp: int) -> Hot:
     """A new one; the memory of the old one, which is not needed any more, is used again unless it has grown."""
-    if hot.rows.size > 1 << max(events_max - 1, 1).bit_length():
+    if hot.rows.size > events_max:
         return new_hot(events_max, first_row=first_row, last_timestamp=last_timestamp)
     hot.table[:] = 0
     hot.counts[:] = 0

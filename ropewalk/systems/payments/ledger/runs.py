@@ -267,7 +267,7 @@ class SortedRuns:
 def _sorted(entries: Entries) -> Entries:
     """The entries by key; of those whose first two words are equal the first stands."""
     if len(entries) == 1:
-        return np.sort(entries, axis=1)
+        return np.sort(entries, axis=1, kind="stable")
     order = np.argsort(entries[0], kind="stable")
     keys = entries[0][order]
     if np.any(keys[1:] == keys[:-1]):
@@ -275,4 +275,4 @@ def _sorted(entries: Entries) -> Entries:
         keys, seconds = entries[0][order], entries[1][order]
         repeats = (keys[1:] == keys[:-1]) & (seconds[1:] == seconds[:-1])
         order = order[np.concatenate(([True], ~repeats))]
-    return entries[:, order]
+    return np.take(entries, order, axis=1)

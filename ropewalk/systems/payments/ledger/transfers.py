@@ -33,7 +33,7 @@ from ropewalk.systems.payments.ledger.hot import (
 )
 from ropewalk.systems.payments.ledger.ids import Ids
 from ropewalk.systems.payments.ledger.layout import TRANSFER, Rows
-from ropewalk.systems.payments.ledger.limits import SLOT_BITS, TRANSFERS_MAX
+from ropewalk.systems.payments.ledger.limits import ROWS_MAX, SLOT_BITS, TRANSFERS_MAX
 from ropewalk.systems.payments.ledger.runs import SavedRuns, SortedRuns
 from ropewalk.systems.payments.ledger.segments import Segments
 from ropewalk.systems.payments.ledger.words import Array
@@ -61,7 +61,8 @@ class Transfers:
         self._balances = Segments(shelf, "balances", HISTORY)
         self._sides = SortedRuns(shelf, "sides", words=1, piece_entries=piece_entries)
         self.ids = Ids(shelf, piece_entries=piece_entries)
-        self.hot = new_hot(segment_rows, first_row=0, last_timestamp=0)
+        self._capacity = segment_rows + ROWS_MAX
+        self.hot = new_hot(self._capacity, first_row=0, last_timestamp=0)
 
     @property
     def count(self) -> int:
@@ -181,7 +182,7 @@ class Transfers:
         entries = np.frombuffer(parts["entries"], ENTRY)
         balances = np.frombuffer(parts["balances"], HISTORY)
         hot = self.hot = new_hot(
-            max(self._segment_rows, rows.size, entries.size, balances.size), first_row=0, last_timestamp=0
+            max(self._capacity, rows.size, entries.size, balances.size), first_row=0, last_timestamp=0
         )
         hot.counts[:] = np.frombuffer(parts["counts"], "u8", COUNTERS)
         hot.rows[: rows.size] = rows
@@ -198,7 +199,7 @@ class Transfers:
         self.ids.seal(hot)
         self._sides.add(hot.sides[: 2 * rows].reshape(1, -1))
         first_row, last_timestamp = int(hot.counts[FIRST_ROW]) + rows, int(hot.counts[LAST_TIMESTAMP])
-        self.hot = emptied(hot, self._segment_rows, first_row=first_row, last_timestamp=last_timestamp)
+        self.hot = emptied(hot, self._capacity, first_row=first_row, last_timestamp=last_timestamp)
 
     def _hot_of_account(self, low: int, high: int, at_once: int, is_reversed: bool) -> Iterator[Numbers]:
         sides = self.hot.sides[: 2 * int(self.hot.counts[ROWS])]
