@@ -58,7 +58,7 @@ def _followed(ours: Connection, *, until_s: float, bound_s: float, tell: Callabl
         if not isinstance(message, str):
             return message
         tell(message)
-    return Failure(f"it took longer than {bound_s:.0f} s")
+    return Failure(f"it took longer than {bound_s:g} s")
 
 
 def _end(child: BaseProcess) -> None:
