@@ -33,8 +33,9 @@ SESSION_BYTES: Final = 64 * 1_048_576
 READ_RECORDS_MAX: Final = 64
 """Records that one read of the log asks for, so that a replay holds at most 128 MiB."""
 
-SNAPSHOT_LOG_BYTES: Final = 256 * 1_048_576
-"""A snapshot is taken when this much has been appended since the last: it bounds recovery to about a second."""
+SNAPSHOT_LOG_BYTES: Final = 64 * 1_048_576
+"""A snapshot is taken when this much, and as much as the last snapshot holds, was appended since the last one: so
+recovery takes well under a second, and snapshots never write more than the log does."""
 
 SNAPSHOTS_KEPT: Final = 2
 """The newest, and one to fall back to when it is damaged. The log is trimmed behind the older one."""

@@ -61,13 +61,14 @@ _HEAD_BYTES = _LENGTH_BYTES + len(NO_CHECKSUM)
 _PIECE_BYTES = 1_048_576
 
 
-async def write_snapshot(store: Snapshots, shelf: Shelf, *, position: Position, saved: Saved) -> None:
-    """Keep `saved` as the state at `position`; its blobs are durable before it is."""
+async def write_snapshot(store: Snapshots, shelf: Shelf, *, position: Position, saved: Saved) -> int:
+    """Keep `saved` as the state at `position`; its blobs are durable before it is. Return its size in bytes."""
     blobs = [(name, len(shelf.get(name)), await shelf.sync(name)) for name in saved.blobs]
     parts = [(name, memoryview(part).nbytes, await _checksum(part)) for name, part in saved.parts.items()]
     manifest = encode_value(_Manifest(position, parts, blobs))
     head = len(manifest).to_bytes(_LENGTH_BYTES, "little") + checksum(manifest) + manifest
     await store.write(position, [head, *saved.parts.values()])
+    return len(head) + sum(length for _, length, _ in parts)
 
 
 async def read_snapshot(store: Snapshots, shelf: Shelf, position: Position) -> Snapshot:

@@ -23,12 +23,13 @@ class Checkpoints:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
         self.newest = START
+        self.newest_bytes = 0
 
     async def write(self, saved: Saved, position: Position) -> None:
         """Keep `saved`, then forget what it makes superfluous."""
         log, snapshots, shelf = self._storage
         present = shelf.names()
-        await write_snapshot(snapshots, shelf, position=position, saved=saved)
+        self.newest_bytes = await write_snapshot(snapshots, shelf, position=position, saved=saved)
         self.newest = position
         kept = await self._keep_newest()
         if len(kept) < SNAPSHOTS_KEPT:

@@ -323,7 +323,8 @@ class Leader:
     # Snapshots.
 
     def _save_if_due(self) -> None:
-        if self._log_bytes >= self._bounds.snapshot_log_bytes and not self._saving and not self._stopping:
+        enough = max(self._bounds.snapshot_log_bytes, self._checkpoints.newest_bytes)
+        if self._log_bytes >= enough and not self._saving and not self._stopping:
             self._saving = True
             self._tasks.create_task(self._save())
 
