@@ -152,6 +152,13 @@ def rows_of(dtype: np.dtype[np.void], records: Iterable[Mapping[str, int]]) -> R
     return rows
 
 
+def record_of(row: np.void) -> dict[str, int]:
+    """The fields of a row as integers, those that are two words joined, reserved bytes left out."""
+    fields: Mapping[str, tuple[np.dtype[np.void], *tuple[object, ...]]] = row.dtype.fields or {}
+    single = (name for name, (kind, *_) in fields.items() if not kind.shape and not name.endswith("_high"))
+    return {name.removesuffix("_low"): get(row, name.removesuffix("_low")) for name in single}
+
+
 def ids_of(values: Iterable[int]) -> Rows:
     """Rows of ids to look up."""
     return rows_of(ID, ({"id": value} for value in values))

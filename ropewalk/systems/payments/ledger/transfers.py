@@ -132,7 +132,9 @@ class Transfers:
 
     def of_account(self, slot: int, span: range, *, at_once: int, is_reversed: bool) -> Iterator[Numbers]:
         """The numbers within `span` of an account's transfers, in order, up to `at_once` at a time."""
-        low, high = slot << _ROW_BITS | span.start, (slot << _ROW_BITS | span.stop) - 1
+        if not span:
+            return
+        low, high = slot << _ROW_BITS | span[0], slot << _ROW_BITS | span[-1]
         if is_reversed:
             yield from self._hot_of_account(low, high, at_once, is_reversed)
         for run in self._sides.newest_first() if is_reversed else self._sides.oldest_first():
