@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.measures import Result, Scale, Setting
+from benchmarks.rows import Row
 
 _CONTEXT = multiprocessing.get_context("spawn")
 
@@ -31,25 +32,24 @@ class Failure(msgspec.Struct, frozen=True):
 Message = str | Result | Failure
 
 
-def run_row(
-    name: str, scale: Scale, *, folder: Path, bound_s: float, tell: Callable[[str], None]
-) -> Result | Failure:
-    """Run the row `name` in a new process and in a new folder below `folder`, which is removed afterwards."""
+def run_row(row: Row, scale: Scale, *, folder: Path, tell: Callable[[str], None]) -> Result | Failure:
+    """Run a row in a new process and in a new folder below `folder`, which is removed afterwards."""
     # Readable for others, because a database server runs as a user of its own.
-    place = Path(tempfile.mkdtemp(prefix=f"ropewalk-bench-{name}-", dir=folder))
+    place = Path(tempfile.mkdtemp(prefix="ropewalk-bench-", dir=folder))
     place.chmod(0o755)
     ours, theirs = _CONTEXT.Pipe(duplex=False)
-    child = _CONTEXT.Process(target=_child, args=(name, scale, place, theirs))
+    child = _CONTEXT.Process(target=_child, args=(row, scale, place, theirs))
     child.start()
     theirs.close()
     try:
-        return _followed(ours, until_s=time.monotonic() + bound_s, bound_s=bound_s, tell=tell)
+        return _followed(ours, bound_s=row.bound_s, tell=tell)
     finally:
         _end(child)
         shutil.rmtree(place, ignore_errors=True)
 
 
-def _followed(ours: Connection, *, until_s: float, bound_s: float, tell: Callable[[str], None]) -> Result | Failure:
+def _followed(ours: Connection, *, bound_s: float, tell: Callable[[str], None]) -> Result | Failure:
+    until_s = time.monotonic() + bound_s
     while ours.poll(max(0.0, until_s - time.monotonic())):
         try:
             message: Message = ours.recv()
@@ -70,7 +70,7 @@ def _end(child: BaseProcess) -> None:
     child.join()
 
 
-def _child(name: str, scale: Scale, folder: Path, theirs: Connection) -> None:
+def _child(row: Row, scale: Scale, folder: Path, theirs: Connection) -> None:
     os.setsid()
-    row = import_module(f"benchmarks.rows.{name}")
-    theirs.send(row.run(Setting(scale, folder, theirs.send)))
+    module = import_module(f"benchmarks.rows.{row.module}")
+    theirs.send(module.run(Setting(scale, folder, theirs.send), **row.options))

@@ -75,7 +75,7 @@ def _run(
             def tell(what: str, row: str = name) -> None:
                 progress.update(rows, description=f"{row}: {what}")
 
-            result = run_row(name, scale, folder=folder, bound_s=ROWS[name], tell=tell)
+            result = run_row(ROWS[name], scale, folder=folder, tell=tell)
             _print(console, name, result)
             progress.advance(rows)
             yield name, result

@@ -64,8 +64,7 @@ def _filesystem(folder: Path) -> str:
     return max(above)[1] if above else "unknown"
 
 
-def resident_mib(process: int | None = None) -> dict[str, float]:
-    """What a process has in RAM: its own, that of mapped files (which the system may drop), and the peak of both."""
-    status = f"/proc/{process or 'self'}/status"
-    names = {"anonymous_mib": "RssAnon", "mapped_files_mib": "RssFile", "peak_mib": "VmHWM"}
-    return {name: int(_field(status, field).split()[0]) / 1024 for name, field in names.items()}
+def resident_mb() -> dict[str, float]:
+    """What this process has in RAM: its own, that of mapped files (which the system may drop), the peak of both."""
+    names = {"anonymous_mb": "RssAnon", "mapped_files_mb": "RssFile", "peak_mb": "VmHWM"}
+    return {name: int(_field("/proc/self/status", field).split()[0]) * 1024 / 1e6 for name, field in names.items()}

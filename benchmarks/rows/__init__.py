@@ -1,10 +1,29 @@
 """The rows of the table, in the order in which they run: the yardsticks first."""
 
+from collections.abc import Mapping
 from typing import Final
 
-ROWS: Final[dict[str, float]] = {
-    "disk": 60.0,
-    "postgresql": 150.0,
-    "keyed": 60.0,
+import msgspec
+
+
+class Row(msgspec.Struct, frozen=True):
+    """A module of this package whose `run` is called with these options, and after how long it is given up."""
+
+    module: str
+    bound_s: float
+    options: Mapping[str, bool | int] = {}
+
+
+ROWS: Final = {
+    "disk": Row("disk", 60),
+    "postgresql": Row("postgresql", 180),
+    "ledger": Row("ledger_batches", 90, {"accounts": 10_000}),
+    "ledger-million": Row("ledger_batches", 90, {"accounts": 1_000_000}),
+    "ledger-two-phase": Row("ledger_batches", 90, {"accounts": 10_000, "two_phase": True}),
+    "ledger-two-phase-million": Row("ledger_batches", 90, {"accounts": 1_000_000, "two_phase": True}),
+    "ledger-random-ids": Row("ledger_batches", 90, {"accounts": 10_000, "has_random_ids": True}),
+    "ledger-sizes": Row("ledger_sizes", 120),
+    "ledger-callers": Row("ledger_callers", 90),
+    "ledger-growth": Row("ledger_growth", 240),
+    "keyed": Row("keyed", 60),
 }
-"""A row's module, and the seconds after which it is given up."""

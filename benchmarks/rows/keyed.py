@@ -22,6 +22,7 @@ from ropewalk.runtime.node import Node
 _ACCOUNTS = 10_000
 _BATCH = 1_000
 _CALLERS = 4
+_CALLS = 300
 
 
 def run(setting: Setting) -> Result:
@@ -50,11 +51,10 @@ async def _rounds(setting: Setting) -> list[Round]:
         opened = [Request(new_id(), encode_value(Open(name, 10**9))) for name in names]
         for start in range(0, _ACCOUNTS, _BATCH):
             await node.submit(opened[start : start + _BATCH])
-        transfers = [_transfer(random, names) for _ in range(50 * _BATCH)]
         rounds = []
         for number in range(setting.scale.rounds + 1):
-            calls = _calls(node, transfers, new_id)
-            rounds.append(await drive(calls, callers=_CALLERS, work_per_call=_BATCH, seconds=setting.scale.seconds))
+            transfers = [_transfer(random, names) for _ in range(setting.scale.count(_CALLS) * _BATCH)]
+            rounds.append(await drive(_calls(node, transfers, new_id), callers=_CALLERS, work_per_call=_BATCH))
             setting.tell(f"round {number}")
         return rounds[1:]
 
@@ -68,14 +68,13 @@ def _calls(
     node: Node, transfers: list[Transfer], new_id: Callable[[], bytes]
 ) -> Iterator[Callable[[], Awaitable[None]]]:
     decode = msgspec.msgpack.Decoder(str).decode
-    while True:
-        for start in range(0, len(transfers), _BATCH):
-            batch = transfers[start : start + _BATCH]
+    for start in range(0, len(transfers), _BATCH):
+        batch = transfers[start : start + _BATCH]
 
-            async def call(batch: list[Transfer] = batch) -> None:
-                answers = await node.submit([Request(new_id(), encode_value(each)) for each in batch])
-                replies = [decode(reply) for reply in answers.replies if reply is not None]
-                if replies.count("moved") != len(batch):
-                    raise AssertionError(f"{replies.count('moved')} of {len(batch)} transfers moved")
+        async def call(batch: list[Transfer] = batch) -> None:
+            answers = await node.submit([Request(new_id(), encode_value(each)) for each in batch])
+            replies = [decode(reply) for reply in answers.replies if reply is not None]
+            if replies.count("moved") != len(batch):
+                raise AssertionError(f"{replies.count('moved')} of {len(batch)} transfers moved")
 
-            yield call
+        yield call
