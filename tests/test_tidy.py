@@ -172,7 +172,7 @@ def has_few_methods(given: Module) -> Found:
 
 
 def has_few_positionals(given: Module) -> Found:
-    """But for compiled functions: Numba has no keyword-only parameters, and these take the arrays they work on."""
+    """But for compiled functions: Numba does not hold callers to keyword-only parameters (numba #5655)."""
     if not given.path.startswith("ropewalk/"):
         return
     for name, function in functions(given.tree):
