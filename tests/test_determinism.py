@@ -11,10 +11,13 @@ import pytest
 
 from ropewalk import Applied, At, Entry, Service
 from ropewalk.core.chain import Head, Position
-from ropewalk.core.codec import Kind, Record, decode_record, encode_record, encode_value
+from ropewalk.core.codec import Kind, Record, checksum, decode_record, encode_record, encode_value
 from ropewalk.core.keyed import KeyedMachine
 from ropewalk.core.machine import Request
 from ropewalk.core.partition import Partition
+from ropewalk.engines.memory import MemoryShelf
+from ropewalk.systems.payments.ledger.layout import ACCOUNT, TRANSFER, TransferFlags, rows_of
+from ropewalk.systems.payments.ledger.ledger import Ledger
 
 ROOT = Path(__file__).parents[1]
 HASH_SEEDS = ("1", "2", "3")
@@ -67,7 +70,31 @@ def routing() -> bytes:
     return bytes(service.partition_of(f"key {number}") for number in range(100))
 
 
-PROGRAMS: dict[str, Callable[[], bytes]] = {"keyed machine": keyed_machine, "routing": routing}
+def ledger() -> bytes:
+    """A ledger whose transfers are partly sealed, with pending ones that expire: its state and its blobs."""
+    shelf = MemoryShelf()
+    subject = Ledger(shelf, segment_rows=256, piece_entries=64)
+    kind = {"ledger": 1, "code": 1}
+    subject.create_accounts(rows_of(ACCOUNT, [{"id": id_, **kind} for id_ in range(1, 50)]), time_ns=1)
+    for batch in range(20):
+        rows = [
+            {
+                "id": 1_000 * batch + each,
+                "debit_account_id": 1 + each % 49,
+                "credit_account_id": 1 + each * 7 % 49,
+                "amount": each,
+                "flags": TransferFlags.PENDING if each % 5 == 0 else 0,
+                "timeout": each % 3 if each % 5 == 0 else 0,
+                **kind,
+            }
+            for each in range(1, 100)
+        ]
+        subject.create_transfers(rows_of(TRANSFER, rows), time_ns=batch * 1_000_000_000 + 10)
+        subject.expire(batch * 1_000_000_000 + 10)
+    return checksum(subject.digest(), *(shelf.get(name) for name in shelf.names()))
+
+
+PROGRAMS: dict[str, Callable[[], bytes]] = {"keyed machine": keyed_machine, "routing": routing, "ledger": ledger}
 
 
 @pytest.fixture(scope="module")

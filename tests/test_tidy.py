@@ -36,7 +36,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 FUNCTION_LINES, FILE_LINES, PUBLIC_METHODS, PORT_METHODS, POSITIONALS, NESTING = 50, 400, 12, 6, 3, 3
 MACHINE_PATH = re.compile("(?<![\\w.])/(?:" + "|".join(("work", "tmp", "home", "root")) + r")(?:/|\b(?=[\s\"'`]))")
 REGISTRY = re.compile("index-" + "url|find-" + "links|trusted-" + r"host|pypi\." + "org|python" + "hosted")
-UNFINISHED = re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME|X" + r"XX|HA" + r"CK)\b(?!\(#\d+\))")
+UNFINISHED = re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME|HA" + r"CK)\b(?!\(#\d+\))")
 
 
 class Module(NamedTuple):
