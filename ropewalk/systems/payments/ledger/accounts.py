@@ -113,6 +113,21 @@ def find_account(book: Book, low: Word, high: Word) -> Index:
     return -1
 
 
+@inlined
+def has_account_at(book: Book, timestamp: Word) -> bool:
+    """Whether an account has this timestamp."""
+    low: Index = 0
+    high: Index = np.int64(book.counts[COUNT])
+    while low < high:
+        middle: Index = (low + high) // 2
+        row: Row = book.rows[middle]
+        if row.timestamp < timestamp:
+            low = middle + 1
+        else:
+            high = middle
+    return bool(low < np.int64(book.counts[COUNT]) and book.rows[np.int64(low)].timestamp == timestamp)
+
+
 @compiled
 def _file(book: Book, slot: Index) -> None:
     """Enter an account into the table."""
@@ -156,40 +171,47 @@ def _create_all(
     book: Book, events: Rows, ends: NDArray[np.int64], first: Word, taken: NDArray[np.bool_], results: Rows
 ) -> None:
     """Create the accounts one after the other; the accounts of a broken chain are taken back."""
-    begin = 0
-    for end in ends:
-        chain, broken = -1, False
-        count, last = book.counts[COUNT], book.counts[LAST_TIMESTAMP]
-        for index in range(begin, end):
-            event = events[index]
-            now = first + np.uint64(index)
-            linked = event.flags & _LINKED != 0
-            if linked and chain < 0:
-                chain, broken = index, False
-                count, last = book.counts[COUNT], book.counts[LAST_TIMESTAMP]
-            if linked and index == end - 1:
-                status = AccountStatus.LINKED_EVENT_CHAIN_OPEN
-            elif broken:
-                status = AccountStatus.LINKED_EVENT_FAILED
-            else:
-                imports = events[begin].flags & _IMPORTED
-                status = _refused_by_request(event, imports, first + np.uint64(end - 1))
-            timestamp = now
-            if status == AccountStatus.CREATED:
-                status, timestamp = _create(book, event, now, taken[index])
-            results[index].status = status
-            results[index].timestamp = timestamp
-            if status != AccountStatus.CREATED and chain >= 0 and not broken:
-                broken = True
-                while book.counts[COUNT] > count:
-                    _unfile_last(book)
-                book.counts[LAST_TIMESTAMP] = last
-                for earlier in range(chain, index):
-                    results[earlier].status = AccountStatus.LINKED_EVENT_FAILED
-                    results[earlier].timestamp = first + np.uint64(earlier)
-            if not linked:
-                chain, broken = -1, False
-        begin = end
+    request, begin = 0, 0
+    chain, broken = -1, False
+    count, last = book.counts[COUNT], book.counts[LAST_TIMESTAMP]
+    for index in range(events.size):
+        while index >= ends[request]:
+            begin = ends[request]
+            request += 1
+        is_last = index == ends[request] - 1
+        event = events[index]
+        linked = event.flags & _LINKED != 0
+        if linked and chain < 0:
+            chain = index
+            count, last = book.counts[COUNT], book.counts[LAST_TIMESTAMP]
+        timestamp = first + np.uint64(index)
+        if linked and is_last:
+            status = AccountStatus.LINKED_EVENT_CHAIN_OPEN
+        elif broken:
+            status = AccountStatus.LINKED_EVENT_FAILED
+        else:
+            request_timestamp = first + np.uint64(ends[request] - 1)
+            status = _refused_by_request(event, events[begin].flags & _IMPORTED, request_timestamp)
+        if status == AccountStatus.CREATED:
+            status, timestamp = _create(book, event, timestamp, taken[index])
+        results[index].status = status
+        results[index].timestamp = timestamp
+        if status != AccountStatus.CREATED and chain >= 0 and not broken:
+            broken = True
+            while book.counts[COUNT] > count:
+                _unfile_last(book)
+            book.counts[LAST_TIMESTAMP] = last
+            fail_earlier(results, chain, index, first)
+        if not linked or is_last:
+            chain, broken = -1, False
+
+
+@inlined
+def fail_earlier(results: Rows, chain: Index, index: Index, first: Word) -> None:
+    """Give the events of a chain that came before the one that broke it the result that goes with that."""
+    for earlier in range(chain, index):
+        results[earlier].status = AccountStatus.LINKED_EVENT_FAILED
+        results[earlier].timestamp = first + np.uint64(earlier)
 
 
 @compiled

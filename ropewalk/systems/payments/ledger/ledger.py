@@ -22,12 +22,14 @@ from ropewalk.errors import invariant
 from ropewalk.systems.payments.ledger import queries
 from ropewalk.systems.payments.ledger.accounts import Accounts
 from ropewalk.systems.payments.ledger.audit import check_accounts
-from ropewalk.systems.payments.ledger.create import PLAN, create_all, new_undo, plan_all
+from ropewalk.systems.payments.ledger.create import create_all
 from ropewalk.systems.payments.ledger.expiry import Expiries, expire_all
 from ropewalk.systems.payments.ledger.hot import ENTRIES, FIRST_ROW, ROWS
 from ropewalk.systems.payments.ledger.layout import ACCOUNT, ID, RESULT, TRANSFER, AccountFlags, Rows, TransferFlags
 from ropewalk.systems.payments.ledger.limits import EXPIRED_MAX, PIECE_ENTRIES, SEGMENT_ROWS
+from ropewalk.systems.payments.ledger.plan import PLAN, plan_all
 from ropewalk.systems.payments.ledger.transfers import Transfers
+from ropewalk.systems.payments.ledger.undo import new_undo
 from ropewalk.systems.payments.ledger.words import Array
 
 Ends = NDArray[np.int64] | None
@@ -49,16 +51,6 @@ class Ledger:
     def wakes_at_ns(self) -> int | None:
         """When the next pending transfer expires; None if none will."""
         return self._expiries.wakes_at_ns
-
-    @property
-    def accounts_count(self) -> int:
-        """How many accounts there are."""
-        return self._accounts.rows.size
-
-    @property
-    def transfers_count(self) -> int:
-        """How many transfers there are."""
-        return self._transfers.count
 
     def create_accounts(self, rows: Rows, *, time_ns: int, ends: Ends = None) -> Rows:
         """Create ACCOUNT rows, any number of them; return one RESULT each."""

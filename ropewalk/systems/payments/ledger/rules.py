@@ -7,6 +7,7 @@ Checked by: tests/payments/ledger/test_statuses.py, test_properties.py (against 
 
 import numpy as np
 
+from ropewalk.systems.payments.ledger.hot import EXPIRED, POSTED, VOIDED
 from ropewalk.systems.payments.ledger.layout import AccountFlags, TransferFlags
 from ropewalk.systems.payments.ledger.statuses import TransferStatus
 from ropewalk.systems.payments.ledger.words import U0, Row, Word, add, compiled, less, subtract
@@ -233,6 +234,8 @@ def resolved_amount(event: Row, pending: Row) -> tuple[Word, Word]:
 @compiled
 def refused_by_pending(event: Row, pending: Row, low: Word, high: Word) -> TransferStatus:
     """Where a transfer that posts or voids contradicts the pending one."""
+    if pending.flags & PENDING_FLAG == 0:
+        return TransferStatus.PENDING_TRANSFER_NOT_PENDING
     if (event.debit_account_id_low != U0 or event.debit_account_id_high != U0) and (
         event.debit_account_id_low != pending.debit_account_id_low
         or event.debit_account_id_high != pending.debit_account_id_high
@@ -251,4 +254,18 @@ def refused_by_pending(event: Row, pending: Row, low: Word, high: Word) -> Trans
         return TransferStatus.EXCEEDS_PENDING_TRANSFER_AMOUNT
     if event.flags & VOID != 0 and less(low, high, pending.amount_low, pending.amount_high):
         return TransferStatus.PENDING_TRANSFER_HAS_DIFFERENT_AMOUNT
+    return TransferStatus.CREATED
+
+
+@compiled
+def refused_by_state(pending: Row, state: Word, now: Word) -> TransferStatus:
+    """What became of a pending transfer already. It expires on time, whether or not that has been noted yet."""
+    if state == POSTED:
+        return TransferStatus.PENDING_TRANSFER_ALREADY_POSTED
+    if state == VOIDED:
+        return TransferStatus.PENDING_TRANSFER_ALREADY_VOIDED
+    if state == EXPIRED:
+        return TransferStatus.PENDING_TRANSFER_EXPIRED
+    if pending.timeout != 0 and pending.timestamp + np.uint64(pending.timeout) * SECOND_NS <= now:
+        return TransferStatus.PENDING_TRANSFER_EXPIRED
     return TransferStatus.CREATED
