@@ -6,8 +6,27 @@ if reading.is_valid:
     write(reading.file) == content
 """
 
+from ropewalk.systems.payments.ach.building import BatchBuilder, build, header
+from ropewalk.systems.payments.ach.combine import merge, split
 from ropewalk.systems.payments.ach.model import BATCH, ENTRY, Batch, Category, File, Reading, Record
 from ropewalk.systems.payments.ach.problems import Code, Problem
 from ropewalk.systems.payments.ach.reading import read, write
 
-__all__ = ["BATCH", "ENTRY", "Batch", "Category", "Code", "File", "Problem", "Reading", "Record", "read", "write"]
+__all__ = [
+    "BATCH",
+    "ENTRY",
+    "Batch",
+    "BatchBuilder",
+    "Category",
+    "Code",
+    "File",
+    "Problem",
+    "Reading",
+    "Record",
+    "build",
+    "header",
+    "merge",
+    "read",
+    "split",
+    "write",
+]

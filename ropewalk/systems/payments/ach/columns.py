@@ -58,6 +58,14 @@ def numbers(digits: Cells) -> Numbers:
     return value
 
 
+def put_numbers(digits: Cells, values: Numbers) -> None:
+    """Write `values` into fields of digits, in place. The highest digits of one that does not fit are lost."""
+    rest = values.astype(np.uint64)
+    for column in reversed(range(digits.shape[1])):
+        digits[:, column] = rest % np.uint64(10) + np.uint64(ZERO)
+        rest //= np.uint64(10)
+
+
 def texts(text: Cells) -> NDArray[np.bytes_]:
     """Text fields without their trailing blanks."""
     out = np.ascontiguousarray(text).copy()
@@ -101,7 +109,7 @@ def is_one_of(text: Cells, first: int, second: int) -> Mask:
 
 def is_printable(text: Cells) -> Mask:
     """Which fields hold only the characters from blank to tilde."""
-    printable: Mask = np.logical_and(text >= BLANK, text <= 126).all(axis=1)
+    printable: Mask = np.logical_and.reduce((text >= BLANK) & (text <= 126), axis=1)
     return printable
 
 
