@@ -7,7 +7,7 @@ with the number of transfers, and no call takes long.
 Promise:    the rules are TigerBeetle's (`statuses`, `layout`); a transfer id is used at most once, for ever; the same
             calls give the same results, the same digest and the same blobs in any process.
 Not given:  durability: the partition's log and snapshots give that.
-Checked by: tests/payments/ledger/test_properties.py, test_segments.py, test_ledger.py
+Checked by: tests/payments/ledger/test_properties.py, test_segments.py, test_expiry.py
 """
 
 from collections.abc import Mapping

@@ -29,6 +29,8 @@ from ropewalk.systems.payments.ledger.limits import ROWS_MAX
 from ropewalk.systems.payments.ledger.transfers import Transfers
 
 _BOTH_SIDES = AccountFilterFlags.DEBITS | AccountFilterFlags.CREDITS
+_ACCOUNT_FLAGS = int(_BOTH_SIDES | AccountFilterFlags.REVERSED)
+_QUERY_FLAGS = int(QueryFilterFlags.REVERSED)
 _ACCOUNTS_AT_ONCE = 65_536
 
 
@@ -36,7 +38,7 @@ def account_transfers(accounts: Accounts, transfers: Transfers, chosen: np.void)
     """The transfers of one account that pass an ACCOUNT_FILTER."""
     flags = int(chosen["flags"])
     slot = _slot(accounts, chosen)
-    if slot < 0 or not flags & _BOTH_SIDES or flags & ~(_BOTH_SIDES | AccountFilterFlags.REVERSED):
+    if slot < 0 or not flags & _BOTH_SIDES or flags & ~_ACCOUNT_FLAGS:
         return np.empty(0, TRANSFER)
     if not _is_sound(chosen):
         return np.empty(0, TRANSFER)
@@ -61,7 +63,7 @@ def account_balances(accounts: Accounts, transfers: Transfers, chosen: np.void) 
 
 def query_accounts(accounts: Accounts, chosen: np.void) -> Rows:
     """The accounts that pass a QUERY_FILTER."""
-    if not _is_sound(chosen) or int(chosen["flags"]) & ~QueryFilterFlags.REVERSED:
+    if not _is_sound(chosen) or int(chosen["flags"]) & ~_QUERY_FLAGS:
         return np.empty(0, ACCOUNT)
     rows = accounts.rows[::-1] if int(chosen["flags"]) & QueryFilterFlags.REVERSED else accounts.rows
     first, last = _span(chosen)
@@ -72,7 +74,7 @@ def query_accounts(accounts: Accounts, chosen: np.void) -> Rows:
 
 def query_transfers(transfers: Transfers, chosen: np.void) -> Rows:
     """The transfers that pass a QUERY_FILTER."""
-    if not _is_sound(chosen) or int(chosen["flags"]) & ~QueryFilterFlags.REVERSED:
+    if not _is_sound(chosen) or int(chosen["flags"]) & ~_QUERY_FLAGS:
         return np.empty(0, TRANSFER)
     first, last = _span(chosen)
     is_reversed = bool(int(chosen["flags"]) & QueryFilterFlags.REVERSED)
