@@ -63,6 +63,16 @@ def holidays(year: int) -> frozenset[date]:
     return frozenset([day for day in kept if day.weekday() != _SATURDAY] + floating)
 
 
+def day_number(day: date) -> int:
+    """The days since 1970."""
+    return (day - _EPOCH).days
+
+
+def day_of(number: int) -> date:
+    """The date so many days after the beginning of 1970."""
+    return _EPOCH + timedelta(days=number)
+
+
 def eastern(time_ns: int) -> tuple[date, int]:
     """The date in New York, and how many minutes after midnight its clocks show."""
     local_ns = time_ns - _offset_ns(time_ns)

@@ -1,0 +1,39 @@
+"""The bounds of ACH processing, each with its reason; the relations between them are checked on import.
+
+Checked by: tests/payments/processing/test_limits.py
+"""
+
+from typing import Final
+
+from ropewalk.core.limits import COMMAND_BYTES_MAX
+from ropewalk.errors import invariant
+
+PART_BYTES_MAX: Final = 1_048_576
+"""One part of a file that is sent in several: what fits a command beside its surroundings."""
+
+FILE_BYTES_MAX: Final = 256 * 1_048_576
+"""One file: about 2.8 million entries. It is read whole when its last part has come."""
+
+UPLOADS_MAX: Final = 16
+"""Files of which some parts have come and not yet all. The one that began first makes room for a new one."""
+
+ENTRIES_STEP: Final = 32_768
+"""Entries that one batch reserves or settles: some tens of milliseconds, so that others are not kept waiting."""
+
+ANSWERS_STEP: Final = 256
+"""Returns and answers that one batch judges: each is looked up and moved by itself."""
+
+PAGE_MAX: Final = 1_000
+"""Rows of one answer to a query."""
+
+ACCOUNTS_OPENED_MAX: Final = 8_190
+"""Accounts of one command."""
+
+ERRORS_TOLD_MAX: Final = 100
+"""Errors that the refusal of a file lists; the number of all of them is told too."""
+
+RETURN_FILE_ENTRIES: Final = 2_000
+"""Entries of one return file, so that it stays under 10,000 lines whatever its batches are."""
+
+invariant(PART_BYTES_MAX <= COMMAND_BYTES_MAX - 1_024, "a command holds a part")
+invariant(3 * RETURN_FILE_ENTRIES + 2 * RETURN_FILE_ENTRIES <= 10_000, "an entry is at most five lines of a file")

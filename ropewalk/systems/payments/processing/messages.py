@@ -1,0 +1,312 @@
+"""What can be asked of ACH processing, and what it answers: msgspec structs, told apart by their tag.
+
+A command, a query or an answer is one byte, `ACH`, and then the struct as MessagePack; other first bytes are the
+ledger's. `encode_command`, `encode_query` and `decode_reply`, `decode_answer` are for edges.
+
+Checked by: tests/payments/processing/test_machine.py
+"""
+
+from collections.abc import Sequence
+from typing import Final, TypeAlias, cast
+
+import msgspec
+
+from ropewalk.core.codec import encode_value
+from ropewalk.errors import Rejected
+
+ACH: Final = b"\xac"
+"""The first byte of everything here."""
+
+
+class Command(msgspec.Struct, frozen=True, tag=True, tag_field="command"):
+    """Changes something."""
+
+
+class OpenInstitution(Command, frozen=True):
+    """Open a bank with its settlement, clearing and suspense account."""
+
+    routing: str
+    name: str
+    account_digits: int = 0
+
+
+class NewAccount(msgspec.Struct, frozen=True):
+    """`kind`: checking, savings, general_ledger or loan. Without `overdraft` it never pays more than it has."""
+
+    routing: str
+    number: str
+    name: str = ""
+    kind: str = "checking"
+    is_corporate: bool = False
+    overdraft: bool = False
+
+
+class OpenAccounts(Command, frozen=True):
+    """Open accounts: all of them, or none and why."""
+
+    accounts: Sequence[NewAccount]
+
+
+class OpenOriginator(Command, frozen=True):
+    """Let an institution send files for a company, whose money moves on `account_number` there."""
+
+    routing: str
+    company_id: str
+    name: str
+    account_number: str
+
+
+class RestrictAccount(Command, frozen=True):
+    """Set what keeps entries from an account: none, closed, frozen, non_transaction, holder_deceased,
+    payee_deceased, payments_stopped, debits_not_authorized, credits_refused or sold."""
+
+    routing: str
+    number: str
+    restriction: str
+
+
+class SendPart(Command, frozen=True):
+    """Send one part of a file too large for one command; `upload` is the checksum of the whole."""
+
+    upload: bytes
+    part: int
+    content: bytes
+
+
+class SubmitFile(Command, frozen=True):
+    """Submit a file: its content, or the parts that were sent before."""
+
+    content: bytes = b""
+    upload: bytes = b""
+    parts: int = 0
+
+
+class RunWindow(Command, frozen=True):
+    """Settle by hand, now, what is due by `through_ns`; 0 means the next window in which anything is due."""
+
+    through_ns: int = 0
+
+
+AnyCommand: TypeAlias = (
+    OpenInstitution | OpenAccounts | OpenOriginator | RestrictAccount | SendPart | SubmitFile | RunWindow
+)
+
+
+class Reply(msgspec.Struct, frozen=True, tag=True, tag_field="reply"):
+    """What became of a command."""
+
+
+class Done(Reply, frozen=True):
+    """It is so; and it was so before, if `repeated`."""
+
+    repeated: bool = False
+
+
+class Refused(Reply, frozen=True):
+    """Nothing changed. `reason` is a word for programs, `detail` a sentence for people."""
+
+    reason: str
+    detail: str
+
+
+class FileError(msgspec.Struct, frozen=True):
+    """One thing that is wrong with a file."""
+
+    line: int
+    record: str
+    field: str
+    code: str
+    message: str
+
+
+class FileRefused(Reply, frozen=True):
+    """Nothing changed: the file is not what the rules ask. At most the first hundred of its errors are listed."""
+
+    reason: str
+    errors: Sequence[FileError]
+    errors_total: int
+
+
+class FileAccepted(Reply, frozen=True):
+    """Every entry of the file will be posted, returned or rejected."""
+
+    file: int
+    batches: int
+    entries: int
+    debit_cents: int
+    credit_cents: int
+    repeated: bool = False
+
+
+class WindowStarted(Reply, frozen=True):
+    """The window runs; it has closed when `GetWindow` says so."""
+
+    window: int
+
+
+AnyReply: TypeAlias = Done | Refused | FileRefused | FileAccepted | WindowStarted
+
+
+class Query(msgspec.Struct, frozen=True, tag=True, tag_field="query"):
+    """Asks something."""
+
+
+class ListInstitutions(Query, frozen=True):
+    """Institutions behind `after`, the number of one, by number."""
+
+    after: int = -1
+    limit: int = 100
+
+
+class ListAccounts(Query, frozen=True):
+    """Accounts behind `after`, by number."""
+
+    after: int = -1
+    limit: int = 100
+
+
+class GetAccount(Query, frozen=True):
+    """One account and its balances."""
+
+    routing: str
+    number: str
+
+
+class ListOriginators(Query, frozen=True):
+    """Originators behind `after`, by number."""
+
+    after: int = -1
+    limit: int = 100
+
+
+class ListFiles(Query, frozen=True):
+    """Files behind `after`, by number."""
+
+    after: int = -1
+    limit: int = 100
+
+
+class GetFile(Query, frozen=True):
+    """One file, and how many entries and cents are in each state."""
+
+    file: int
+
+
+class ListEntries(Query, frozen=True):
+    """Entries of a file behind row `after`; only those in `state`, if one is named."""
+
+    file: int
+    after: int = -1
+    limit: int = 100
+    state: str = ""
+
+
+class ListWindows(Query, frozen=True):
+    """Windows behind `after`, by number."""
+
+    after: int = -1
+    limit: int = 100
+
+
+class GetWindow(Query, frozen=True):
+    """One window with each institution's net position."""
+
+    window: int
+
+
+class ListReturnFiles(Query, frozen=True):
+    """The files of returns, and of answers to them, that a window made."""
+
+    window: int
+
+
+class GetReturnFile(Query, frozen=True):
+    """One of them, as bytes."""
+
+    window: int
+    routing: str
+    part: int = 0
+
+
+class ListNotices(Query, frozen=True):
+    """Notifications of change behind `after`, by number."""
+
+    after: int = -1
+    limit: int = 100
+
+
+class GetStatement(Query, frozen=True):
+    """What moved on an account behind the ledger timestamp `after`, oldest first."""
+
+    routing: str
+    number: str
+    after: int = 0
+    limit: int = 100
+
+
+class GetTrialBalance(Query, frozen=True):
+    """All debits and all credits, by what the accounts are for."""
+
+
+class GetProgress(Query, frozen=True):
+    """What is still to do, and when it is due."""
+
+
+AnyQuery: TypeAlias = (
+    ListInstitutions
+    | ListAccounts
+    | GetAccount
+    | ListOriginators
+    | ListFiles
+    | GetFile
+    | ListEntries
+    | ListWindows
+    | GetWindow
+    | ListReturnFiles
+    | GetReturnFile
+    | ListNotices
+    | GetStatement
+    | GetTrialBalance
+    | GetProgress
+)
+
+
+def _type(given: object) -> type:
+    """A union of types is not a `type` to a type checker, and is one to msgspec."""
+    return cast(type, given)
+
+
+_COMMANDS: Final[msgspec.msgpack.Decoder[AnyCommand]] = msgspec.msgpack.Decoder(_type(AnyCommand))
+_QUERIES: Final[msgspec.msgpack.Decoder[AnyQuery]] = msgspec.msgpack.Decoder(_type(AnyQuery))
+_REPLIES: Final[msgspec.msgpack.Decoder[AnyReply]] = msgspec.msgpack.Decoder(_type(AnyReply))
+
+
+def encode_command(command: AnyCommand) -> bytes:
+    """The bytes of a command."""
+    return ACH + encode_value(command)
+
+
+def decode_command(command: bytes) -> AnyCommand:
+    """A command from its bytes. Raises Rejected if they are none."""
+    try:
+        return _COMMANDS.decode(memoryview(command)[1:])
+    except msgspec.DecodeError as error:
+        raise Rejected(f"not an ACH command: {error}") from error
+
+
+def encode_query(query: AnyQuery) -> bytes:
+    """The bytes of a query."""
+    return ACH + encode_value(query)
+
+
+def decode_query(query: bytes) -> AnyQuery:
+    """A query from its bytes. Raises Rejected if they are none."""
+    try:
+        return _QUERIES.decode(memoryview(query)[1:])
+    except msgspec.DecodeError as error:
+        raise Rejected(f"not an ACH query: {error}") from error
+
+
+def decode_reply(reply: bytes) -> AnyReply:
+    """What became of a command, from the machine's bytes."""
+    return _REPLIES.decode(reply)

@@ -1,0 +1,110 @@
+"""ACH processing: institutions, files, windows, returns, driven by commands and by the time.
+
+    SubmitFile ─► accepted ─► a step a batch: reserve ─► pending ─► window, a step a batch ─► posted, returned
+
+A batch of the log does at most one step of the work that is left, before its requests; as long as some is left the
+machine asks for the next batch at once. So a file of a million entries keeps nobody waiting, and what a crash cuts
+short goes on where the log ends.
+
+Promise:    every accepted entry ends in exactly one of posted, returned, rejected; every cent is accounted for after
+            each batch (`check`); a command that is repeated changes nothing.
+Not given:  a bound for the last part of a large file, which is read whole: some seconds a million entries.
+Checked by: tests/payments/processing/test_properties.py, stories
+"""
+
+from collections.abc import Mapping
+
+from ropewalk.core.codec import encode_value
+from ropewalk.core.machine import Saved
+from ropewalk.data.shelf import Shelf
+from ropewalk.systems.payments.ledger.ledger import Ledger
+from ropewalk.systems.payments.processing import work
+from ropewalk.systems.payments.processing.calendar import MINUTE_NS
+from ropewalk.systems.payments.processing.files import NO_MINUTE
+from ropewalk.systems.payments.processing.messages import (
+    AnyReply,
+    Done,
+    OpenAccounts,
+    OpenInstitution,
+    OpenOriginator,
+    Refused,
+    RestrictAccount,
+    RunWindow,
+    SendPart,
+    SubmitFile,
+    WindowStarted,
+    decode_command,
+    decode_query,
+)
+from ropewalk.systems.payments.processing.opening import (
+    open_customer_accounts,
+    open_institution,
+    open_originator,
+    restrict_account,
+)
+from ropewalk.systems.payments.processing.queries import answer
+from ropewalk.systems.payments.processing.state import State
+from ropewalk.systems.payments.processing.submission import submit
+
+
+class Processing:
+    """Everything that is ACH, over a ledger that others may use too."""
+
+    def __init__(self, ledger: Ledger, shelf: Shelf) -> None:
+        self.state = State(ledger, shelf)
+
+    def work(self, *, time_ns: int) -> None:
+        """Do one step of what is due."""
+        work.step(self.state, time_ns=time_ns)
+
+    def wakes_at_ns(self, *, time_ns: int) -> int | None:
+        """When there is something to do though nobody asks."""
+        return work.wakes_at_ns(self.state, time_ns=time_ns)
+
+    def apply(self, command: bytes, *, time_ns: int) -> bytes:
+        """Do what a command asks and return the encoded reply. Raises Rejected if it can't be read."""
+        return encode_value(self._reply(command, time_ns))
+
+    def read(self, query: bytes) -> bytes:
+        """Answer a query. Raises Rejected if it can't be read, or names what is not there."""
+        return encode_value(answer(self.state, decode_query(query)))
+
+    def save(self) -> Saved:
+        """All of it but the ledger."""
+        return self.state.save()
+
+    def load(self, parts: Mapping[str, bytes | memoryview]) -> None:
+        """Become what was saved."""
+        self.state.load(parts)
+
+    def check(self) -> None:
+        """Raise Bug if an entry or a cent is not accounted for."""
+        self.state.check()
+
+    def _reply(self, encoded: bytes, time_ns: int) -> AnyReply:
+        state = self.state
+        match decode_command(encoded):
+            case OpenInstitution() as command:
+                return open_institution(state, command, time_ns=time_ns)
+            case OpenAccounts() as command:
+                return open_customer_accounts(state, command, time_ns=time_ns)
+            case OpenOriginator() as command:
+                return open_originator(state, command)
+            case RestrictAccount() as command:
+                return restrict_account(state, command)
+            case SendPart() as command:
+                against = state.uploads.add(command.upload, command.part, command.content)
+                return Refused("part", against) if against else Done()
+            case SubmitFile() as command:
+                return submit(state, command, time_ns=time_ns)
+            case RunWindow() as command:
+                return self._run_window(command, time_ns=time_ns)
+
+    def _run_window(self, command: RunWindow, *, time_ns: int) -> AnyReply:
+        if not 0 <= command.through_ns // MINUTE_NS < NO_MINUTE:
+            return Refused("through", f"{command.through_ns} is not a time in nanoseconds since 1970")
+        through_minute = command.through_ns // MINUTE_NS or self.state.files.earliest_due()
+        if through_minute == NO_MINUTE:
+            return Refused("nothing_due", "no entry waits for a window")
+        window = work.ask_window(self.state, through_minute=through_minute, by_hand=True, time_ns=time_ns)
+        return WindowStarted(window.number)

@@ -1,0 +1,282 @@
+"""Answering queries: nothing here changes anything.
+
+Checked by: tests/payments/processing/test_machine.py
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ropewalk.errors import Rejected
+from ropewalk.systems.payments.ledger.layout import ACCOUNT_FILTER, AccountFilterFlags, TransferFlags, get
+from ropewalk.systems.payments.processing.books import Holder, Move, account_id, lookup
+from ropewalk.systems.payments.processing.calendar import MINUTE_NS, day_of
+from ropewalk.systems.payments.processing.directory import AccountKind, Restriction
+from ropewalk.systems.payments.processing.entry_views import entry_views
+from ropewalk.systems.payments.processing.files import NO_MINUTE, File
+from ropewalk.systems.payments.processing.layouts import EntryState, Places, Rows
+from ropewalk.systems.payments.processing.limits import PAGE_MAX
+from ropewalk.systems.payments.processing.messages import (
+    AnyQuery,
+    GetAccount,
+    GetFile,
+    GetProgress,
+    GetReturnFile,
+    GetStatement,
+    GetTrialBalance,
+    GetWindow,
+    ListAccounts,
+    ListEntries,
+    ListFiles,
+    ListInstitutions,
+    ListNotices,
+    ListOriginators,
+    ListReturnFiles,
+    ListWindows,
+)
+from ropewalk.systems.payments.processing.outgoing import return_files, write_return_file
+from ropewalk.systems.payments.processing.state import State
+from ropewalk.systems.payments.processing.views import (
+    AccountView,
+    BalanceLine,
+    FileView,
+    InstitutionView,
+    NoticeView,
+    OriginatorView,
+    PositionView,
+    Progress,
+    ReturnFileView,
+    StateCount,
+    StatementLine,
+    StatementView,
+    TrialBalance,
+    WindowView,
+)
+from ropewalk.systems.payments.processing.windows import Window
+
+
+def answer(state: State, query: AnyQuery) -> object:
+    """What a query asks. Raises Rejected if it names what is not there."""
+    match query:
+        case ListInstitutions():
+            return [_institution(state, each) for each in _page(len(state.directory.institutions), query)]
+        case ListAccounts():
+            return _accounts(state, np.array(_page(state.directory.accounts.size, query), "i8"))
+        case GetAccount():
+            return _account(state, query.routing, query.number)
+        case ListOriginators():
+            return [_originator(state, each) for each in _page(len(state.directory.originators), query)]
+        case ListFiles():
+            return [_file(state.files[each]) for each in _page(len(state.files), query)]
+        case GetFile():
+            return _file(_file_named(state, query.file))
+        case ListEntries():
+            return entry_views(_file_named(state, query.file), query)
+        case ListWindows():
+            return [_window(state, state.windows.all[each]) for each in _page(len(state.windows.all), query)]
+        case GetWindow():
+            return _window(state, _window_named(state, query.window))
+        case ListReturnFiles():
+            return _return_files(state, _closed_window(state, query.window))
+        case GetReturnFile():
+            return _return_file(state, query)
+        case ListNotices():
+            return [_notice(state, each) for each in _page(len(state.notices), query)]
+        case GetStatement():
+            return _statement(state, query)
+        case GetTrialBalance():
+            return _trial_balance(state)
+        case GetProgress():
+            return _progress(state)
+
+
+_Paged = ListInstitutions | ListAccounts | ListOriginators | ListFiles | ListWindows | ListNotices
+
+
+def _page(count: int, query: _Paged) -> range:
+    """The numbers behind `after`."""
+    first = max(query.after + 1, 0)
+    return range(first, min(count, first + _limit(query.limit)))
+
+
+def _limit(limit: int) -> int:
+    if not 1 <= limit <= PAGE_MAX:
+        raise Rejected(f"a page has 1 to {PAGE_MAX} rows, not {limit}")
+    return limit
+
+
+def _institution(state: State, number: int) -> InstitutionView:
+    institution = state.directory.institutions[number]
+    one = np.array([number])
+    settlement, clearing, suspense = (
+        _owed(lookup(state.ledger, holder, one)[0])
+        for holder in (Holder.SETTLEMENT, Holder.CLEARING, Holder.SUSPENSE)
+    )
+    return InstitutionView(number, institution.routing, institution.name, -settlement, clearing, suspense)
+
+
+def _owed(row: np.void) -> int:
+    """Posted credits less posted debits."""
+    return get(row, "credits_posted") - get(row, "debits_posted")
+
+
+def _accounts(state: State, slots: Places) -> list[AccountView]:
+    rows, balances = state.directory.accounts[slots], lookup(state.ledger, Holder.DEPOSIT, slots)
+    return [
+        AccountView(
+            number=slot,
+            ledger_id=f"{account_id(Holder.DEPOSIT, slot):032x}",
+            routing=state.directory.institutions[row["institution"]].routing,
+            account=row["number"].decode(),
+            name=row["name"].decode("latin-1"),
+            kind=AccountKind(row["kind"]).name.lower(),
+            is_corporate=bool(row["is_corporate"]),
+            overdraft=bool(row["has_overdraft"]),
+            restriction=Restriction(row["restriction"]).name.lower(),
+            balance_cents=_owed(balance),
+            available_cents=_owed(balance) - get(balance, "debits_pending"),
+        )
+        for slot, row, balance in zip(slots.tolist(), rows, balances, strict=True)
+    ]
+
+
+def _account(state: State, routing: str, number: str) -> AccountView:
+    slot = state.directory.find_account(state.directory.find_institution(routing), number)
+    if slot < 0:
+        raise Rejected(f"{routing!r} has no account {number!r}")
+    return _accounts(state, np.array([slot]))[0]
+
+
+def _originator(state: State, number: int) -> OriginatorView:
+    originator = state.directory.originators[number]
+    routing = state.directory.institutions[originator.institution].routing
+    account = state.directory.accounts["number"][originator.account].decode()
+    return OriginatorView(number, routing, originator.company_id, originator.name, account)
+
+
+def _file_named(state: State, number: int) -> File:
+    if not 0 <= number < len(state.files):
+        raise Rejected(f"there is no file {number}: the last is {len(state.files) - 1}")
+    return state.files[number]
+
+
+def _file(file: File) -> FileView:
+    record, key = file.record, file.record.key
+    states = {state.name.lower(): StateCount(*file.tally[state].tolist()) for state in EntryState}
+    return FileView(
+        record.number, key.origin, key.destination, key.created, key.modifier, record.checksum.hex(), record.time_ns,
+        record.batches, record.entries, record.debit_cents, record.credit_cents, states,
+        _due_ns(file.next_due_minute),
+    )  # fmt: skip
+
+
+def _due_ns(minute: int) -> int | None:
+    return None if minute == NO_MINUTE else minute * MINUTE_NS
+
+
+def _window_named(state: State, number: int) -> Window:
+    if not 0 <= number < len(state.windows.all):
+        raise Rejected(f"there is no window {number}: the last is {len(state.windows.all) - 1}")
+    return state.windows.all[number]
+
+
+def _closed_window(state: State, number: int) -> Window:
+    window = _window_named(state, number)
+    if not window.closed_ns:
+        raise Rejected(f"window {number} is not closed yet: ask again")
+    return window
+
+
+def _window(state: State, window: Window) -> WindowView:
+    institutions = state.directory.institutions
+    positions = [
+        PositionView(
+            institutions[each.institution].routing,
+            institutions[each.institution].name,
+            each.owed_cents,
+            each.due_cents,
+            each.net_cents,
+        )
+        for each in window.positions
+    ]
+    return WindowView(
+        window.number, window.by_hand, window.asked_ns, window.through_minute * MINUTE_NS, window.closed_ns,
+        f"{day_of(window.day)}", window.posted, window.returned, window.rejected, window.answers, positions,
+    )  # fmt: skip
+
+
+def _return_files(state: State, window: Window) -> list[ReturnFileView]:
+    institutions = state.directory.institutions
+    return [
+        ReturnFileView(window.number, institutions[file.recipient].routing, file.part, file.entries)
+        for file in return_files(state, window)
+    ]
+
+
+def _return_file(state: State, query: GetReturnFile) -> bytes:
+    window = _closed_window(state, query.window)
+    recipient = state.directory.find_institution(query.routing)
+    content = write_return_file(state, window, recipient=recipient, part=query.part) if recipient >= 0 else b""
+    if not content:
+        raise Rejected(f"window {query.window} has no part {query.part} for {query.routing!r}: list its files")
+    return content
+
+
+def _notice(state: State, number: int) -> NoticeView:
+    notice = state.notices[number]
+    file = state.files[notice.file]
+    entry = file.entries[notice.row]
+    company = file.contents.batch_columns["company_id"][entry["batch"]].decode("latin-1").strip()
+    return NoticeView(
+        number, notice.file, notice.row, f"{entry['trace']:015}", company, notice.change_code,
+        notice.corrected_data, notice.time_ns, notice.refused_code,
+    )  # fmt: skip
+
+
+def _statement(state: State, query: GetStatement) -> StatementView:
+    account = _account(state, query.routing, query.number)
+    chosen = np.zeros(1, ACCOUNT_FILTER)
+    chosen["account_id_low"] = account.number + 1
+    chosen["account_id_high"] = account_id(Holder.DEPOSIT, account.number) >> 64
+    chosen["timestamp_min"] = query.after + 1
+    chosen["limit"] = _limit(query.limit)
+    chosen["flags"] = AccountFilterFlags.DEBITS | AccountFilterFlags.CREDITS
+    return StatementView(account, list(_statement_lines(state.ledger.account_transfers(chosen[0]), account.number)))
+
+
+def _statement_lines(transfers: Rows, number: int) -> Iterator[StatementLine]:
+    for row in transfers:
+        ours = get(row, "id") >> 120 == account_id(Holder.DEPOSIT, 0) >> 120
+        leaves = get(row, "debit_account_id") == account_id(Holder.DEPOSIT, number)
+        amount = get(row, "amount")
+        yield StatementLine(
+            timestamp=int(row["timestamp"]),
+            transfer_id=f"{get(row, 'id'):032x}",
+            amount_cents=-amount if leaves else amount,
+            pending=bool(row["flags"] & (TransferFlags.PENDING | TransferFlags.VOID_PENDING_TRANSFER)),
+            what=Move(get(row, "id") >> 112 & 0xFF).name.lower() if ours else f"code {row['code']}",
+            file=int(row["user_data_64"]) >> 32 if ours else -1,
+            row=int(row["user_data_64"]) & 0xFFFFFFFF if ours else -1,
+        )
+
+
+def _trial_balance(state: State) -> TrialBalance:
+    lines = []
+    institutions = np.arange(len(state.directory.institutions))
+    deposits = np.arange(state.directory.accounts.size)
+    for holder in Holder:
+        rows = lookup(state.ledger, holder, deposits if holder is Holder.DEPOSIT else institutions)
+        debit, credit = (int(rows[f"{side}_posted_low"].sum()) for side in ("debits", "credits"))
+        lines.append(BalanceLine(holder.name.lower(), rows.size, debit, credit))
+    return TrialBalance(lines, sum(line.debit_cents for line in lines), sum(line.credit_cents for line in lines))
+
+
+def _progress(state: State) -> Progress:
+    return Progress(
+        files=len(state.files),
+        entries_to_reserve=sum(file.record.entries - file.reserved for file in state.files),
+        entries_pending=sum(int(file.tally[EntryState.PENDING, 0]) for file in state.files),
+        windows=len(state.windows.all),
+        windows_open=len(state.windows.all) - state.windows.closed,
+        next_due_ns=_due_ns(state.files.earliest_due()),
+    )

@@ -1,0 +1,154 @@
+"""The two steps that take forward entries from accepted to their end: reserving, and settling in a window.
+
+    accepted ──reserve──► pending ──window──► posted | returned
+        └───────────────► rejected: its own originator can't pay, so it never went out
+
+Each step works on a slice of one file, so that no batch takes long. Nothing here loops over entries.
+
+Promise:    an entry changes state together with its money, or not at all.
+Checked by: tests/payments/processing/test_properties.py
+"""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ropewalk.systems.payments.ach.layouts import IAT_ENTRY
+from ropewalk.systems.payments.ledger.statuses import TransferStatus
+from ropewalk.systems.payments.processing.books import LEG, Legs, post, reserve, void
+from ropewalk.systems.payments.processing.files import File, credit_side, is_reserved
+from ropewalk.systems.payments.processing.layouts import (
+    ACCOUNT_BYTES,
+    ANSWER,
+    EntryState,
+    Marks,
+    Places,
+    Reason,
+    Rows,
+)
+from ropewalk.systems.payments.processing.limits import ENTRIES_STEP
+from ropewalk.systems.payments.processing.refusals import (
+    IMPROPER_REVERSAL,
+    Codes,
+    codes_by_directory,
+    codes_by_ledger,
+)
+from ropewalk.systems.payments.processing.reversals import find_reversed
+from ropewalk.systems.payments.processing.state import State
+from ropewalk.systems.payments.processing.windows import Window
+
+_BLANK: Final = ord(" ")
+
+
+def reserve_step(state: State, file: File, *, time_ns: int) -> None:
+    """Make the next slice of a file's entries pending, or reject those whose originator can't pay."""
+    rows = np.arange(file.reserved, min(file.reserved + ENTRIES_STEP, file.record.entries))
+    entries = file.entries[rows]
+    moving = is_reserved(entries)
+    legs = legs_of(state, file, rows[moving])
+    statuses = reserve(state.ledger, legs, time_ns=time_ns)
+    failed = statuses != TransferStatus.CREATED
+    refused = legs.rows["row"][failed]
+    file.state["code"][refused] = _rejections(statuses[failed])
+    file.change(refused, EntryState.REJECTED)
+    file.change(np.concatenate([rows[~moving], legs.rows["row"][~failed]]), EntryState.PENDING)
+    file.reserved += rows.size
+    if file.reserved == file.record.entries:
+        file.find_due()
+
+
+def settle_step(state: State, window: Window, file: File, *, rows: Places, time_ns: int) -> None:
+    """Post a slice of a file's forward entries that are due, or return them."""
+    legs = legs_of(state, file, rows)
+    codes = codes_by_directory(state.directory, legs, account_numbers(file, rows))
+    reversed_by = find_reversed(state, file, rows=rows, day=window.day)
+    codes[(codes == 0) & (reversed_by[:, 0] < 0) & file.batches["is_reversal"][file.entries["batch"][rows]]] = (
+        IMPROPER_REVERSAL
+    )
+    moving = (legs.rows["amount"] > 0) & (codes == 0)
+    rejected = _post(state, legs, codes, moving=moving, time_ns=time_ns)
+    returned = codes > 0
+    void(state.ledger, legs.of((returned | rejected) & (legs.rows["amount"] > 0)), time_ns=time_ns)
+    posted = ~returned & ~rejected
+    file.state["settled_day"][rows] = window.day
+    file.state["moves"][rows[posted]] = 1
+    file.state["code"][rows] = np.where(rejected, np.uint8(Reason.ORIGINATOR_ACCOUNT_IS_CLOSED), codes)
+    file.state["answered_day"][rows[returned]] = window.day
+    for chosen, end in (
+        (posted, EntryState.POSTED),
+        (returned, EntryState.RETURNED),
+        (rejected, EntryState.REJECTED),
+    ):
+        file.change(rows[chosen], end)
+    _mark_reversed(state, reversed_by[posted])
+    state.windows.answer(_answers(file, legs.of(returned), codes[returned]))
+    window.posted += int(posted.sum())
+    window.returned += int(returned.sum())
+    window.rejected += int(rejected.sum())
+
+
+def legs_of(state: State, file: File, rows: Places) -> Legs:
+    """What moving some entries of a file needs to know."""
+    entries = file.entries[rows]
+    batches = file.batches[entries["batch"]]
+    legs = np.zeros(rows.size, LEG)
+    legs["row"] = rows
+    legs["amount"] = entries["amount_cents"]
+    legs["trace"] = entries["trace"]
+    legs["is_credit"] = credit_side(entries)
+    legs["odfi"] = batches["odfi"]
+    legs["rdfi"] = state.directory.find_institutions(entries["rdfi"])
+    legs["receiver"] = state.directory.find_accounts(legs["rdfi"], account_numbers(file, rows))
+    legs["originator"] = state.directory.accounts_of_originators(batches["originator"])
+    return Legs(file.record.number, legs)
+
+
+def account_numbers(file: File, rows: Places) -> NDArray[np.bytes_]:
+    """The account that each entry names; none where an international one is longer than any account here."""
+    entries = file.entries[rows]
+    numbers: NDArray[np.bytes_] = np.char.strip(entries["account"])
+    is_iat = file.contents.batch_columns["is_iat"][entries["batch"]]
+    if is_iat.any():
+        field = IAT_ENTRY["dfi_account_number"]
+        lines = entries["line"][is_iat] - 1
+        beyond = file.contents.rows[lines, field.start + ACCOUNT_BYTES : field.stop]
+        numbers[np.flatnonzero(is_iat)[(beyond != _BLANK).any(axis=1)]] = b""
+    return numbers
+
+
+def _post(state: State, legs: Legs, codes: Codes, *, moving: NDArray[np.bool_], time_ns: int) -> NDArray[np.bool_]:
+    """Post those that are `moving`; note codes for those whose receiver refuses, return whose originator does."""
+    rejected = np.zeros(moving.size, "?")
+    if moving.any():
+        sent = legs.of(moving)
+        posted = post(state.ledger, sent, time_ns=time_ns)
+        refused = posted.refused_by_receiver
+        places = np.flatnonzero(moving)
+        codes[places[refused]] = codes_by_ledger(state.ledger, sent.of(refused), posted.receiver[refused])
+        rejected[places[~posted.succeeded & ~refused]] = True
+    return rejected
+
+
+def _rejections(statuses: NDArray[np.uint32]) -> NDArray[np.uint8]:
+    reasons = np.full(statuses.size, Reason.ORIGINATOR_ACCOUNT_REFUSES, "u1")
+    reasons[statuses == TransferStatus.EXCEEDS_CREDITS] = Reason.ORIGINATOR_HAS_INSUFFICIENT_FUNDS
+    closed = (TransferStatus.DEBIT_ACCOUNT_ALREADY_CLOSED, TransferStatus.CREDIT_ACCOUNT_ALREADY_CLOSED)
+    reasons[np.isin(statuses, closed)] = Reason.ORIGINATOR_ACCOUNT_IS_CLOSED
+    return reasons
+
+
+def _mark_reversed(state: State, originals: NDArray[np.int64]) -> None:
+    for number, row in originals[originals[:, 0] >= 0].tolist():
+        state.files[number].state["marks"][row] |= Marks.REVERSED
+
+
+def _answers(file: File, legs: Legs, codes: Codes) -> Rows:
+    """Returns of entries that their receiver's bank refuses."""
+    answers = np.zeros(codes.size, ANSWER)
+    answers["recipient"] = legs.rows["odfi"]
+    answers["sender"] = file.entries["rdfi"][legs.rows["row"]]
+    answers["file"] = file.record.number
+    answers["row"] = legs.rows["row"]
+    answers["code"] = codes
+    return answers

@@ -1,0 +1,189 @@
+"""Taking a file in: whole or not at all, once.
+
+    named like one before? same bytes ─► what was answered then          other bytes ─► refused
+    valid by every rule of the standard, its institutions and originators known ─► accepted
+    anything else ─► refused, and nothing of it is kept
+
+An edge may read the file first and spare the log a bad one; it is read again here, because what the log holds must
+mean the same whoever wrote it.
+
+Promise:    a file is accepted with all of its entries or not at all; origin, destination, creation date and time and
+            file id modifier name at most one.
+Checked by: tests/payments/processing/test_submission.py
+"""
+
+from datetime import date
+from typing import Final
+
+import numpy as np
+
+from ropewalk.core.codec import checksum
+from ropewalk.systems.payments.ach.layouts import FILE_HEADER
+from ropewalk.systems.payments.ach.model import Category, Reading, entry_class_code
+from ropewalk.systems.payments.ach.model import File as Contents
+from ropewalk.systems.payments.ach.reading import read
+from ropewalk.systems.payments.processing.calendar import MINUTE_NS
+from ropewalk.systems.payments.processing.files import FileKey, FileRecord
+from ropewalk.systems.payments.processing.layouts import BATCH, Rows
+from ropewalk.systems.payments.processing.limits import ERRORS_TOLD_MAX, FILE_BYTES_MAX
+from ropewalk.systems.payments.processing.messages import FileAccepted, FileError, FileRefused, Refused, SubmitFile
+from ropewalk.systems.payments.processing.schedule import SAME_DAY_CENTS_MAX, Due, due, return_due
+from ropewalk.systems.payments.processing.state import State
+
+Answer = FileAccepted | FileRefused | Refused
+
+_REVERSAL: Final = b"REVERSAL"
+
+
+def submit(state: State, command: SubmitFile, *, time_ns: int) -> Answer:
+    """Accept a file, or say what is against it."""
+    content = command.content
+    if command.parts:
+        whole = state.uploads.content(command.upload, command.parts)
+        if whole is None:
+            return Refused("parts_missing", "not all parts have come, or they are not that file: send them again")
+        content = whole
+    if not 0 < len(content) <= FILE_BYTES_MAX:
+        return Refused("size", f"a file has 1 to {FILE_BYTES_MAX} bytes, not {len(content)}: split it")
+    answer = _repeated(state, content) or _judged(state, content, time_ns=time_ns)
+    if not isinstance(answer, Refused):
+        state.uploads.forget(command.upload)
+    return answer
+
+
+def key_of(content: bytes) -> FileKey:
+    """What makes a file the same one when it is submitted again: from its first record."""
+
+    def field(name: str) -> str:
+        at = FILE_HEADER[name]
+        return content[at.start : at.stop].decode("latin-1").strip()
+
+    return FileKey(
+        origin=field("immediate_origin"),
+        destination=field("immediate_destination"),
+        created=field("file_creation_date") + field("file_creation_time"),
+        modifier=field("file_id_modifier"),
+    )
+
+
+def _repeated(state: State, content: bytes) -> Answer | None:
+    """The first answer, if there is a file of that name."""
+    file = state.files.named(key_of(content))
+    if file is None:
+        return None
+    if file.record.checksum != checksum(content):
+        return Refused(
+            "other_bytes",
+            f"file {file.record.number} has the same origin, destination, creation time and id modifier, and other "
+            "content: if this is another file, give it another file id modifier",
+        )
+    return accepted(file.record, repeated=True)
+
+
+def _judged(state: State, content: bytes, *, time_ns: int) -> Answer:
+    reading = read(content)
+    contents = reading.file
+    if contents is None or not reading.is_valid:
+        return _invalid(reading)
+    if contents.is_adv:
+        line = int(contents.batch_columns["header_line"][0])
+        detail = "accounting advices come from an ACH operator and move no money: they are not submitted"
+        return _refused("advices", [_batch_error(line, "standard_entry_class_code", "advices", detail)])
+    batches, errors = _parties(state, contents)
+    if errors:
+        return _refused("unknown_party", errors)
+    _set_due(contents, batches, time_ns=time_ns)
+    record = FileRecord(
+        number=len(state.files),
+        key=key_of(content),
+        checksum=checksum(content),
+        time_ns=time_ns,
+        batches=reading.batches,
+        entries=reading.entries,
+        debit_cents=reading.debit_cents,
+        credit_cents=reading.credit_cents,
+        control_line=contents.control_line,
+    )
+    file = state.files.add(record, contents, batches)
+    entries, parties = file.entries, file.batches[file.entries["batch"]]
+    on_same_day = entries["amount_cents"] <= SAME_DAY_CENTS_MAX
+    minutes = np.where(on_same_day, parties["same_day_minute"], parties["next_day_minute"])
+    file.state["due_minute"] = minutes
+    return accepted(record, repeated=False)
+
+
+def accepted(record: FileRecord, *, repeated: bool) -> FileAccepted:
+    """What is answered for an accepted file."""
+    return FileAccepted(
+        record.number, record.batches, record.entries, record.debit_cents, record.credit_cents, repeated
+    )
+
+
+def _parties(state: State, contents: Contents) -> tuple[Rows, list[FileError]]:
+    """Who sent each batch and for whom; and what is unknown of it."""
+    columns = contents.batch_columns
+    batches = np.zeros(columns.size, BATCH)
+    batches["odfi"] = state.directory.find_institutions(columns["odfi"])
+    batches["originator"] = -1
+    firsts = contents.entries[columns["entry_first"]]
+    is_forward = firsts["category"] == Category.FORWARD
+    errors = []
+    for place in range(columns.size):
+        odfi, line = int(batches["odfi"][place]), int(columns["header_line"][place])
+        if odfi < 0:
+            detail = f"no institution has the routing number {columns['odfi'][place]:08}: open it first"
+            errors.append(_batch_error(line, "originating_dfi_identification", "unknown_institution", detail))
+        elif is_forward[place]:
+            company = bytes(columns["company_id"][place]).decode("latin-1").strip()
+            batches["originator"][place] = state.directory.find_originator(odfi, company)
+            batches["is_reversal"][place] = _is_reversal(contents, place)
+            if batches["originator"][place] < 0:
+                detail = f"{company!r} is no originator of that institution: open it first"
+                errors.append(_batch_error(line, "company_identification", "unknown_originator", detail))
+    return batches, errors
+
+
+def _is_reversal(contents: Contents, place: int) -> bool:
+    return contents.batches[place].header["company_entry_description"].strip() == _REVERSAL.decode()
+
+
+def _set_due(contents: Contents, batches: Rows, *, time_ns: int) -> None:
+    """When the entries of each batch settle."""
+    answered = return_due(time_ns)
+    known: dict[tuple[bytes, int], Due] = {}
+    columns = contents.batch_columns
+    for place in range(columns.size):
+        found = Due(answered, answered)
+        if batches["originator"][place] >= 0:
+            what = (bytes(columns["effective_date"][place]), int(columns["entry_class"][place]))
+            if what not in known:
+                entry_class = entry_class_code(what[1])
+                known[what] = due(time_ns, effective=_date(what[0]), standard_entry_class=entry_class)
+            found = known[what]
+        batches["same_day_minute"][place] = found.same_day_ns // MINUTE_NS
+        batches["next_day_minute"][place] = found.next_day_ns // MINUTE_NS
+
+
+def _date(text: bytes) -> date | None:
+    """A date as YYMMDD; None if it is none."""
+    digits = text.decode("latin-1")
+    try:
+        return date(2000 + int(digits[:2]), int(digits[2:4]), int(digits[4:6]))
+    except ValueError:
+        return None
+
+
+def _invalid(reading: Reading) -> FileRefused:
+    errors = [
+        FileError(problem.line, problem.record, problem.field, str(problem.code), problem.message)
+        for problem in reading.errors
+    ]
+    return _refused("invalid", errors)
+
+
+def _refused(reason: str, errors: list[FileError]) -> FileRefused:
+    return FileRefused(reason, errors[:ERRORS_TOLD_MAX], len(errors))
+
+
+def _batch_error(line: int, field: str, code: str, message: str) -> FileError:
+    return FileError(line, "batch_header", field, code, message)

@@ -1,0 +1,66 @@
+"""Files of which only some parts have come: the parts lie on the shelf until the file is submitted.
+
+An upload is named by the checksum of the whole file, so sending a part again is harmless, and so is beginning again.
+
+Checked by: tests/payments/processing/test_submission.py
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from ropewalk.core.codec import checksum, encode_value
+from ropewalk.data.shelf import Shelf
+from ropewalk.systems.payments.processing.limits import FILE_BYTES_MAX, PART_BYTES_MAX, UPLOADS_MAX
+
+
+class Uploads:
+    """Parts by upload, the upload that began first first."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
+        self._parts: dict[bytes, dict[int, int]] = {}
+
+    def add(self, upload: bytes, part: int, content: bytes) -> str:
+        """Keep a part; return what is against it, or nothing."""
+        if len(upload) != len(checksum()):
+            return f"an upload is named by the 16-byte checksum of the whole file, not by {len(upload)} bytes"
+        if not content or len(content) > PART_BYTES_MAX:
+            return f"a part has 1 to {PART_BYTES_MAX} bytes, not {len(content)}"
+        if not 0 <= part < FILE_BYTES_MAX // PART_BYTES_MAX:
+            return f"a file has parts 0 to {FILE_BYTES_MAX // PART_BYTES_MAX - 1}, not {part}"
+        parts = self._parts.setdefault(upload, {})
+        if len(self._parts) > UPLOADS_MAX:
+            del self._parts[next(iter(self._parts))]
+        self._shelf.put(_blob(upload, part), content)
+        parts[part] = len(content)
+        return ""
+
+    def content(self, upload: bytes, parts: int) -> bytes | None:
+        """The whole file, or None if a part is missing or it is not the one that its name says."""
+        known = self._parts.get(upload, {})
+        if sorted(known) != list(range(parts)):
+            return None
+        content = b"".join(self._shelf.get(_blob(upload, part)) for part in range(parts))
+        return content if checksum(content) == upload else None
+
+    def forget(self, upload: bytes) -> None:
+        """Let go of an upload's parts."""
+        self._parts.pop(upload, None)
+
+    def blobs(self) -> list[str]:
+        """The names of what lies on the shelf."""
+        return [_blob(upload, part) for upload, parts in self._parts.items() for part in sorted(parts)]
+
+    def save(self) -> dict[str, bytes]:
+        """The whole of it, but for what lies on the shelf; in order, since the first makes room."""
+        return {"uploads": encode_value([(upload, sorted(parts.items())) for upload, parts in self._parts.items()])}
+
+    def load(self, parts: Mapping[str, bytes | memoryview]) -> None:
+        """Become what was saved."""
+        saved = msgspec.msgpack.decode(parts["uploads"], type=list[tuple[bytes, list[tuple[int, int]]]])
+        self._parts = {upload: dict(sizes) for upload, sizes in saved}
+
+
+def _blob(upload: bytes, part: int) -> str:
+    return f"ach-upload-{upload.hex()}.{part:04}"
