@@ -27,7 +27,8 @@ def ledger() -> Ledger:
     made.create_accounts(rows_of(ACCOUNT, accounts), time_ns=5)
     for n in range(COUNT):
         row = {"id": 1_000 - n, "debit_account_id": 1, "credit_account_id": 3, "amount": n, "ledger": 2,
-               "code": 1 + n % 2, "user_data_128": n % 5 << 70, "user_data_64": n % 4, "user_data_32": n % 3}  # fmt: skip
+               "code": 1 + n % 2, "user_data_128": n % 5 << 70, "user_data_64": n % 4,
+               "user_data_32": n % 3}  # fmt: skip
         if n % 10 == 9:
             row["debit_account_id"], row["credit_account_id"] = 3, 5
         made.create_transfers(rows_of(TRANSFER, [row]), time_ns=100 + n)

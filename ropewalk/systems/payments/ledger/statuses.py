@@ -15,7 +15,7 @@ class _Meaning(IntEnum):
 
     meaning: str
 
-    def __new__(cls, number: int, meaning: str) -> "_Meaning":
+    def __new__(cls, number: int, meaning: str = "") -> "_Meaning":
         member = int.__new__(cls, number)
         member._value_ = number
         member.meaning = meaning

@@ -1,0 +1,154 @@
+"""Accounts, transfers and balances as JSON has them: names instead of bits, and long numbers as decimal strings.
+
+A number that can pass 2^53 travels as a string, since most readers of JSON make a float of it.
+
+Checked by: tests/payments/ledger/test_records.py
+"""
+
+from collections.abc import Sequence
+from enum import IntFlag
+from typing import Annotated, Final, TypeVar
+
+import msgspec
+import numpy as np
+
+from ropewalk.errors import Rejected
+from ropewalk.systems.payments.ledger.layout import (
+    ACCOUNT,
+    TRANSFER,
+    AccountFlags,
+    Rows,
+    TransferFlags,
+    record_of,
+    rows_of,
+)
+from ropewalk.systems.payments.ledger.statuses import AccountStatus, TransferStatus
+
+Decimal = Annotated[str, msgspec.Meta(pattern=r"^(0|[1-9][0-9]{0,38})$", description="An unsigned decimal integer.")]
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An account; its balances and its timestamp are answered, not asked for."""
+
+    id: Decimal
+    ledger: int
+    code: int
+    flags: list[str] = []
+    user_data_128: Decimal = "0"
+    user_data_64: Decimal = "0"
+    user_data_32: int = 0
+    debits_pending: Decimal = "0"
+    debits_posted: Decimal = "0"
+    credits_pending: Decimal = "0"
+    credits_posted: Decimal = "0"
+    timestamp: Decimal = "0"
+
+
+class Transfer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A transfer; one that posts or voids may leave out what the pending one says."""
+
+    id: Decimal
+    debit_account_id: Decimal = "0"
+    credit_account_id: Decimal = "0"
+    amount: Decimal = "0"
+    pending_id: Decimal = "0"
+    user_data_128: Decimal = "0"
+    user_data_64: Decimal = "0"
+    user_data_32: int = 0
+    timeout: int = 0
+    ledger: int = 0
+    code: int = 0
+    flags: list[str] = []
+    timestamp: Decimal = "0"
+
+
+class Balance(msgspec.Struct, frozen=True, kw_only=True):
+    """The balances of an account right after the transfer with that timestamp."""
+
+    debits_pending: Decimal
+    debits_posted: Decimal
+    credits_pending: Decimal
+    credits_posted: Decimal
+    timestamp: Decimal
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one event."""
+
+    status: str
+    meaning: str
+    timestamp: Decimal
+
+
+Record = TypeVar("Record", Account, Transfer, Balance)
+
+_SHORT: Final = frozenset({"ledger", "code", "user_data_32", "timeout"})
+_FLAGS: Final[dict[type, type[IntFlag]]] = {Account: AccountFlags, Transfer: TransferFlags}
+
+
+def account_rows(accounts: Sequence[Account]) -> Rows:
+    """ACCOUNT rows. Raises Rejected if a flag is unknown or a number does not fit."""
+    return rows_of(ACCOUNT, [_integers(account, ACCOUNT) for account in accounts])
+
+
+def transfer_rows(transfers: Sequence[Transfer]) -> Rows:
+    """TRANSFER rows. Raises Rejected if a flag is unknown or a number does not fit."""
+    return rows_of(TRANSFER, [_integers(transfer, TRANSFER) for transfer in transfers])
+
+
+def accounts_of(rows: Rows) -> list[Account]:
+    """The accounts of ACCOUNT rows."""
+    return [_record(Account, row) for row in rows]
+
+
+def transfers_of(rows: Rows) -> list[Transfer]:
+    """The transfers of TRANSFER rows."""
+    return [_record(Transfer, row) for row in rows]
+
+
+def balances_of(rows: Rows) -> list[Balance]:
+    """The balances of BALANCE rows."""
+    return [_record(Balance, row) for row in rows]
+
+
+def results_of(rows: Rows, statuses: type[AccountStatus] | type[TransferStatus]) -> list[Result]:
+    """The results of RESULT rows."""
+    found = ((statuses(int(row["status"])), int(row["timestamp"])) for row in rows)
+    return [
+        Result(status=status.name.lower(), meaning=status.meaning, timestamp=str(timestamp))
+        for status, timestamp in found
+    ]
+
+
+def _integers(record: Account | Transfer, dtype: np.dtype[np.void]) -> dict[str, int]:
+    """The fields of a record as integers that fit the row."""
+    integers = {}
+    for name in record.__struct_fields__:
+        value = getattr(record, name)
+        integers[name] = _flags(_FLAGS[type(record)], value) if name == "flags" else int(value)
+        bits = 128 if f"{name}_low" in (dtype.names or ()) else 8 * dtype[name].itemsize
+        if not 0 <= integers[name] < 2**bits:
+            raise Rejected(f"{name} is {value}, and it has {bits} bits: send a number from 0 to 2^{bits} - 1")
+    return integers
+
+
+def _flags(known: type[IntFlag], names: Sequence[str]) -> int:
+    try:
+        chosen = known(0)
+        for name in names:
+            chosen |= known[name.upper()]
+        return int(chosen)
+    except KeyError as error:
+        names_known = ", ".join(flag.name.lower() for flag in known if flag.name)
+        raise Rejected(f"there is no flag {error.args[0].lower()!r}: choose from {names_known}") from None
+
+
+def _record(kind: type[Record], row: np.void) -> Record:
+    """A record from a row, whose wide numbers become strings."""
+    integers = record_of(row)
+    fields: dict[str, object] = {}
+    for name in kind.__struct_fields__:
+        fields[name] = integers[name] if name in _SHORT else str(integers[name])
+    if kind in _FLAGS:
+        fields["flags"] = [flag.name.lower() for flag in _FLAGS[kind](integers["flags"]) if flag.name]
+    return msgspec.convert(fields, kind)
