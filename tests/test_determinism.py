@@ -18,6 +18,16 @@ from ropewalk.core.partition import Partition
 from ropewalk.engines.memory import MemoryShelf
 from ropewalk.systems.payments.ledger.layout import ACCOUNT, TRANSFER, TransferFlags, rows_of
 from ropewalk.systems.payments.ledger.ledger import Ledger
+from ropewalk.systems.payments.processing.messages import (
+    FileAccepted,
+    GetReturnFile,
+    NewAccount,
+    OpenAccounts,
+    OpenInstitution,
+    OpenOriginator,
+    SubmitFile,
+)
+from tests.payments.processing.town import HARBOR, MEADOW, Town, batch_of, file_of
 
 ROOT = Path(__file__).parents[1]
 HASH_SEEDS = ("1", "2", "3")
@@ -94,7 +104,31 @@ def ledger() -> bytes:
     return checksum(subject.digest(), *(shelf.get(name) for name in shelf.names()))
 
 
-PROGRAMS: dict[str, Callable[[], bytes]] = {"keyed machine": keyed_machine, "routing": routing, "ledger": ledger}
+def payments() -> bytes:
+    """A payroll from submission to settlement, with an entry that comes back: the state and the file of returns."""
+    town = Town()
+    for bank in (HARBOR, MEADOW):
+        town.do(OpenInstitution(bank, "A BANK"))
+    town.do(OpenAccounts([NewAccount(HARBOR, "1000", is_corporate=True), NewAccount(MEADOW, "2001")]))
+    town.do(OpenOriginator(HARBOR, "1990000001", "ROPE WORKS INC", "1000"))
+    town.fund(0, 1_000_00)
+    payroll = batch_of("PPD")
+    for account in ("2001", "2009"):
+        payroll.add(
+            transaction_code=22, routing_number=MEADOW, account=account, amount_cents=100_00, individual_name="ADA"
+        )
+    assert isinstance(town.do(SubmitFile(file_of(payroll))), FileAccepted)
+    town.at("2026-11-25 20:00")
+    town.settle()
+    return checksum(town.machine.digest(), town.ask(GetReturnFile(0, HARBOR)))
+
+
+PROGRAMS: dict[str, Callable[[], bytes]] = {
+    "keyed machine": keyed_machine,
+    "routing": routing,
+    "ledger": ledger,
+    "payments": payments,
+}
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ FOLDERS = ("ropewalk", "tests", "benchmarks", "examples")
 TEXT_SUFFIXES = {".py", ".md", ".toml", ".txt", ".sql", ".json", ".html", ".css", ".js", ".svg", ".yaml", ".yml", ""}
 NOT_OURS = {"__pycache__", "build", "dist", "demo-data", "bench-results"}
 
-PURE = re.compile(r"ropewalk/(core/|systems/\w+/(machine\.py|ledger/(?!oracle|service)|ach/(?!files|commands)))")
+PURE = re.compile(r"ropewalk/(core/|systems/\w+/(machine\.py|ledger/|processing/|ach/))")
 IMPURE_IMPORT = re.compile(
     r"(?:asyncio|concurrent|fcntl|http|io|logging|mmap|multiprocessing|os|pathlib|random|secrets|selectors|shutil|socket"
     r"|sqlite3|subprocess|tempfile|threading|time|urllib|uuid)(?:\.|$)"
