@@ -14,7 +14,7 @@ Checked by: tests/payments/processing/test_calendar.py (K.8 for 2024 to 2030; zo
 
 from datetime import date, timedelta
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 MINUTE_NS: Final = 60 * 1_000_000_000
 HOUR_NS: Final = 60 * MINUTE_NS
@@ -52,12 +52,12 @@ def holidays(year: int) -> frozenset[date]:
     if year >= 2022:
         fixed.append(date(year, 6, 19))
     floating = [
-        _nth(year, 1, _MONDAY, 3),
-        _nth(year, 2, _MONDAY, 3),
+        _nth(year, 1, _Day(_MONDAY, 3)),
+        _nth(year, 2, _Day(_MONDAY, 3)),
         _last_monday_of_may(year),
-        _nth(year, 9, _MONDAY, 1),
-        _nth(year, 10, _MONDAY, 2),
-        _nth(year, 11, _THURSDAY, 4),
+        _nth(year, 9, _Day(_MONDAY, 1)),
+        _nth(year, 10, _Day(_MONDAY, 2)),
+        _nth(year, 11, _Day(_THURSDAY, 4)),
     ]
     kept = [day + _ONE if day.weekday() == _SUNDAY else day for day in fixed]
     return frozenset([day for day in kept if day.weekday() != _SATURDAY] + floating)
@@ -104,17 +104,23 @@ def _offset_ns(time_ns: int) -> int:
 
 @lru_cache(maxsize=64)
 def _daylight_time(year: int) -> tuple[int, int]:
-    begins, ends = _nth(year, 3, _SUNDAY, 2), _nth(year, 11, _SUNDAY, 1)
+    begins, ends = _nth(year, 3, _Day(_SUNDAY, 2)), _nth(year, 11, _Day(_SUNDAY, 1))
     return (
         (begins - _EPOCH).days * DAY_NS + 2 * HOUR_NS + _STANDARD_NS,
         (ends - _EPOCH).days * DAY_NS + 2 * HOUR_NS + _DAYLIGHT_NS,
     )
 
 
-def _nth(year: int, month: int, weekday: int, number: int) -> date:
+class _Day(NamedTuple):
     """The first, second, … of a weekday in a month."""
+
+    weekday: int
+    number: int
+
+
+def _nth(year: int, month: int, day: _Day) -> date:
     first = date(year, month, 1)
-    return first + timedelta(days=(weekday - first.weekday()) % 7 + 7 * (number - 1))
+    return first + timedelta(days=(day.weekday - first.weekday()) % 7 + 7 * (day.number - 1))
 
 
 def _last_monday_of_may(year: int) -> date:

@@ -86,7 +86,7 @@ class Directory:
 
     @property
     def accounts(self) -> Rows:
-        """All accounts by slot: a view that later commands change."""
+        """All accounts by slot: a view that later commands change, and through which one may be restricted."""
         return self._rows[: self._index.count]
 
     def add_institution(self, institution: Institution) -> int:
@@ -111,10 +111,6 @@ class Directory:
         self._rows[first:end] = rows
         self._index.add(_keys(rows))
         return first
-
-    def restrict(self, slot: int, restriction: Restriction) -> None:
-        """Set what keeps entries from an account."""
-        self._rows["restriction"][slot] = restriction
 
     def find_institutions(self, identifications: NDArray[np.uint32]) -> NDArray[np.int32]:
         """The index of each institution by the first eight digits of its routing number, or -1."""

@@ -146,7 +146,7 @@ class Files:
         for name, rows in zip(
             _blobs(record.number), (contents.rows, contents.entries, contents.batch_columns, batches), strict=True
         ):
-            self._shelf.put(name, rows.tobytes())
+            self._shelf.put(name, np.ascontiguousarray(rows).view("u1").data)
         return self._keep(record, np.zeros(contents.entries.size, STATE))
 
     def unreserved(self) -> File | None:

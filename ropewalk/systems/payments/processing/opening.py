@@ -112,7 +112,7 @@ def restrict_account(state: State, command: RestrictAccount) -> Answer:
     if account < 0:
         return _unknown_account(command.routing, command.number)
     repeated = int(directory.accounts["restriction"][account]) == restriction
-    directory.restrict(account, restriction)
+    directory.accounts["restriction"][account] = restriction
     return Done(repeated)
 
 

@@ -37,15 +37,15 @@ _REVERSAL: Final = b"REVERSAL"
 
 def submit(state: State, command: SubmitFile, *, time_ns: int) -> Answer:
     """Accept a file, or say what is against it."""
-    content = command.content
-    if command.parts:
-        whole = state.uploads.content(command.upload, command.parts)
-        if whole is None:
-            return Refused("parts_missing", "not all parts have come, or they are not that file: send them again")
-        content = whole
+    content = state.uploads.content(command.upload, command.parts) if command.parts else command.content
     if not 0 < len(content) <= FILE_BYTES_MAX:
-        return Refused("size", f"a file has 1 to {FILE_BYTES_MAX} bytes, not {len(content)}: split it")
-    answer = _repeated(state, content) or _judged(state, content, time_ns=time_ns)
+        return Refused(
+            "size", f"a file has 1 to {FILE_BYTES_MAX} bytes, not {len(content)}: send it whole, or split it"
+        )
+    digest = checksum(content)
+    if command.parts and digest != command.upload:
+        return Refused("parts_missing", "not all parts have come, or they are not that file: send them again")
+    answer = _repeated(state, content, digest) or _judged(state, content, digest, time_ns=time_ns)
     if not isinstance(answer, Refused):
         state.uploads.forget(command.upload)
     return answer
@@ -66,12 +66,12 @@ def key_of(content: bytes) -> FileKey:
     )
 
 
-def _repeated(state: State, content: bytes) -> Answer | None:
+def _repeated(state: State, content: bytes, digest: bytes) -> Answer | None:
     """The first answer, if there is a file of that name."""
     file = state.files.named(key_of(content))
     if file is None:
         return None
-    if file.record.checksum != checksum(content):
+    if file.record.checksum != digest:
         return Refused(
             "other_bytes",
             f"file {file.record.number} has the same origin, destination, creation time and id modifier, and other "
@@ -80,7 +80,7 @@ def _repeated(state: State, content: bytes) -> Answer | None:
     return accepted(file.record, repeated=True)
 
 
-def _judged(state: State, content: bytes, *, time_ns: int) -> Answer:
+def _judged(state: State, content: bytes, digest: bytes, *, time_ns: int) -> Answer:
     reading = read(content)
     contents = reading.file
     if contents is None or not reading.is_valid:
@@ -88,7 +88,7 @@ def _judged(state: State, content: bytes, *, time_ns: int) -> Answer:
     if contents.is_adv:
         line = int(contents.batch_columns["header_line"][0])
         detail = "accounting advices come from an ACH operator and move no money: they are not submitted"
-        return _refused("advices", [_batch_error(line, "standard_entry_class_code", "advices", detail)])
+        return _refused("advices", [_batch_error(line, "standard_entry_class_code", code="advices", message=detail)])
     batches, errors = _parties(state, contents)
     if errors:
         return _refused("unknown_party", errors)
@@ -96,7 +96,7 @@ def _judged(state: State, content: bytes, *, time_ns: int) -> Answer:
     record = FileRecord(
         number=len(state.files),
         key=key_of(content),
-        checksum=checksum(content),
+        checksum=digest,
         time_ns=time_ns,
         batches=reading.batches,
         entries=reading.entries,
@@ -132,14 +132,16 @@ def _parties(state: State, contents: Contents) -> tuple[Rows, list[FileError]]:
         odfi, line = int(batches["odfi"][place]), int(columns["header_line"][place])
         if odfi < 0:
             detail = f"no institution has the routing number {columns['odfi'][place]:08}: open it first"
-            errors.append(_batch_error(line, "originating_dfi_identification", "unknown_institution", detail))
+            where = "originating_dfi_identification"
+            errors.append(_batch_error(line, where, code="unknown_institution", message=detail))
         elif is_forward[place]:
             company = bytes(columns["company_id"][place]).decode("latin-1").strip()
             batches["originator"][place] = state.directory.find_originator(odfi, company)
             batches["is_reversal"][place] = _is_reversal(contents, place)
             if batches["originator"][place] < 0:
                 detail = f"{company!r} is no originator of that institution: open it first"
-                errors.append(_batch_error(line, "company_identification", "unknown_originator", detail))
+                where = "company_identification"
+                errors.append(_batch_error(line, where, code="unknown_originator", message=detail))
     return batches, errors
 
 
@@ -185,5 +187,5 @@ def _refused(reason: str, errors: list[FileError]) -> FileRefused:
     return FileRefused(reason, errors[:ERRORS_TOLD_MAX], len(errors))
 
 
-def _batch_error(line: int, field: str, code: str, message: str) -> FileError:
+def _batch_error(line: int, field: str, *, code: str, message: str) -> FileError:
     return FileError(line, "batch_header", field, code, message)
