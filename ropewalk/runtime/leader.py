@@ -305,9 +305,9 @@ class Leader:
     @property
     def _applied_through(self) -> Position:
         """Every record up to here is applied or skipped."""
-        if self._written is None:
-            return self.partition.read_through
-        return Position(self._written.stored.link.position - 1)
+        partition = self.partition
+        # A record may be admitted and not yet applied: ours, or that of a leader who has just deposed us.
+        return partition.read_through if partition.head == partition.applied else partition.applied.position
 
     async def _catch_up(self) -> None:
         """Read what the log holds beyond our own last append: a late repeat of ours, or another leader's records."""

@@ -1,0 +1,176 @@
+"""What a world's clients saw, and whether the log bears it out.
+
+The log itself is the witness: it is read once more from the first record, by the chain's rule written down a second
+time, a replica applies it, and a judge of few lines says what should have been answered.
+
+Promise:    `check_history` raises Broken if an acknowledged request is lost, took effect twice or was answered
+            otherwise than its place in the log demands; if a read saw what its level forbids; if two replicas differ.
+Checked by: tests/canaries/
+"""
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from ropewalk.core.chain import START, Position
+from ropewalk.core.codec import Stored, decode_record
+from ropewalk.core.machine import NO_ID, Batch, Request
+from ropewalk.core.partition import Partition
+from ropewalk.core.sessions import Reply
+from ropewalk.engines.memory import MemoryShelf
+from ropewalk.proving.workload import Workload
+
+_VERSION_ANY = 0xFFFF
+
+
+class Broken(AssertionError):
+    """A promise does not hold; the message is the claim and what was seen instead."""
+
+
+class Acknowledged(msgspec.Struct, frozen=True):
+    """A request that was answered. Times are the world's, in seconds; `asked_s` is that of the first attempt."""
+
+    request: Request
+    reply: Reply
+    position: Position
+    asked_s: float
+    answered_s: float
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """A read that was answered. `after` is the position that its level obliges it to have reached."""
+
+    query: bytes
+    answer: bytes
+    position: Position
+    after: Position
+
+
+class History(msgspec.Struct):
+    """Everything that clients were told."""
+
+    acknowledged: list[Acknowledged] = msgspec.field(default_factory=list)
+    seen: list[Seen] = msgspec.field(default_factory=list)
+
+    @property
+    def last_position(self) -> Position:
+        """The latest position at which a request was acknowledged so far."""
+        return max((each.position for each in self.acknowledged), default=START)
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """A replica that read the log to its end, and how many of its records counted."""
+
+    replica: Partition
+    counted: int
+
+
+def check_history(history: History, payloads: Sequence[bytes], workload: Workload) -> Verdict:
+    """Compare what clients were told with every record that was ever appended.
+
+    Raises Broken, or Bug where the machine itself is wrong.
+    """
+    replica = Partition(workload.machine(MemoryShelf()))
+    judge = workload.judge()
+    answers: dict[bytes, tuple[bytes, bytes]] = {}
+    told: dict[tuple[Position, bytes, bytes], Reply] = {}
+    reads = _by_position(history.seen)
+    time_ns = counted = 0
+    for stored in _counting(payloads):
+        counted += 1
+        position, requests = stored.link.position, stored.record.requests
+        time_ns = max(time_ns, stored.record.time_ns)
+        replies = _apply(replica, stored)
+        fresh = _fresh(requests, answers)
+        own = _replies_to(fresh, requests, replies)
+        expected = own if judge is None else list(judge.expect(Batch(position, time_ns, fresh)))
+        _require(expected == own, "the machine answers as its judge", position=position)
+        for request, answer in zip(fresh, expected, strict=True):
+            if request.id != NO_ID:
+                answers[request.id] = (request.command, answer)
+        for request, reply in zip(requests, replies, strict=True):
+            told[position, request.id, request.command] = _first_answer(request, reply, answers)
+        replica.machine.check()
+        for read in reads.get(position, ()):
+            again = replica.machine.read(read.query)
+            _require(again == read.answer, "a read answers from the state at its position", position=position)
+    if judge is not None:
+        judge.check(replica.machine)
+    _check_acknowledged(history.acknowledged, told)
+    for read in history.seen:
+        _require(read.position >= read.after, "a read sees what its level asks", read=read)
+    return Verdict(replica, counted)
+
+
+def _replies_to(fresh: Sequence[Request], requests: Sequence[Request], replies: Sequence[Reply]) -> list[bytes]:
+    """The replies to the fresh requests among all of a record's."""
+    waiting = {id(request): None for request in fresh}
+    found = [reply for request, reply in zip(requests, replies, strict=True) if id(request) in waiting]
+    return [reply if reply is not None else b"" for reply in found]
+
+
+def _counting(payloads: Sequence[bytes]) -> Iterator[Stored]:
+    """The records that count: the chain's rule once more, in three lines."""
+    head = START
+    for number, payload in enumerate(payloads, start=1):
+        stored = decode_record(Position(number), payload, machine_version_max=_VERSION_ANY)
+        if stored.link.follows.position == head:
+            head = stored.link.position
+            yield stored
+
+
+def _apply(replica: Partition, stored: Stored) -> Sequence[Reply]:
+    # The replica is not told of skipped records: its own chain has nothing to skip.
+    replica.read_through = Position(stored.link.position - 1)
+    _require(replica.admit(stored), "what counts by the rule counts for a replica", position=stored.link.position)
+    return replica.apply(stored)
+
+
+def _fresh(requests: Sequence[Request], answers: dict[bytes, tuple[bytes, bytes]]) -> list[Request]:
+    seen: dict[bytes, None] = {}
+    fresh = []
+    for request in requests:
+        if request.id == NO_ID or (request.id not in answers and request.id not in seen):
+            seen[request.id] = None
+            fresh.append(request)
+    return fresh
+
+
+def _first_answer(request: Request, reply: Reply, answers: dict[bytes, tuple[bytes, bytes]]) -> Reply:
+    if request.id == NO_ID:
+        return reply
+    command, first = answers[request.id]
+    expected = first if command == request.command else None
+    _require(reply == expected, "a repeated request gets the first answer", request=request.id.hex())
+    return expected
+
+
+def _check_acknowledged(
+    acknowledged: Sequence[Acknowledged], told: dict[tuple[Position, bytes, bytes], Reply]
+) -> None:
+    for each in acknowledged:
+        key = (each.position, each.request.id, each.request.command)
+        _require(key in told, "what was acknowledged is in the log at its position", position=each.position)
+        _require(told[key] == each.reply, "what was answered is what the log gives", position=each.position)
+    by_answer = sorted(acknowledged, key=lambda each: each.answered_s)
+    by_question = sorted(acknowledged, key=lambda each: each.asked_s)
+    answered = 0
+    position = START
+    for each in by_question:
+        while answered < len(by_answer) and by_answer[answered].answered_s < each.asked_s:
+            position = max(position, by_answer[answered].position)
+            answered += 1
+        _require(each.position >= position, "what was asked later takes effect later", position=each.position)
+
+
+def _by_position(seen: Sequence[Seen]) -> dict[Position, list[Seen]]:
+    grouped: dict[Position, list[Seen]] = {}
+    for read in seen:
+        grouped.setdefault(read.position, []).append(read)
+    return grouped
+
+
+def _require(holds: bool, claim: str, **facts: object) -> None:
+    if not holds:
+        shown = ", ".join(f"{name}={value!r}" for name, value in facts.items())
+        raise Broken(f"{claim} [{shown}]")

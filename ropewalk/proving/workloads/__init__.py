@@ -1,0 +1,1 @@
+"""What a world's clients ask, and who judges the answers."""
