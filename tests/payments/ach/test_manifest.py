@@ -48,7 +48,7 @@ NAMED = {
     "iat-invalidAddenda18.ach": (12, "addenda_18", Code.CHARACTER),
     "iat-invalidAddenda98.ach": (11, "addenda_98", Code.CHANGE_CODE),
     "iat-invalidAddendaRecordIndicator.ach": (3, "iat_entry_detail", Code.ADDENDA_INDICATOR),
-    "iat-invalidBatchHeader.ach": (2, "batch_header", Code.SERVICE_CLASS),
+    "iat-invalidBatchHeader.ach": (2, "iat_batch_header", Code.SERVICE_CLASS),
     "pos-invalidEntryDetail.ach": (3, "entry_detail", Code.CHARACTER),
     # Its totals agree with its service class; what no rule allows is an immediate origin of "000TESTER".
     "ppd-mixedDebitCredit-invalid.ach": (1, "file_header", Code.ORIGIN),

@@ -16,7 +16,7 @@ from ropewalk.systems.payments.ach.layout import Layout
 from ropewalk.systems.payments.ach.layouts import BATCH_HEADER, IAT_BATCH_HEADER
 from ropewalk.systems.payments.ach.model import Category, Rows
 from ropewalk.systems.payments.ach.problems import Code, Problems, Where, report
-from ropewalk.systems.payments.ach.records import ADV_CLASS, batch_control_layout
+from ropewalk.systems.payments.ach.records import ADV_CLASS, batch_control_layout, batch_header_layout
 
 HASH_MODULUS: Final = 10_000_000_000
 """Of the sum of routing numbers a control keeps the last ten digits."""
@@ -33,11 +33,10 @@ def check_batch_headers(rows: Cells, batches: Rows, problems: Problems) -> None:
     is_adv = batches["entry_class"] == ADV_CLASS
 
     def name(wrong: Mask, *, code: Code, field: str, message: Callable[[int], str]) -> None:
-        chosen = np.flatnonzero(wrong)
-        where = Where(BATCH_HEADER.name, field)
-        report(
-            problems.error, code, where, places=places[chosen], message=lambda number: message(int(chosen[number]))
-        )
+        for is_iat in (False, True):
+            chosen = np.flatnonzero(wrong & (batches["is_iat"] == is_iat))
+            where = Where(batch_header_layout(is_iat=is_iat).name, field)
+            report(problems.error, code, where, places=places[chosen], message=_of(chosen, message))
 
     def text(place: int, field: str) -> str:
         return columns.cells(headers[place : place + 1], BATCH_HEADER[field]).tobytes().decode("latin-1").rstrip()
@@ -83,6 +82,10 @@ def check_batch_headers(rows: Cells, batches: Rows, problems: Problems) -> None:
             )
     _check_same_day(headers[~batches["is_iat"]], places[~batches["is_iat"]], problems)
     _check_international(headers[batches["is_iat"]], places[batches["is_iat"]], problems)
+
+
+def _of(chosen: Lines, message: Callable[[int], str]) -> Callable[[int], str]:
+    return lambda number: message(int(chosen[number]))
 
 
 def _described(code: str, description: str) -> Callable[[int], str]:

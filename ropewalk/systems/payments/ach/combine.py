@@ -17,10 +17,8 @@ from ropewalk.systems.payments.ach import columns
 from ropewalk.systems.payments.ach.balance import assemble
 from ropewalk.systems.payments.ach.columns import Cells
 from ropewalk.systems.payments.ach.layouts import FILE_HEADER
+from ropewalk.systems.payments.ach.limits import LINES_MAX
 from ropewalk.systems.payments.ach.model import Batch, File
-
-LINES_MAX: Final = 10_000
-"""Lines of one file, with its last block filled."""
 
 _MODIFIERS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 _MINUTES_A_DAY: Final = 24 * 60

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ropewalk.systems.payments.ach import codes
 from ropewalk.systems.payments.ach.codes import CLASS_CODES, ENTRY_CLASSES, Purpose, Side
-from ropewalk.systems.payments.ach.columns import Cells, Mask, cells, equals, numbers
+from ropewalk.systems.payments.ach.columns import Cells, Lines, Mask, cells, equals, numbers
 from ropewalk.systems.payments.ach.layouts import BATCH_HEADER
 from ropewalk.systems.payments.ach.model import Category, File, Rows, entry_class_code
 from ropewalk.systems.payments.ach.problems import Code, Problem, Problems, Where, report
@@ -83,10 +83,20 @@ def name_entries(
     """Add a problem for each entry in `wrong`; `message` is given its place among the entries."""
     if not wrong.any():
         return
-    chosen = np.flatnonzero(wrong)
-    places = judged.entries["line"][chosen].astype(np.int64) - 1
-    record = "iat_entry_detail" if judged.file.batch_columns["is_iat"].all() else "entry_detail"
-    report(add, code, Where(record, field), places=places, message=lambda number: message(int(chosen[number])))
+    is_iat = judged.file.batch_columns["is_iat"][judged.entries["batch"]]
+    is_adv = judged.entry_class == ADV_CLASS
+    for kind, record in (
+        (is_iat, "iat_entry_detail"),
+        (is_adv, "adv_entry_detail"),
+        (~is_iat & ~is_adv, "entry_detail"),
+    ):
+        chosen = np.flatnonzero(wrong & kind)
+        places = judged.entries["line"][chosen].astype(np.int64) - 1
+        report(add, code, Where(record, field), places=places, message=_of(chosen, message))
+
+
+def _of(chosen: Lines, message: Callable[[int], str]) -> Callable[[int], str]:
+    return lambda number: message(int(chosen[number]))
 
 
 def _class_of(judged: Judged, place: int) -> str:

@@ -7,14 +7,13 @@ Checked by: tests/payments/ach/test_problems.py, stories/*.txt
 
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-PROBLEMS_MAX: Final = 1_000
-"""Problems that one reading names; a file that is wrong in more places is not worth a longer list."""
+from ropewalk.systems.payments.ach.limits import PROBLEMS_MAX
 
 
 class Code(StrEnum):
@@ -29,6 +28,7 @@ class Code(StrEnum):
         return member
 
     # The lines of the file.
+    UNREADABLE = "unreadable", "The file can't be read: it is missing, a folder, too large, or access is denied."
     FILE_EMPTY = "file_empty", "The file holds no records."
     RECORD_LENGTH = "record_length", "A record is not 94 characters, and not merely stripped of trailing blanks."
     RECORD_STRIPPED = "record_stripped", "A record lacks its trailing blanks and was read as if it had them."

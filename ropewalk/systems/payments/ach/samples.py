@@ -250,12 +250,13 @@ def international() -> bytes:
             routing_number=person.routing_number,
             account=person.number,
             amount_cents=900_00 + number * 10_00,
-            addenda=_international_addenda(person, amount_cents=900_00 + number * 10_00),
+            addenda=international_addenda(person, amount_cents=900_00 + number * 10_00),
         )
     return write(build(_header(GATEWAY, "1000"), [batch]))
 
 
-def _international_addenda(person: Account, *, amount_cents: int) -> list[Addendum]:
+def international_addenda(person: Account, *, amount_cents: int) -> list[Addendum]:
+    """Addenda 10 to 18 of a pension from Canada."""
     tables = addenda_layouts
     return [
         Addendum(

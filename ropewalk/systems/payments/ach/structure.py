@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ropewalk.systems.payments.ach.columns import Cells, Lines, is_one_of
-from ropewalk.systems.payments.ach.problems import PROBLEMS_MAX, Code, Problem, Problems, Where, report
+from ropewalk.systems.payments.ach.limits import PROBLEMS_MAX
+from ropewalk.systems.payments.ach.problems import Code, Problem, Problems, Where, report
 
 _KINDS: Final = b"156789"
 _FILE_HEADER, _BATCH_HEADER, _ENTRY, _ADDENDA, _BATCH_CONTROL, _CONTROL, _UNKNOWN = range(7)

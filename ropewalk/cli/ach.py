@@ -1,0 +1,136 @@
+"""`ropewalk ach`: work with ACH files.
+
+Checked by: tests/cli/test_ach_validate.py
+"""
+
+import gzip
+import io
+import sys
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, Final, NamedTuple, NoReturn
+
+import click
+import msgspec
+from rich.console import Console
+from rich.progress import Progress
+
+from ropewalk.cli.ach_report import show, show_summary
+from ropewalk.cli.lazy import LazyCommands
+from ropewalk.systems.payments.ach import Code, Problem, Reading, read
+from ropewalk.systems.payments.ach.limits import FILE_BYTES_MAX
+
+_GZIP_MAGIC: Final = b"\x1f\x8b"
+
+ALL_VALID: Final = 0
+ANY_INVALID: Final = 1
+ANY_UNREADABLE: Final = 2
+
+COMMANDS: Final = {
+    "validate": "ropewalk.cli.ach:validate",
+}
+
+ach = click.Group("ach", commands=LazyCommands(COMMANDS), help="Validate, submit and settle ACH (NACHA) files.")
+
+
+class Verdict(NamedTuple):
+    """What is known of one file: without its content, it could not be read."""
+
+    name: str
+    reading: Reading
+    content: bytes | None
+
+
+@click.command()
+@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line for each file.")
+def validate(files: tuple[str, ...], *, as_json: bool) -> NoReturn:
+    """Check FILEs against every rule of the standard; "-" reads standard input, and .gz files are unpacked.
+
+    The exit code is 0 if all are valid, 1 if any is not, 2 if any can't be read.
+    """
+    verdicts = _verdicts(files)
+    sys.exit(_print_json(verdicts) if as_json else _print_text(verdicts, count=len(files)))
+
+
+def _verdicts(files: Iterable[str]) -> Iterator[Verdict]:
+    for name in files:
+        try:
+            content = _content(name)
+        except (OSError, EOFError, ValueError, zlib.error) as error:
+            yield Verdict(name, _unreadable(_reason(error)), None)
+        else:
+            yield Verdict(name, read(content), content)
+
+
+def _content(name: str) -> bytes:
+    if name == "-":
+        return _unpacked(sys.stdin.buffer)
+    with Path(name).open("rb") as stream:
+        return _unpacked(stream)
+
+
+def _unpacked(stream: IO[bytes]) -> bytes:
+    content = _bounded(stream)
+    if not content.startswith(_GZIP_MAGIC):
+        return content
+    with gzip.GzipFile(fileobj=io.BytesIO(content)) as unpacked:
+        return _bounded(unpacked)
+
+
+def _bounded(stream: IO[bytes] | gzip.GzipFile) -> bytes:
+    content = stream.read(FILE_BYTES_MAX + 1)
+    if len(content) > FILE_BYTES_MAX:
+        raise ValueError(f"it is larger than {FILE_BYTES_MAX:,} bytes: split it")
+    return content
+
+
+def _reason(error: OSError | EOFError | ValueError | zlib.error) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+def _unreadable(reason: str) -> Reading:
+    problem = Problem(0, "file", "", Code.UNREADABLE, f"the file can't be read: {reason}")
+    return Reading(file=None, errors=[problem], warnings=[], batches=0, entries=0, debit_cents=0, credit_cents=0)
+
+
+def _print_json(verdicts: Iterable[Verdict]) -> int:
+    code = ALL_VALID
+    for verdict in verdicts:
+        reading = verdict.reading
+        row = {
+            "file": verdict.name,
+            "valid": reading.is_valid,
+            "errors": reading.errors,
+            "warnings": reading.warnings,
+            "batches": reading.batches,
+            "entries": reading.entries,
+            "debit_cents": reading.debit_cents,
+            "credit_cents": reading.credit_cents,
+        }
+        click.echo(msgspec.json.encode(row))
+        code = max(code, _exit_code(verdict))
+    return code
+
+
+def _print_text(verdicts: Iterable[Verdict], *, count: int) -> int:
+    console = Console(highlight=False, soft_wrap=True)
+    code = ALL_VALID
+    rows = []
+    with Progress(transient=True, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task("validating", total=count)
+        for verdict in verdicts:
+            show(console, verdict.name, reading=verdict.reading, content=verdict.content or b"")
+            rows.append((verdict.name, verdict.reading))
+            code = max(code, _exit_code(verdict))
+            progress.advance(task)
+    if count > 1:
+        show_summary(console, rows)
+    return code
+
+
+def _exit_code(verdict: Verdict) -> int:
+    if verdict.content is None:
+        return ANY_UNREADABLE
+    return ALL_VALID if verdict.reading.is_valid else ANY_INVALID
