@@ -114,6 +114,20 @@ def find_account(book: Book, low: Word, high: Word) -> Index:
 
 
 @inlined
+def first_look(book: Book, low: Word, high: Word) -> Word:
+    """What the table has where the search for an account begins: nothing depends on it, so looks overlap."""
+    _, key = spread(low, high)
+    return book.table[key & np.uint64(book.table.size - 1)]
+
+
+@inlined
+def warm(book: Book, entry: Word) -> Word:
+    """Touch both halves of the account that an entry of the table leads to, so that the cache has them."""
+    row = book.rows[np.int64(entry & _SLOT) - np.int64(entry != U0)]
+    return row.id_low ^ np.uint64(row.flags)
+
+
+@inlined
 def has_account_at(book: Book, timestamp: Word) -> bool:
     """Whether an account has this timestamp."""
     low: Index = 0

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ropewalk.systems.payments.ledger.accounts import Book, fail_earlier, find_account, has_account_at
-from ropewalk.systems.payments.ledger.effects import inherit, keep_balances, post, release, reopen, reserve
+from ropewalk.systems.payments.ledger.effects import inherit, keep_balances, post, reserve, resolve
 from ropewalk.systems.payments.ledger.hot import (
     ABSENT,
     FAILED,
@@ -266,15 +266,20 @@ def _resolve(
         remember(undo, undone, book, debit_slot, credit_slot)
         undo.entries[undone] = pending_entry
         undo.values[undone] = pending_value
-    release(debit, credit, pending)
-    if event.flags & POST != 0:
-        post(debit, credit, low, high)
-    else:
-        reopen(debit, credit, pending)
+    resolve(event, debit, credit, pending, low, high)
     row = _append(hot, event, step, timestamp, PLAIN)
     _file_sides(hot, debit_slot, credit_slot)
     inherit(row, pending)
     row.amount_low, row.amount_high = low, high
+    _note_resolved(event, step, pending_entry, pending_value, hot)
+    keep_balances(hot, debit, debit_slot, timestamp)
+    keep_balances(hot, credit, credit_slot, timestamp)
+    return TransferStatus.CREATED, timestamp
+
+
+@inlined
+def _note_resolved(event: Row, step: Row, pending_entry: Index, pending_value: Word, hot: Hot) -> None:
+    """Say in the pending transfer's entry what became of it."""
     state = POSTED if event.flags & POST != 0 else VOIDED
     value = (pending_value & ROW_MASK) | state << STATE_SHIFT
     if pending_entry >= 0:
@@ -282,9 +287,6 @@ def _resolve(
     else:
         add_entry(hot, step.pending_key_low, step.pending_key_high, value)
         widen(hot, event.pending_id_low, event.pending_id_high)
-    keep_balances(hot, debit, debit_slot, timestamp)
-    keep_balances(hot, credit, credit_slot, timestamp)
-    return TransferStatus.CREATED, timestamp
 
 
 @inlined

@@ -7,7 +7,7 @@ import numpy as np
 
 from ropewalk.systems.payments.ledger.hot import BALANCES, Hot
 from ropewalk.systems.payments.ledger.layout import AccountFlags
-from ropewalk.systems.payments.ledger.rules import CLOSED, CLOSING_CREDIT, CLOSING_DEBIT
+from ropewalk.systems.payments.ledger.rules import CLOSED, CLOSING_CREDIT, CLOSING_DEBIT, POST
 from ropewalk.systems.payments.ledger.words import U0, U1, Index, Row, Word, add, compiled, inlined, subtract
 
 _HISTORY = np.uint16(AccountFlags.HISTORY)
@@ -53,6 +53,16 @@ def reopen(debit: Row, credit: Row, pending: Row) -> None:
         debit.flags &= ~CLOSED
     if pending.flags & CLOSING_CREDIT != 0:
         credit.flags &= ~CLOSED
+
+
+@compiled
+def resolve(event: Row, debit: Row, credit: Row, pending: Row, low: Word, high: Word) -> None:
+    """Give back what was reserved, and move what is posted or open again what was to be closed."""
+    release(debit, credit, pending)
+    if event.flags & POST != 0:
+        post(debit, credit, low, high)
+    else:
+        reopen(debit, credit, pending)
 
 
 @compiled

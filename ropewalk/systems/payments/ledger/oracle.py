@@ -6,9 +6,9 @@ back to a copy of them. Nothing here shares code with the compiled rules but the
 Checked by: tests/payments/ledger/test_properties.py compares it with the ledger; test_stories.py runs stories on both
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from ropewalk.systems.payments.ledger.layout import TIMESTAMP_MAX, WIDE_MAX, AccountFlags, TransferFlags
 from ropewalk.systems.payments.ledger.oracle_rules import (
@@ -52,7 +52,7 @@ class State:
         )
 
 
-E_ = TypeVar("E_", Account, Transfer)
+Event = Account | Transfer
 Created = tuple[int, int]
 """A status, and the timestamp that goes with it."""
 
@@ -66,11 +66,11 @@ class Oracle:
 
     def create_accounts(self, events: Sequence[Account], *, time_ns: int, ends: Iterable[int] = ()) -> list[Result]:
         """Create accounts; `ends` are where each request's events end."""
-        return self._create_all(events, self._create_account, AccountStatus, time_ns=time_ns, ends=ends)
+        return self._create_all(events, time_ns=time_ns, ends=ends)
 
     def create_transfers(self, events: Sequence[Transfer], *, time_ns: int, ends: Iterable[int] = ()) -> list[Result]:
         """Create transfers; `ends` are where each request's events end."""
-        return self._create_all(events, self._create_transfer, TransferStatus, time_ns=time_ns, ends=ends)
+        return self._create_all(events, time_ns=time_ns, ends=ends)
 
     def expire(self, time_ns: int) -> None:
         """Give back what pending transfers reserved whose timeout has passed."""
@@ -91,37 +91,24 @@ class Oracle:
             replace(kept, timestamp=timestamp) for timestamp, kept in self.state.balances if kept.id == account_id
         ]
 
-    def _create_all(
-        self,
-        events: Sequence[E_],
-        create: Callable[[E_, int], Created],
-        statuses: type[AccountStatus] | type[TransferStatus],
-        *,
-        time_ns: int,
-        ends: Iterable[int],
-    ) -> list[Result]:
+    def _create_all(self, events: Sequence[Event], *, time_ns: int, ends: Iterable[int]) -> list[Result]:
         self.last_timestamp = max(time_ns, self.last_timestamp + len(events))
         first = self.last_timestamp - len(events) + 1
         results: list[Result] = []
         begin = 0
         for end in tuple(ends) or (len(events),):
-            results += self._create_request(events[begin:end], create, statuses, first + begin)
+            results += self._create_request(events[begin:end], first=first + begin)
             begin = end
         return results
 
-    def _create_request(
-        self,
-        events: Sequence[E_],
-        create: Callable[[E_, int], Created],
-        statuses: type[AccountStatus] | type[TransferStatus],
-        first: int,
-    ) -> list[Result]:
+    def _create_request(self, events: Sequence[Event], *, first: int) -> list[Result]:
         """The events of one request, in chains of which each succeeds or fails as a whole."""
         results: list[Result] = []
         chain: int | None = None
         before: State | None = None
         last = len(events) - 1
         for index, event in enumerate(events):
+            statuses = _statuses(event)
             linked = bool(event.flags & TransferFlags.LINKED)
             if linked and chain is None:
                 chain, before = index, self.state.copy()
@@ -131,27 +118,20 @@ class Oracle:
             elif chain is not None and before is None:
                 created = statuses.LINKED_EVENT_FAILED, now
             else:
-                created = self._create_in_request(event, events[0], create, statuses, now, first + last)
+                created = self._create_in_request(event, events[0], now=now, request_timestamp=first + last)
             if created[0] != statuses.CREATED and before is not None and chain is not None:
                 self.state, before = before, None
                 for earlier in range(chain, index):
                     results[earlier] = Result(first + earlier, statuses.LINKED_EVENT_FAILED)
-            if statuses is TransferStatus and created[0] in TRANSIENT:
+            if isinstance(event, Transfer) and created[0] in TRANSIENT:
                 self.state.failed.add(event.id)
             results.append(Result(created[1], int(created[0])))
             if not linked:
                 chain, before = None, None
         return results
 
-    def _create_in_request(
-        self,
-        event: E_,
-        first_event: E_,
-        create: Callable[[E_, int], Created],
-        statuses: type[AccountStatus] | type[TransferStatus],
-        now: int,
-        request_timestamp: int,
-    ) -> Created:
+    def _create_in_request(self, event: Event, first_event: Event, *, now: int, request_timestamp: int) -> Created:
+        statuses = _statuses(event)
         flag = AccountFlags.IMPORTED if isinstance(event, Account) else TransferFlags.IMPORTED
         if bool(event.flags & flag) != bool(first_event.flags & flag):
             if event.flags & flag:
@@ -164,7 +144,7 @@ class Oracle:
             return statuses.IMPORTED_EVENT_TIMESTAMP_OUT_OF_RANGE, now
         elif event.timestamp >= request_timestamp:
             return statuses.IMPORTED_EVENT_TIMESTAMP_MUST_NOT_ADVANCE, now
-        return create(event, now)
+        return self._create_account(event, now) if isinstance(event, Account) else self._create_transfer(event, now)
 
     # Accounts
 
@@ -262,7 +242,7 @@ class Oracle:
         if event.flags & TransferFlags.BALANCING_CREDIT:
             amount = min(amount, max(credit.debits_posted - credit.credits_posted - credit.credits_pending, 0))
         timestamp = event.timestamp or now
-        status = refused_by_balances(event, debit, credit, amount, timestamp)
+        status = refused_by_balances(event, (debit, credit), amount=amount, timestamp=timestamp)
         if status is not TransferStatus.CREATED:
             return status, now
         if event.flags & TransferFlags.PENDING:
@@ -373,3 +353,7 @@ class Oracle:
             account = self.state.accounts[account_id]
             if account.flags & AccountFlags.HISTORY:
                 self.state.balances.append((transfer.timestamp, account))
+
+
+def _statuses(event: Event) -> type[AccountStatus] | type[TransferStatus]:
+    return AccountStatus if isinstance(event, Account) else TransferStatus

@@ -99,9 +99,10 @@ def refused_by_closing(debit: Account, credit: Account) -> TransferStatus:
 
 
 def refused_by_balances(
-    event: Transfer, debit: Account, credit: Account, amount: int, timestamp: int
+    event: Transfer, accounts: tuple[Account, Account], *, amount: int, timestamp: int
 ) -> TransferStatus:
-    """Overflows, and then limits."""
+    """Overflows, and then limits, of the debit and the credit account."""
+    debit, credit = accounts
     status = TransferStatus
     is_pending = bool(event.flags & TransferFlags.PENDING)
     debits = debit.debits_pending + debit.debits_posted + amount

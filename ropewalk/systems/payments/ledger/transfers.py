@@ -136,7 +136,7 @@ class Transfers:
             return
         low, high = slot << _ROW_BITS | span[0], slot << _ROW_BITS | span[-1]
         if is_reversed:
-            yield from self._hot_of_account(low, high, at_once, is_reversed)
+            yield from self._hot_of_account(low, high, at_once=at_once, is_reversed=is_reversed)
         for run in self._sides.newest_first() if is_reversed else self._sides.oldest_first():
             first, last = run.rank(low - 1), run.rank(high)
             starts = range(first, last, at_once)
@@ -144,7 +144,7 @@ class Transfers:
                 parts = [part[0] for part in run.slices(start, min(start + at_once, last))]
                 yield _numbers(np.concatenate(parts), is_reversed)
         if not is_reversed:
-            yield from self._hot_of_account(low, high, at_once, is_reversed)
+            yield from self._hot_of_account(low, high, at_once=at_once, is_reversed=is_reversed)
 
     def balances_at(self, timestamps: Rows, slot: int) -> Rows:
         """The balances that were kept of an account at these timestamps."""
@@ -203,7 +203,7 @@ class Transfers:
         first_row, last_timestamp = int(hot.counts[FIRST_ROW]) + rows, int(hot.counts[LAST_TIMESTAMP])
         self.hot = emptied(hot, self._capacity, first_row=first_row, last_timestamp=last_timestamp)
 
-    def _hot_of_account(self, low: int, high: int, at_once: int, is_reversed: bool) -> Iterator[Numbers]:
+    def _hot_of_account(self, low: int, high: int, *, at_once: int, is_reversed: bool) -> Iterator[Numbers]:
         sides = self.hot.sides[: 2 * int(self.hot.counts[ROWS])]
         of_account = sides[(sides >= np.uint64(low)) & (sides <= np.uint64(high))]
         starts = range(0, of_account.size, at_once)
