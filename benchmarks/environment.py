@@ -65,6 +65,6 @@ def _filesystem(folder: Path) -> str:
 
 
 def resident_mb() -> dict[str, float]:
-    """What this process has in RAM: its own, that of mapped files (which the system may drop), the peak of both."""
-    names = {"anonymous_mb": "RssAnon", "mapped_files_mb": "RssFile", "peak_mb": "VmHWM"}
+    """What the system counts as resident in this process: its own memory, and that of mapped files."""
+    names = {"anonymous_mb": "RssAnon", "mapped_files_mb": "RssFile"}
     return {name: int(_field("/proc/self/status", field).split()[0]) * 1024 / 1e6 for name, field in names.items()}

@@ -94,6 +94,12 @@ class Round(msgspec.Struct, frozen=True):
         return float(np.percentile(self.call_seconds, percent, method="higher")) * 1e3
 
 
+def joined(rounds: list[Round]) -> Round:
+    """Several as one."""
+    took = [seconds for each in rounds for seconds in each.call_seconds]
+    return Round(sum(each.work for each in rounds), sum(each.seconds for each in rounds), took)
+
+
 def median_round(rounds: list[Round]) -> Round:
     """The round in the middle, by speed."""
     speed = sorted(rounds, key=lambda each: each.per_second)
