@@ -1,0 +1,261 @@
+"""Writes the reference from the code itself: `python -m ropewalk.cli.reference docs/reference`.
+
+A page is a function that returns its text. Nothing is kept by hand, so nothing can be out of date; the measured table
+of the README comes from the last whole run of the benchmarks.
+
+Checked by: tests/test_docs.py, tests/test_promises.py
+"""
+
+import ast
+import importlib
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import click
+import msgspec
+
+from ropewalk import errors
+from ropewalk.cli.main import main as ropewalk
+from ropewalk.observability.metrics import REGISTRY
+from ropewalk.systems.payments.ach.problems import Code
+from ropewalk.systems.payments.ach.reasons import CHANGE_CODES, REFUSED_CHANGE_CODES, RETURN_REASONS, ReturnReason
+from ropewalk.systems.payments.ledger.statuses import AccountStatus, TransferStatus
+
+PACKAGE: Final = Path(errors.__file__).parent
+GENERATED: Final = "<!-- Written by `make docs` from the code: change that, not this. -->\n"
+TABLE: Final = re.compile(r"(<!-- measured -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+class Limit(NamedTuple):
+    """One bound: its name, its value as text, and its reason."""
+
+    name: str
+    value: str
+    reason: str
+
+
+def pages() -> dict[str, str]:
+    """Every page by its file name."""
+    return {name: f"{GENERATED}\n{write()}" for name, write in _PAGES.items()}
+
+
+def limits_of(path: Path) -> list[Limit]:
+    """The bounds that a `limits.py` declares, in its order; the string behind one is its reason."""
+    module = importlib.import_module(".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts))
+    body = ast.parse(path.read_text()).body
+    limits = []
+    for node, following in zip(body, [*body[1:], None], strict=True):
+        match node, following:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(reason))):
+                limits.append(Limit(name, _number(getattr(module, name)), _one_line(reason)))
+            case ast.AnnAssign(target=ast.Name(id=name)), _:
+                limits.append(Limit(name, _number(getattr(module, name)), ""))
+    return limits
+
+
+def filled_readme(readme: str, results: Path) -> str:
+    """The README with the table of what was measured."""
+    return TABLE.sub(lambda found: found[1] + _measured(results) + found[2], readme)
+
+
+def main(folder: Path) -> None:
+    """Write every page into `folder`, and the table into the README above it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in pages().items():
+        (folder / name).write_text(text)
+    root = folder.resolve().parents[1]
+    readme = root / "README.md"
+    readme.write_text(filled_readme(readme.read_text(), root / "benchmarks" / "results.json"))
+
+
+# The pages.
+
+
+def _errors() -> str:
+    kinds = [kind for kind in vars(errors).values() if inspect.isclass(kind) and issubclass(kind, Exception)]
+    rows = [(f"`{kind.__name__}`", _one_line(inspect.getdoc(kind) or "")) for kind in kinds]
+    begin = "# Errors\n\nWhat to do about each: [what a reply promises](../concepts/what-a-reply-promises.md).\n\n"
+    return begin + _table(("error", "what it means"), rows)
+
+
+def _limits() -> str:
+    parts = [
+        "# Limits\n\nReaching one is never silent: it is a `NotAccepted` with the number, or a reply that names it.\n"
+    ]
+    for path in sorted(PACKAGE.rglob("limits.py")):
+        name = path.parent.relative_to(PACKAGE).as_posix()
+        rows = [(f"`{limit.name}`", limit.value, limit.reason) for limit in limits_of(path)]
+        parts.append(f"## {name}\n\n{_table(('limit', 'value', 'why'), rows)}")
+    return "\n".join(parts)
+
+
+def _metrics() -> str:
+    rows = sorted((f"`{metric.name}`", metric.type, metric.documentation) for metric in REGISTRY.collect())
+    begin = "# Metrics\n\nWhat `/metrics` tells Prometheus, by `service` and `partition`; times are in seconds.\n\n"
+    return begin + _table(("metric", "kind", "what it counts"), rows)
+
+
+def _ledger_results() -> str:
+    begin = (
+        "# Ledger results\n\nWhat becomes of each event of a request. Numbers and meaning are TigerBeetle's. If more "
+        "than one applies, the one listed first is the answer.\n"
+    )
+    return "\n".join([begin, _statuses("Accounts", AccountStatus), _statuses("Transfers", TransferStatus)])
+
+
+def _statuses(title: str, kinds: type[AccountStatus] | type[TransferStatus]) -> str:
+    rows = [(str(int(each)), f"`{each.name.lower()}`", each.meaning) for each in kinds]
+    return f"## {title}\n\n{_table(('number', 'result', 'why'), rows)}"
+
+
+def _ach_problems() -> str:
+    rows = [(f"`{code.value}`", code.sentence) for code in Code]
+    begin = (
+        "# What can be wrong with an ACH file\n\nThe `code` of each error and warning of `ropewalk ach validate`.\n\n"
+    )
+    return begin + _table(("code", "what it means"), rows)
+
+
+def _ach_reasons() -> str:
+    returns = [(each.code, each.title, _time(each), each.stage.value) for each in RETURN_REASONS.values()]
+    changes = [(code, title, "") for code, title in CHANGE_CODES.items()]
+    changes += [(code, title, "refuses a notification") for code, title in REFUSED_CHANGE_CODES.items()]
+    return (
+        "# Why an ACH entry comes back\n\n## Returns\n\n"
+        + _table(("code", "reason", "time", "stage"), returns)
+        + "\n## Notifications of change\n\n"
+        + _table(("code", "what is corrected", ""), changes)
+    )
+
+
+def _time(reason: ReturnReason) -> str:
+    match reason.banking_days, reason.calendar_days:
+        case int(days), _:
+            return f"{days} banking days"
+        case _, int(days):
+            return f"{days} days"
+        case _:
+            return "none given"
+
+
+def _command_line() -> str:
+    parts = ["# Command line\n"]
+    parts += [_command(name, command) for name, command in _commands("ropewalk", ropewalk)]
+    return "\n".join(parts)
+
+
+def _commands(name: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+    yield name, command
+    if isinstance(command, click.Group):
+        for child in sorted(command.commands):
+            yield from _commands(f"{name} {child}", command.commands[child])
+
+
+def _command(name: str, command: click.Command) -> str:
+    usage = " ".join([name, *command.collect_usage_pieces(click.Context(command, info_name=name))])
+    options = [each for each in command.params if isinstance(each, click.Option) and not each.hidden]
+    rows = [(f"`{', '.join(each.opts)}`", each.help or "", _default(each)) for each in options]
+    parts = [f"## {name}", inspect.cleandoc(command.help or ""), f"```text\n{usage}\n```"]
+    return "\n\n".join(parts) + "\n" + ("\n" + _table(("option", "", "default"), rows) if rows else "")
+
+
+def _default(option: click.Option) -> str:
+    if option.required:
+        return "required"
+    return (
+        f"`{option.default}`" if isinstance(option.default, str | int | float | Path) and not option.is_flag else ""
+    )
+
+
+_PAGES: Final[dict[str, Callable[[], str]]] = {
+    "command-line.md": _command_line,
+    "errors.md": _errors,
+    "limits.md": _limits,
+    "metrics.md": _metrics,
+    "ledger-results.md": _ledger_results,
+    "ach-problems.md": _ach_problems,
+    "ach-reasons.md": _ach_reasons,
+}
+
+
+# What was measured.
+
+
+class _Measure(msgspec.Struct):
+    """A line of the benchmarks' results, as far as the README tells it."""
+
+    name: str
+    unit: str
+    value: float
+    must: float | None
+    limits_are: str
+    ratios: dict[str, float]
+
+
+class _Machine(msgspec.Struct):
+    """Where they were measured."""
+
+    processor: str
+    cores: int
+    memory_gib: float
+    filesystem: str
+    python: str
+
+
+class _Results(msgspec.Struct):
+    """What the benchmarks wrote."""
+
+    environment: _Machine
+    measures: list[_Measure]
+
+
+_PICTURE: Final = "![Throughput and latency against batch size](docs/images/throughput.png)"
+
+
+def _measured(results: Path) -> str:
+    if not results.exists():
+        return "Nothing has been measured yet: `make bench`.\n"
+    measured = msgspec.json.decode(results.read_bytes(), type=_Results)
+    rows = [_measured_row(each) for each in measured.measures]
+    on = measured.environment
+    where = f"{on.processor}, {on.cores} cores, {on.memory_gib:.0f} GiB, {on.filesystem}, Python {on.python}"
+    return f"{_PICTURE}\n\n{_table(('what', 'measured', 'must', 'compared with'), rows)}\n{where}.\n"
+
+
+def _measured_row(measure: _Measure) -> Sequence[str]:
+    sign = "≥" if measure.limits_are == "from below" else "≤"
+    must = "" if measure.must is None else f"{sign} {_number(measure.must)}"
+    ratios = "; ".join(f"{ratio:.2g} times {name}" for name, ratio in measure.ratios.items())
+    return (measure.name, f"{_number(measure.value)} {measure.unit}", must, ratios)
+
+
+# How things are written.
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+
+
+def _number(value: object) -> str:
+    match value:
+        case tuple():
+            return ", ".join(_number(each) for each in value)
+        case float() if value < 100:
+            return f"{value:g}"
+        case int() | float():
+            return f"{value:,.0f}"
+        case _:
+            return str(value)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
