@@ -27,7 +27,7 @@ from ropewalk.data.engine import Storage
 from ropewalk.data.log import Log
 from ropewalk.data.reads import AtLeast, ReadLevel, Stale, Strong
 from ropewalk.engines.memory import MemoryLog, MemoryShelf, MemorySnapshots
-from ropewalk.errors import NotAccepted, OutcomeUnknown
+from ropewalk.errors import NotAccepted, OutcomeUnknown, RopewalkError
 from ropewalk.proving.faults import NO_FAULTS, FaultyLog, FaultySnapshots, Odds
 from ropewalk.proving.history import Acknowledged, Broken, History, Seen, check_history
 from ropewalk.proving.virtual import Deadlock, VirtualLoop, run_virtual
@@ -75,8 +75,15 @@ def run_world(workload: Workload, seed: int) -> Holds | Breach:
     logging.getLogger("ropewalk").setLevel(logging.CRITICAL)
     try:
         return run_virtual(world.run(), shuffle=shuffle)
-    except (AssertionError, Deadlock) as error:
-        return Breach(seed, f"{type(error).__name__}: {error}", world.trace[-TRACE_LINES:])
+    except (AssertionError, Deadlock, RopewalkError, ExceptionGroup) as error:
+        return Breach(seed, _claim(error), world.trace[-TRACE_LINES:])
+
+
+def _claim(error: Exception) -> str:
+    """What was broken: the innermost error of a group."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return f"{type(error).__name__}: {error}"
 
 
 class _KeptLog(MemoryLog):

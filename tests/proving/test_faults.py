@@ -1,0 +1,50 @@
+"""Faulty ports: each fate does what its name says, over the log of any engine."""
+
+import asyncio
+from collections.abc import Sequence
+from random import Random
+
+import pytest
+
+from ropewalk.core.chain import START, Position
+from ropewalk.engines.memory import MemoryLog, MemorySnapshots
+from ropewalk.errors import NotAccepted, OutcomeUnknown
+from ropewalk.proving.faults import FaultyLog, FaultySnapshots, Odds
+from ropewalk.proving.virtual import run_virtual
+
+
+def appended(odds: Odds, *, error: type[Exception] | None) -> Sequence[bytes]:
+    """What the log holds after one append, some time later."""
+
+    async def main() -> Sequence[bytes]:
+        log = MemoryLog()
+        async with asyncio.TaskGroup() as tasks:
+            faulty = FaultyLog(log, Random(1), odds, spawn=tasks.create_task)
+            if error is None:
+                await faulty.append(b"a")
+            else:
+                with pytest.raises(error):
+                    await faulty.append(b"a")
+        return [record.payload for record in await log.read(after=START, limit=10)]
+
+    return run_virtual(main())
+
+
+def test_each_fate_does_what_its_name_says() -> None:
+    assert appended(Odds(), error=None) == [b"a"]
+    assert appended(Odds(refused=1.0), error=NotAccepted) == []
+    assert appended(Odds(lost=1.0), error=OutcomeUnknown) == []
+    assert appended(Odds(appended=1.0), error=OutcomeUnknown) == [b"a"]
+    assert appended(Odds(repeated=1.0), error=None) == [b"a", b"a"]
+    assert appended(Odds(late=1.0), error=OutcomeUnknown) == [b"a"]
+
+
+def test_a_snapshot_rots_but_never_all_that_are_kept() -> None:
+    async def main() -> list[bool]:
+        kept = MemorySnapshots()
+        faulty = FaultySnapshots(kept, Random(1), Odds(snapshot_damaged=1.0))
+        for number in range(1, 7):
+            await faulty.write(Position(number), [b"whole"])
+        return [await kept.read(position) == b"whole" for position in await kept.positions()]
+
+    assert run_virtual(main()) == [True, False, True, False, True, False]

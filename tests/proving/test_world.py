@@ -1,0 +1,31 @@
+"""Simulated worlds: a bounded number of seeds here, thousands in `make prove`."""
+
+import pytest
+
+from ropewalk.proving.workloads.known import WORKLOADS
+from ropewalk.proving.world import Breach, run_world
+
+SEEDS = {"bank": 60, "payments": 50}
+
+
+@pytest.mark.parametrize(
+    ("name", "first"), [(name, first) for name, count in SEEDS.items() for first in range(0, count, 10)]
+)
+def test_every_promise_holds(name: str, first: int) -> None:
+    for seed in range(first, first + 10):
+        verdict = run_world(WORKLOADS[name](seed), seed)
+        if isinstance(verdict, Breach):
+            shown = "\n".join(verdict.trace)
+            pytest.fail(f"{shown}\n{verdict.claim}\nrepeat it with: ropewalk prove {name} --seed {seed}")
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_a_seed_gives_the_same_world_every_time(name: str) -> None:
+    assert run_world(WORKLOADS[name](7), 7) == run_world(WORKLOADS[name](7), 7)
+
+
+def test_worlds_are_rough_enough_to_prove_something() -> None:
+    verdicts = [run_world(WORKLOADS["bank"](seed), seed) for seed in range(20)]
+    assert sum(verdict.unknown for verdict in verdicts if not isinstance(verdict, Breach)) > 20
+    assert sum(verdict.crashes for verdict in verdicts if not isinstance(verdict, Breach)) > 50
+    assert sum(verdict.skipped for verdict in verdicts if not isinstance(verdict, Breach)) > 100
