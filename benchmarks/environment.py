@@ -68,3 +68,8 @@ def resident_mb() -> dict[str, float]:
     """What the system counts as resident in this process: its own memory, and that of mapped files."""
     names = {"anonymous_mb": "RssAnon", "mapped_files_mb": "RssFile"}
     return {name: int(_field("/proc/self/status", field).split()[0]) * 1024 / 1e6 for name, field in names.items()}
+
+
+def peak_mb() -> float:
+    """The most that was resident in this process at any time."""
+    return int(_field("/proc/self/status", "VmHWM").split()[0]) * 1024 / 1e6

@@ -26,4 +26,5 @@ ROWS: Final = {
     "ledger-callers": Row("ledger_callers", 90),
     "ledger-growth": Row("ledger_growth", 240),
     "keyed": Row("keyed", 60),
+    "ach": Row("ach", 150),
 }
