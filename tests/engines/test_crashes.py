@@ -1,0 +1,103 @@
+"""SQLite under `kill -9`, on a full disk, and with bytes that are not what was written."""
+
+import asyncio
+import resource
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from ropewalk import open_engine, open_node
+from ropewalk.errors import Damaged
+from ropewalk.proving.crashes import check_crashes
+from tests.runtime.counter import Add
+from tests.runtime.test_node import counters
+
+MINE = "from ropewalk import open_engine\ndef mine(number): return open_engine(f'sqlite:data/{number}')\n"
+
+
+def test_what_was_durable_survives_the_death_of_its_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine_to_kill.py").write_text(MINE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    check_crashes("mine_to_kill:mine", number=1, kills=6, random=Random(1), folder=tmp_path)
+
+
+def fill(folder: Path) -> None:
+    async def main() -> None:
+        async with open_node(counters(1), open_engine(f"sqlite:{folder}")) as node:
+            for _ in range(20):
+                await node.call(Add("a", 1))
+
+    asyncio.run(main())
+
+
+def test_a_damaged_record_stops_the_partition_and_says_which_it_is(tmp_path: Path) -> None:
+    fill(tmp_path)
+    partition = tmp_path / "counters" / "0000"
+    for snapshot in (partition / "snapshots").iterdir():
+        snapshot.unlink()
+    with sqlite3.connect(partition / "log.db") as database:
+        (payload,) = database.execute("SELECT payload FROM log WHERE position = 7").fetchone()
+        database.execute("UPDATE log SET payload = ? WHERE position = 7", (payload[:-1] + b"?",))
+    database.close()
+    with pytest.raises(Damaged, match=r"record at position 7 is damaged.*nothing was skipped"):
+        fill(tmp_path)
+
+
+def test_a_missing_record_stops_the_partition_and_says_which_it_is(tmp_path: Path) -> None:
+    fill(tmp_path)
+    partition = tmp_path / "counters" / "0000"
+    for snapshot in (partition / "snapshots").iterdir():
+        snapshot.unlink()
+    with sqlite3.connect(partition / "log.db") as database:
+        database.execute("DELETE FROM log WHERE position = 7")
+    database.close()
+    with pytest.raises(Damaged, match="record at position 7 is missing"):
+        fill(tmp_path)
+
+
+ON_A_FULL_DISK = """
+import asyncio, resource, sys
+from ropewalk import open_engine, open_node
+from ropewalk.errors import RopewalkError
+from tests.runtime.counter import Add
+from tests.runtime.test_node import counters
+
+async def main():
+    async with open_node(counters(1), open_engine(f"sqlite:{sys.argv[1]}")) as node:
+        acknowledged, refused = 0, None
+        while refused is None:
+            try:
+                acknowledged = (await node.call(Add("a", 1), deadline_s=2.0)).value
+            except RopewalkError as error:
+                refused = error
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        for _ in range(50):
+            try:
+                again = (await node.call(Add("a", 0), deadline_s=5.0)).value
+                break
+            except RopewalkError:
+                pass
+        print(acknowledged, again, type(refused).__name__)
+
+asyncio.run(main())
+"""
+
+
+def test_a_full_disk_loses_nothing_and_goes_on_when_there_is_room(tmp_path: Path) -> None:
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, resource.RLIM_INFINITY))
+
+    repository = Path(__file__).parents[2]
+    command = [sys.executable, "-c", ON_A_FULL_DISK, str(tmp_path / "data")]
+    ran = subprocess.run(
+        command, cwd=repository, capture_output=True, text=True, check=False, preexec_fn=limit, timeout=60
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    acknowledged, again, refused = ran.stdout.split()
+    assert int(again) in (int(acknowledged), int(acknowledged) + 1)
+    assert refused in ("NotAccepted", "OutcomeUnknown")
