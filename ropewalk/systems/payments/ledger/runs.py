@@ -31,7 +31,7 @@ from ropewalk.systems.payments.ledger.words import Array, compiled
 Entries = NDArray[np.uint64]
 """Words by entries: `entries[0]` are the keys, rising."""
 
-_DIGIT: Final = np.uint64(2_047)
+_DIGIT: Final = np.uint64(2**11 - 1)
 _WORK_PER_ENTRY: Final = 2
 """Entries that each level merges for each one that is added: with one it would only just keep up."""
 
@@ -128,7 +128,7 @@ class _Merge:
             for run, start in zip(self.inputs, taken, strict=True)
             for part in run.slices(start, run.rank(self.cursor))
         ]
-        return _sorted(np.concatenate(slices, axis=1))
+        return _merged(slices)
 
     def _pivot(self, taken: list[int], entries_max: int) -> int:
         """The key up to which to merge, so that nearly `entries_max` entries are."""
@@ -179,11 +179,11 @@ class SortedRuns:
             yield from level
 
     def add(self, entries: Entries) -> None:
-        """Add a run, and give the merges the work that goes with it."""
+        """Add a run of level 0."""
         if not entries.shape[1]:
             return
         run = self._new_run()
-        ordered = _sorted(entries)
+        ordered = _newest(_sorted(entries))
         start = 0
         while start < ordered.shape[1]:
             # Entries with the same key stay in one piece, so that a search looks into one only.
@@ -266,26 +266,40 @@ class SortedRuns:
         return f"{self._kind}-{run:08}-{piece:06}"
 
 
+def _merged(slices: list[Entries]) -> Entries:
+    """The entries of some sorted slices by key; NumPy's stable sort is quick where much is in order already."""
+    entries = np.concatenate(slices, axis=1)
+    if len(entries) == 1:
+        return np.sort(entries, axis=1, kind="stable")
+    return _newest(np.take(entries, np.argsort(entries[0], kind="stable"), axis=1))
+
+
+def _newest(entries: Entries) -> Entries:
+    """Of entries by key those that stand: the first of each two whose first two words are equal."""
+    keys = entries[0]
+    if len(entries) == 1 or not np.any(keys[1:] == keys[:-1]):
+        return entries
+    by_both = entries[:, np.lexsort((entries[1], keys))]
+    repeats = np.all(by_both[:2, 1:] == by_both[:2, :-1], axis=0)
+    return by_both[:, np.concatenate(([True], ~repeats))]
+
+
 def _sorted(entries: Entries) -> Entries:
-    """The entries by key; of those whose first two words are equal the first stands."""
-    order = _order(entries[0])
-    if len(entries) > 1:
-        keys = entries[0][order]
-        if np.any(keys[1:] == keys[:-1]):
-            order = np.lexsort((entries[1], entries[0]))
-            keys, seconds = entries[0][order], entries[1][order]
-            repeats = (keys[1:] == keys[:-1]) & (seconds[1:] == seconds[:-1])
-            order = order[np.concatenate(([True], ~repeats))]
+    """Entries in any order by key, equal ones as they stand."""
+    order = _order_by_upper_bits(entries[0])
+    keys = entries[0][order]
+    if np.any(keys[1:] < keys[:-1]):
+        order = order[np.argsort(keys, kind="stable")]
     ordered: Entries = np.take(entries, order, axis=1)
     return ordered
 
 
 @compiled
-def _order(keys: Array) -> Array:
-    """The places of the keys in their order, equal ones as they stand.
+def _order_by_upper_bits(keys: Array) -> Array:
+    """The places of the keys in the order of their upper 33 bits, equal ones as they stand: a radix sort.
 
-    A radix sort by the upper 33 bits, and then by insertion: keys of ids hardly ever share these, and those of sides
-    that do are in order already. It takes a third of the time of NumPy's.
+    It takes a third of the time of NumPy's, and is nearly always all there is to do: keys of ids hardly ever share
+    these bits, and sides that do come in the order of their rows.
     """
     order, spare = np.arange(keys.size), np.empty(keys.size, np.int64)
     for shift in (np.uint64(31), np.uint64(42), np.uint64(53)):
@@ -298,10 +312,4 @@ def _order(keys: Array) -> Array:
             spare[starts[digit]] = place
             starts[digit] += 1
         order, spare = spare, order
-    for rank in range(1, keys.size):
-        place, before = order[rank], rank - 1
-        while before >= 0 and keys[order[before]] > keys[place]:
-            order[before + 1] = order[before]
-            before -= 1
-        order[before + 1] = place
     return order
