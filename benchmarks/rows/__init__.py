@@ -26,5 +26,6 @@ ROWS: Final = {
     "ledger-callers": Row("ledger_callers", 90),
     "ledger-growth": Row("ledger_growth", 240),
     "keyed": Row("keyed", 60),
+    "http": Row("http", 60),
     "ach": Row("ach", 150),
 }

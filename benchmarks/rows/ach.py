@@ -46,7 +46,9 @@ def run(setting: Setting) -> Result:
     entries = setting.scale.count(_ENTRIES)
     rounds = [_submitted(setting, "round 1", entries=entries)]
     peak = peak_mb()
-    rounds += [_submitted(setting, f"round {number}", entries=entries) for number in range(2, setting.scale.rounds + 1)]
+    rounds += [
+        _submitted(setting, f"round {number}", entries=entries) for number in range(2, setting.scale.rounds + 1)
+    ]
     name = "ACH: validate and submit a file of 1,000,000 entries"
     validating, submitting = (median(each.call_seconds[step] for each in rounds) for step in (0, 1))
     return Result(

@@ -19,6 +19,7 @@ from statistics import median
 
 import psycopg
 
+from benchmarks.debian import program
 from benchmarks.measures import Measure, Point, Result, Round, Scale, Setting, latencies, median_round
 
 SINGLE = "PostgreSQL 15: single transfers, 16 clients"
@@ -28,6 +29,7 @@ _CLIENTS = 16
 _BATCH = 8_190
 _ACCOUNTS = 10_000
 _SCHEMA = Path(__file__).parents[1] / "postgres.sql"
+_PROGRAMS = Path("/usr/lib/postgresql/15/bin")
 _USER = "postgres"
 _SETTINGS = {"shared_buffers": "1GB", "max_wal_size": "8GB", "listen_addresses": ""}
 
@@ -56,7 +58,8 @@ FROM moved WHERE id = moved.account
 
 def run(setting: Setting) -> Result:
     """Measure both, on a server of our own; raises FileNotFoundError where PostgreSQL can't be had."""
-    with _server(setting.folder, _programs(setting)) as programs:
+    programs = program("pgbench", package="postgresql-15", folder=_PROGRAMS).parent
+    with _server(setting.folder, programs):
         with psycopg.connect(_address(setting.folder), autocommit=True) as connection:
             connection.execute(_SCHEMA.read_text())
             connection.execute(
@@ -81,21 +84,8 @@ def _point(batch: int, rounds: list[Round]) -> Point:
     return Point("PostgreSQL 15", batch, middle.per_second, middle.percentile_ms(99))
 
 
-def _programs(setting: Setting) -> Path:
-    """The folder of PostgreSQL's programs, which are installed from Debian if they are missing and we may."""
-    place = Path("/usr/lib/postgresql/15/bin")
-    if not (place / "pgbench").exists() and os.geteuid() == 0 and shutil.which("apt-get"):
-        setting.tell("installing")
-        quiet = {"stdout": subprocess.DEVNULL, "check": True}
-        subprocess.run(["apt-get", "-qq", "update"], **quiet)  # type: ignore[call-overload]
-        subprocess.run(["apt-get", "-qq", "install", "-y", "postgresql-15"], **quiet)  # type: ignore[call-overload]
-    if not (place / "pgbench").exists():
-        raise FileNotFoundError(f"no PostgreSQL 15 in {place}: apt-get install postgresql-15")
-    return place
-
-
 @contextmanager
-def _server(folder: Path, programs: Path) -> Iterator[Path]:
+def _server(folder: Path, programs: Path) -> Iterator[None]:
     """A cluster of our own in `folder`, reached through a socket there and through no network."""
     data = folder / "data"
     data.mkdir()
@@ -118,7 +108,7 @@ def _server(folder: Path, programs: Path) -> Iterator[Path]:
     )
     try:
         _wait_until_ready(folder, server)
-        yield programs
+        yield
     finally:
         server.terminate()
         server.wait(timeout=60)

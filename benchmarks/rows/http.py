@@ -1,0 +1,98 @@
+"""Single transfers over HTTP: `ropewalk serve` in a process of its own, and wrk with 64 connections beside it."""
+
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+
+import msgspec
+
+from benchmarks.debian import program
+from benchmarks.measures import Measure, Result, Setting
+from benchmarks.rows.disk import SMALL
+from benchmarks.rows.postgresql import SINGLE as POSTGRESQL_SINGLE
+
+_ROOT = Path(__file__).parents[2]
+_SCRIPT = _ROOT / "benchmarks" / "transfers.lua"
+_ACCOUNTS = 10_000
+_CONNECTIONS = 64
+
+
+class _Done(msgspec.Struct, frozen=True):
+    """What wrk found in one round, as the script prints it."""
+
+    requests: int
+    microseconds: int
+    failed: int
+    p50_us: int
+    p99_us: int
+
+    @property
+    def per_second(self) -> float:
+        return self.requests / self.microseconds * 1e6
+
+
+def run(setting: Setting) -> Result:
+    """Measure transfers a second, and how long one takes."""
+    wrk = program("wrk", package="wrk")
+    with _service(setting.folder) as url:
+        _open_accounts(url)
+        rounds = [_round(wrk, url, setting) for _ in range(setting.scale.rounds + 1)][1:]
+    rate = median(each.per_second for each in rounds)
+    return Result(
+        [
+            Measure(
+                f"single transfers over HTTP, {_CONNECTIONS} connections",
+                "transfers/s",
+                rate,
+                must=3_000,
+                aim=8_000,
+                against={POSTGRESQL_SINGLE: rate, SMALL: rate},
+                details={
+                    "p50_ms": median(each.p50_us for each in rounds) / 1e3,
+                    "p99_ms": median(each.p99_us for each in rounds) / 1e3,
+                },
+            )
+        ]
+    )
+
+
+@contextmanager
+def _service(folder: Path) -> Iterator[str]:
+    """A service in a process of its own; yields its URL."""
+    command = [sys.executable, "-m", "ropewalk", "serve", "benchmarks.bank:BANK", "--port", "0", "--json"]
+    command += ["--engine", f"sqlite:{folder / 'data'}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=_ROOT) as server:
+        try:
+            yield json.loads(server.stdout.readline() if server.stdout else b"")["url"]
+        finally:
+            server.terminate()
+
+
+def _open_accounts(url: str) -> None:
+    for start in range(0, _ACCOUNTS, 1_000):
+        opened = [
+            {"type": "Open", "account": f"account-{number}", "balance_minor": 10**9}
+            for number in range(start, min(start + 1_000, _ACCOUNTS))
+        ]
+        headers = {"Content-Type": "application/json"}
+        asked = urllib.request.Request(f"{url}/commands", json.dumps(opened).encode(), headers)
+        with urllib.request.urlopen(asked) as answer:
+            answer.read()
+
+
+def _round(wrk: Path, url: str, setting: Setting) -> _Done:
+    seconds = max(1, round(setting.scale.seconds))
+    command: list[str | Path] = [wrk, "-t1", f"-c{_CONNECTIONS}", f"-d{seconds}s", "-s", _SCRIPT, url]
+    environment = {**os.environ, "BENCH_ACCOUNTS": str(_ACCOUNTS)}
+    said = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    done = msgspec.json.decode(said.stdout.splitlines()[-1], type=_Done)
+    if done.failed:
+        raise AssertionError(f"{done.failed} of {done.requests} requests failed: {said.stdout}")
+    setting.tell(f"{done.per_second:,.0f}/s")
+    return done
