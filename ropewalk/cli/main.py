@@ -11,6 +11,7 @@ from ropewalk.cli.lazy import LazyCommands
 
 COMMANDS: Final = {
     "ach": "ropewalk.cli.ach:ach",
+    "serve": "ropewalk.cli.serve:serve",
 }
 
 main = click.Group(

@@ -55,8 +55,12 @@ TERM_ATTEMPTS_MAX: Final = 8
 DEADLINE_DEFAULT_S: Final = 30.0
 """How long a caller waits who did not say."""
 
+DEADLINE_MAX_S: Final = 300.0
+"""How long a caller over HTTP may ask to wait, so that a stop is never held up for longer."""
+
 invariant(COMMAND_BYTES_MAX <= BATCH_BYTES_MAX, "a batch holds the largest command")
 invariant(BATCH_BYTES_MAX <= QUEUE_BYTES_MAX, "a queue holds a batch")
 invariant(BATCH_REQUESTS_MAX <= QUEUE_REQUESTS_MAX, "a queue holds a batch of requests")
 invariant(BATCH_REQUESTS_MAX <= SESSION_REQUESTS, "a request repeated in the next batch is remembered")
+invariant(DEADLINE_DEFAULT_S <= DEADLINE_MAX_S, "the usual wait is allowed")
 invariant(SNAPSHOTS_KEPT >= 2, "there is a snapshot to fall back to")

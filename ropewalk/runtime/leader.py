@@ -160,6 +160,11 @@ class Leader:
             raise NotAccepted(f"{self.identity.log_name} did not reach {level} within {deadline_s} s") from None
         return ReadAnswer(self.partition.machine.read(query), self.partition.applied.position)
 
+    @property
+    def waiting(self) -> int:
+        """How many requests are accepted and not yet answered."""
+        return self._calls.requests
+
     def token(self, position: Position) -> VectorClock:
         """The token of a reply: what a later read asks for with `AtLeast`."""
         return VectorClock({self.identity.log_name: position})

@@ -8,7 +8,7 @@ Checked by: tests/runtime/test_node.py
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -18,6 +18,7 @@ from ropewalk.core.limits import PARTITIONS_MAX
 from ropewalk.core.machine import Machine
 from ropewalk.data.shelf import Shelf
 from ropewalk.errors import Rejected
+from ropewalk.runtime.operations import Operation
 
 V = TypeVar("V")
 C = TypeVar("C")
@@ -38,13 +39,16 @@ class Types(msgspec.Struct, frozen=True):
 
 
 class Service(msgspec.Struct, frozen=True):
-    """What a node runs. `machine` makes one partition's machine; `key` names what a command or query is about."""
+    """What a node runs. `machine` makes one partition's machine; `key` names what a command or query is about;
+    `operations` are what it is asked over HTTP beside what every typed service is.
+    """
 
     name: str
     machine: Callable[[Shelf], Machine]
     types: Types | None = None
     key: Callable[..., str] = lambda _: ""
     partitions: int = 1
+    operations: Sequence[Operation] = ()
 
     def __post_init__(self) -> None:
         if not 1 <= self.partitions <= PARTITIONS_MAX:

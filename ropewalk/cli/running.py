@@ -1,0 +1,85 @@
+"""A service run in the foreground until a signal stops it: what `ropewalk serve` and `ropewalk up` share.
+
+Promise:    SIGTERM or SIGINT: no request is taken any more, what was accepted is answered, the state is saved, and
+            the exit code is 0.
+Checked by: tests/cli/test_serve.py
+"""
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Callable
+from typing import Final
+
+import click
+import msgspec
+from rich.console import Console
+
+from ropewalk.errors import RopewalkError
+from ropewalk.observability.traces import exported_traces
+from ropewalk.runtime.config import open_engine
+from ropewalk.runtime.node import open_node
+from ropewalk.runtime.server import serving
+from ropewalk.runtime.service import Service
+
+PAGES: Final = ("docs", "health", "metrics")
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where a service keeps its logs, and where it listens."""
+
+    engine: str
+    host: str
+    port: int
+
+
+class Started(msgspec.Struct, frozen=True):
+    """What `--json` prints when requests are answered."""
+
+    event: str
+    service: str
+    url: str
+    engine: str
+    partitions: int
+
+
+def run(service: Service, place: Place, *, as_json: bool) -> None:
+    """Serve until told to stop. Raises ClickException, with a sentence to act on, if that is not possible."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s", stream=sys.stderr)
+    try:
+        with exported_traces(service.name), asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_serve(service, place, as_json=as_json))
+    except RopewalkError as error:
+        raise click.ClickException(str(error)) from error
+
+
+async def _serve(service: Service, place: Place, *, as_json: bool) -> None:
+    stopped = asyncio.Event()
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(signal_number, stopped.set)
+    engine = open_engine(place.engine)
+    async with open_node(service, engine) as node, serving(node, host=place.host, port=place.port) as url:
+        _announce(Started("started", service.name, url, place.engine, service.partitions), as_json=as_json)
+        await stopped.wait()
+        if not as_json:
+            click.echo("stopping: answering what was accepted, and saving the state")
+
+
+def _announce(started: Started, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(msgspec.json.encode(started))
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"[bold]{started.service}[/] is up on [cyan]{started.url}[/]  (Ctrl-C stops it)")
+    for page in PAGES:
+        console.print(f"  {started.url}/{page}")
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    """uvloop's where there is one: it is not made for Windows."""
+    if sys.platform == "win32":
+        return asyncio.SelectorEventLoop
+    import uvloop
+
+    return uvloop.new_event_loop

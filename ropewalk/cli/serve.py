@@ -1,0 +1,53 @@
+"""`ropewalk serve MODULE:SERVICE`: any service as an HTTP API.
+
+Checked by: tests/cli/test_serve.py
+"""
+
+import importlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from ropewalk.cli.running import Place, run
+from ropewalk.runtime.server import HOST, PORT
+from ropewalk.runtime.service import Service
+
+F = TypeVar("F", bound=Callable[..., object])
+
+
+def listening(command: F) -> F:
+    """The options of every command that listens."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="Print one JSON line when requests are answered."),
+        click.option("--port", default=PORT, show_default=True, help="The port to listen on; 0 takes a free one."),
+        click.option("--host", default=HOST, show_default=True, help="The address to listen on."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command()
+@click.argument("service", metavar="MODULE:SERVICE")
+@click.option("--engine", default="memory:", show_default=True, help="Where logs are kept: memory: or sqlite:FOLDER.")
+@listening
+def serve(service: str, *, engine: str, host: str, port: int, as_json: bool) -> None:
+    """Serve SERVICE of MODULE over HTTP until Ctrl-C, for example `ropewalk serve counters:counters`."""
+    run(_found(service), Place(engine, host, port), as_json=as_json)
+
+
+def _found(name: str) -> Service:
+    module, colon, attribute = name.partition(":")
+    if not colon:
+        raise click.BadParameter(f"{name!r} names no service: write MODULE:SERVICE", param_hint="MODULE:SERVICE")
+    # As `python MODULE.py` would find it: from the folder that the command is given in.
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        found = getattr(importlib.import_module(module), attribute, None)
+    except ModuleNotFoundError as error:
+        raise click.ClickException(f"there is no module {error.name!r} here or installed") from error
+    if not isinstance(found, Service):
+        raise click.ClickException(f"{attribute!r} in {module} is no ropewalk.Service, but {type(found).__name__}")
+    return found

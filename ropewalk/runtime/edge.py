@@ -1,0 +1,131 @@
+"""The HTTP edge of any service, as an ASGI application: its operations, how it is, its metrics and its documentation.
+
+    POST /commands/…  GET /state/…  POST /queries/…    what a typed service is asked (`ropewalk.runtime.typed`)
+    …                                                  the service's own operations
+    GET /health  /metrics  /openapi.json  /docs  /     what every service has
+
+A request meets one dictionary, its handler and nothing else: no middleware, and no span unless tracing is on.
+
+Promise:    every error is a problem (RFC 9457) that says whether anything happened.
+Checked by: tests/runtime/test_edge.py, tests/runtime/test_traces.py
+"""
+
+import re
+from collections.abc import Sequence
+from http import HTTPStatus
+from importlib.metadata import version
+from typing import Final
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import compile_path
+from starlette.types import Receive, Scope, Send
+
+from ropewalk.errors import RopewalkError
+from ropewalk.observability.metrics import REGISTRY
+from ropewalk.observability.traces import is_tracing, request_span
+from ropewalk.runtime.documentation import documentation
+from ropewalk.runtime.health import Health, health_of
+from ropewalk.runtime.node import Node
+from ropewalk.runtime.openapi import openapi
+from ropewalk.runtime.operations import JSON, Operation
+from ropewalk.runtime.problems import Problem, not_found, problem_response
+from ropewalk.runtime.requests import json_response
+from ropewalk.runtime.typed import typed_operations
+
+_Methods = dict[str, Operation]
+
+_PARAMETER: Final = "{"
+
+
+class Edge:
+    """The application of one node."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._is_tracing = is_tracing()
+        operations = [*typed_operations(node.service), *node.service.operations, *_OF_EVERY_SERVICE]
+        document = openapi(node.service.name, version("ropewalk"), operations)
+        operations += documentation(node.service.name, document)
+        self._exact: dict[str, _Methods] = {}
+        self._patterns: dict[str, tuple[re.Pattern[str], _Methods]] = {}
+        for operation in operations:
+            self._methods_at(operation.path)[operation.method] = operation
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        request = Request(scope, receive)
+        try:
+            operation = self._operation(scope)
+            if self._is_tracing:
+                response = await self._traced(operation, request)
+            else:
+                response = await operation.handler(self._node, request)
+        except RopewalkError as error:
+            response = problem_response(error)
+        await response(scope, receive, send)
+
+    async def _traced(self, operation: Operation, request: Request) -> Response:
+        with request_span(f"{operation.method} {operation.path}", request.headers) as span:
+            try:
+                response = await operation.handler(self._node, request)
+            except RopewalkError as error:
+                response = problem_response(error)
+            span.set_attribute("http.response.status_code", response.status_code)
+            return response
+
+    def _methods_at(self, path: str) -> _Methods:
+        if _PARAMETER not in path:
+            return self._exact.setdefault(path, {})
+        pattern, _, _ = compile_path(path)
+        return self._patterns.setdefault(path, (pattern, {}))[1]
+
+    def _operation(self, scope: Scope) -> Operation:
+        path: str = scope["path"]
+        methods = self._exact.get(path)
+        if methods is None:
+            methods = self._matched(scope, path)
+        operation = methods.get("GET" if scope["method"] == "HEAD" else scope["method"])
+        if operation is None:
+            allow = ", ".join(sorted(methods))
+            detail = f"{path} takes {allow} and no {scope['method']}"
+            raise Problem(HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", detail, allow=allow)
+        return operation
+
+    def _matched(self, scope: Scope, path: str) -> _Methods:
+        for pattern, methods in self._patterns.values():
+            matched = pattern.match(path)
+            if matched is not None:
+                scope["path_params"] = matched.groupdict()
+                return methods
+        raise not_found(f"there is nothing at {path}: /docs lists what there is")
+
+
+async def _health(node: Node, _: Request) -> Response:
+    health = health_of(node)
+    return json_response(health, status=HTTPStatus.OK if health.serves else HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+async def _metrics(_: Node, __: Request) -> Response:
+    return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
+
+
+_OF_EVERY_SERVICE: Final[Sequence[Operation]] = (
+    Operation(
+        method="GET",
+        path="/health",
+        summary="How each partition is: 200 if all are led from here, else 503",
+        handler=_health,
+        answer={JSON: Health},
+        group="operation",
+    ),
+    Operation(
+        method="GET",
+        path="/metrics",
+        summary="Metrics for Prometheus",
+        handler=_metrics,
+        answer={"text/plain": str},
+        group="operation",
+    ),
+)

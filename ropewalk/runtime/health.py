@@ -1,0 +1,51 @@
+"""How a node is: what its partitions do, and why one has stopped.
+
+Checked by: tests/runtime/test_edge.py
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from ropewalk.runtime.leader import Leader
+from ropewalk.runtime.node import Node
+
+
+class PartitionHealth(msgspec.Struct, frozen=True):
+    """One partition. `position` is that of its last applied record, `waiting` counts requests not yet answered."""
+
+    partition: int
+    leads: bool
+    position: int
+    waiting: int
+    snapshot_failure: str | None
+    stopped_because: str | None
+
+
+class Health(msgspec.Struct, frozen=True):
+    """A node: it `serves` while it leads every partition."""
+
+    service: str
+    serves: bool
+    partitions: Sequence[PartitionHealth]
+
+
+def health_of(node: Node) -> Health:
+    """How it is now."""
+    partitions = [_partition(leader) for leader in node.leaders]
+    return Health(node.service.name, all(each.leads for each in partitions), partitions)
+
+
+def _partition(leader: Leader) -> PartitionHealth:
+    return PartitionHealth(
+        partition=leader.identity.partition,
+        leads=leader.stopped_because is None,
+        position=leader.partition.applied.position,
+        waiting=leader.waiting,
+        snapshot_failure=_text(leader.snapshot_failure),
+        stopped_because=_text(leader.stopped_because),
+    )
+
+
+def _text(error: Exception | None) -> str | None:
+    return None if error is None else str(error)

@@ -1,0 +1,114 @@
+"""What a request over HTTP says: its body within bounds, its id, its deadline, and what a read needs to see.
+
+Checked by: tests/runtime/test_edge.py
+"""
+
+from http import HTTPStatus
+from typing import Final, TypeVar
+
+import msgspec
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from ropewalk.core.clock import VectorClock
+from ropewalk.core.codec import checksum
+from ropewalk.core.limits import COMMAND_BYTES_MAX, DEADLINE_DEFAULT_S, DEADLINE_MAX_S
+from ropewalk.core.machine import NO_ID
+from ropewalk.data.reads import STRONG, AtLeast, ReadLevel, Stale
+from ropewalk.errors import Rejected
+from ropewalk.runtime.operations import DEADLINE, IDEMPOTENCY_KEY, JSON, TOKEN
+from ropewalk.runtime.problems import Problem, bad_request
+
+T = TypeVar("T")
+
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+async def body_of(request: Request, *, bytes_max: int = COMMAND_BYTES_MAX) -> bytes:
+    """The whole body. Raises Problem (413) past `bytes_max`."""
+    announced = request.headers.get("content-length", "0")
+    if announced.isdigit() and int(announced) > bytes_max:
+        raise too_large(bytes_max)
+    parts = []
+    size = 0
+    try:
+        async for part in request.stream():
+            size += len(part)
+            if size > bytes_max:
+                raise too_large(bytes_max)
+            parts.append(part)
+    except ClientDisconnect as error:
+        raise bad_request("the connection closed before the whole body had arrived: nothing happened") from error
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def decoded(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:
+    """The message in a body. Raises Problem: 400 if it is not JSON, 422 if it is not of the type."""
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise Problem(
+            HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_body", f"the body is not what is expected: {error}"
+        ) from error
+    except msgspec.DecodeError as error:
+        raise bad_request(f"the body is not JSON: {error}") from error
+
+
+def request_id_of(request: Request) -> bytes:
+    """The request id that an Idempotency-Key stands for; `NO_ID` without one."""
+    key = request.headers.get(IDEMPOTENCY_KEY)
+    return NO_ID if key is None else checksum(key.encode())
+
+
+def deadline_s_of(request: Request) -> float:
+    """How long the caller waits. Raises Problem (400) if that is not a time that may be waited."""
+    given = request.headers.get(DEADLINE)
+    return DEADLINE_DEFAULT_S if given is None else seconds(DEADLINE, given, least_s=0.001, most_s=DEADLINE_MAX_S)
+
+
+def level_of(request: Request) -> ReadLevel:
+    """What the answer must include. Raises Problem (400) if that can't be read."""
+    token = request.headers.get(TOKEN)
+    query = request.query_params
+    level = query.get("level", "strong")
+    if token is not None and "level" in query:
+        raise bad_request(f"a {TOKEN} header and a level were given: give one of them")
+    if token is not None:
+        return AtLeast(_token(token))
+    match level:
+        case "strong":
+            return STRONG
+        case "stale":
+            return Stale(seconds("max_age_s", query.get("max_age_s", "1"), least_s=0.0, most_s=float("inf")))
+        case _:
+            raise bad_request(f"level is {level!r}: choose strong or stale")
+
+
+def _token(text: str) -> VectorClock:
+    try:
+        return VectorClock.parse(text)
+    except Rejected as error:
+        raise bad_request(str(error)) from error
+
+
+def json_response(value: object, *, status: HTTPStatus = HTTPStatus.OK, token: VectorClock | None = None) -> Response:
+    """An answer in JSON, with its token in a header."""
+    headers = None if token is None else {TOKEN: str(token)}
+    return Response(_ENCODER.encode(value), status, headers=headers, media_type=JSON)
+
+
+def too_large(bytes_max: int) -> Problem:
+    """A body that is not read further."""
+    detail = f"the body is larger than {bytes_max} bytes: send it in several requests"
+    return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", detail)
+
+
+def seconds(name: str, given: str, *, least_s: float, most_s: float) -> float:
+    """A time from a text. Raises Problem (400) if it is none within the bounds."""
+    try:
+        value = float(given)
+    except ValueError:
+        value = float("nan")
+    if not least_s <= value <= most_s:
+        raise bad_request(f"{name} is {given!r}: give seconds, {least_s} to {most_s}")
+    return value

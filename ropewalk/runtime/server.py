@@ -1,0 +1,95 @@
+"""A node's edge on a port: uvicorn, started and stopped by whoever owns the node.
+
+    async with open_node(service, engine) as node, serving(node, port=8080) as url:
+        ...
+
+Promise:    when the block ends no connection is taken any more, and what was accepted is answered before it returns.
+Checked by: tests/runtime/test_server.py
+"""
+
+import asyncio
+import errno
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Final
+
+import uvicorn
+
+from ropewalk.core.limits import DEADLINE_MAX_S
+from ropewalk.errors import Rejected
+from ropewalk.runtime.edge import Edge
+from ropewalk.runtime.node import Node
+
+HOST: Final = "127.0.0.1"
+PORT: Final = 8080
+
+_BACKLOG: Final = 2_048
+
+
+@asynccontextmanager
+async def serving(node: Node, *, host: str = HOST, port: int = PORT) -> AsyncIterator[str]:
+    """Answer HTTP on `host` and `port` (0 takes a free one) until the block ends; yields the URL.
+
+    Raises Rejected if nothing can listen there.
+    """
+    edge = Edge(node)
+    listener = _listener(host, port)
+    server = _Server(
+        uvicorn.Config(
+            edge,
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            backlog=_BACKLOG,
+            timeout_graceful_shutdown=int(DEADLINE_MAX_S),
+        )
+    )
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            served = tasks.create_task(server.serve(sockets=[listener]))
+            await server.accepts.wait()
+            try:
+                yield _url(listener)
+            finally:
+                server.should_exit = True
+                # Else an error of the block would cut off those who wait for an answer.
+                await served
+    except BaseExceptionGroup as group:
+        # The block's own error is what its writer expects to see, and not the group that carried it here.
+        if len(group.exceptions) > 1:
+            raise
+        raise group.exceptions[0] from None
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn's, but for signals: they belong to the program that owns the node."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.accepts = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.accepts.set()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        why = "another program does" if error.errno == errno.EADDRINUSE else str(error.strerror)
+        raise Rejected(f"can't listen on {host}, port {port} ({why}): choose another port") from error
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,0 +1,5 @@
+"""A service for `ropewalk serve` to find."""
+
+from tests.runtime.served import counters
+
+SERVICE = counters()

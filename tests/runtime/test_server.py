@@ -1,0 +1,49 @@
+"""The port that a node listens on: taken, given back, and never left with an unanswered request."""
+
+import asyncio
+import socket
+
+import httpx
+import pytest
+
+from ropewalk import open_engine, open_node
+from ropewalk.errors import Rejected
+from ropewalk.runtime.server import serving
+from tests.runtime.served import client_of, counters
+
+
+def test_a_port_that_is_taken_is_told_with_its_number() -> None:
+    async def main() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            async with open_node(counters(), open_engine("memory:")) as node:
+                with pytest.raises(Rejected, match=rf"port {port} \(another program does\): choose another port"):
+                    async with serving(node, port=port):
+                        raise NotImplementedError
+
+    asyncio.run(main())
+
+
+def test_a_stop_answers_what_was_accepted() -> None:
+    async def main() -> list[httpx.Response]:
+        async with asyncio.TaskGroup() as tasks, httpx.AsyncClient(timeout=20.0) as client:
+            async with open_node(counters(), open_engine("memory:")) as node, serving(node, port=0) as url:
+                body = {"counter": "a", "amount": 1}
+                sent = [tasks.create_task(client.post(f"{url}/commands/Add", json=body)) for _ in range(20)]
+                await sent[0]
+                while not node.leaders[0].waiting and not all(each.done() for each in sent):
+                    await asyncio.sleep(0)
+            return [await each for each in sent if each.done() and not each.exception()]
+
+    answers = asyncio.run(main())
+    assert answers
+    assert {each.status_code for each in answers} == {200}
+
+
+def test_an_error_of_the_block_is_raised_as_itself() -> None:
+    async def main() -> None:
+        async with client_of(counters()):
+            raise LookupError("of the block")
+
+    with pytest.raises(LookupError, match="of the block"):
+        asyncio.run(main())
