@@ -10,7 +10,11 @@ from matplotlib.ticker import FuncFormatter
 
 from benchmarks.measures import Point
 
-_STYLES: Final = {"Ropewalk": ("#0b6e4f", "o", "-"), "PostgreSQL 15": ("#b4541a", "s", "none")}
+_STYLES: Final = {
+    "Ropewalk, 4 callers": ("#0b6e4f", "o", "-"),
+    "Ropewalk, 256 callers": ("#4c9f86", "D", "none"),
+    "PostgreSQL 15": ("#b4541a", "s", "none"),
+}
 _INK: Final = "#24292f"
 _FAINT: Final = "#d0d7de"
 
@@ -19,15 +23,16 @@ def draw(points: Sequence[Point], path: Path) -> None:
     """Draw both against the batch size; the same points give the same picture."""
     figure = Figure(figsize=(9.0, 3.6), dpi=160, facecolor="white", layout="constrained")
     left, right = figure.subplots(1, 2)
-    _panel(left, points, of=lambda point: point.per_second, title="Transfers per second, durable")
-    _panel(right, points, of=lambda point: point.p99_ms, title="Latency of a call, 99th percentile (ms)")
+    _panel(left, points, of=lambda point: point.per_second, title="Transfers per second, durable", is_up=True)
+    _panel(right, points, of=lambda point: point.p99_ms, title="Latency of a call, 99th percentile (ms)", is_up=False)
     left.legend(frameon=False, labelcolor=_INK, loc="upper left")
     path.parent.mkdir(parents=True, exist_ok=True)
     # Without the version of the program that drew it, so that only what was measured changes the file.
     figure.savefig(path, metadata={"Software": None})
 
 
-def _panel(axes: Axes, points: Sequence[Point], *, of: Callable[[Point], float], title: str) -> None:
+def _panel(axes: Axes, points: Sequence[Point], *, of: Callable[[Point], float], title: str, is_up: bool) -> None:
+    """One quantity; the numbers of a line stand above it if `is_up`."""
     axes.set_title(title, fontsize=11, color=_INK, loc="left")
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
@@ -38,7 +43,7 @@ def _panel(axes: Axes, points: Sequence[Point], *, of: Callable[[Point], float],
             batches, values, color=colour, marker=marker, linestyle=line, linewidth=2, markersize=6, label=series
         )
         for point in chosen:
-            _label(axes, point, of(point), colour=colour, is_above=series == "Ropewalk")
+            _label(axes, point, of(point), colour=colour, offset=_offset(point, is_line=line == "-", is_up=is_up))
     sizes = sorted({point.batch for point in points})
     axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
     axes.minorticks_off()
@@ -51,13 +56,21 @@ def _panel(axes: Axes, points: Sequence[Point], *, of: Callable[[Point], float],
         spine.set_visible(False)
 
 
-def _label(axes: Axes, point: Point, value: float, *, colour: str, is_above: bool) -> None:
+def _offset(point: Point, *, is_line: bool, is_up: bool) -> tuple[int, int]:
+    """Where a number stands from its point, in points of a font: away from lines and from other points."""
+    if is_line:
+        return (0, 10) if is_up else (0, -12)
+    return (20, 0) if point.batch == 1 else (-20, 0)
+
+
+def _label(axes: Axes, point: Point, value: float, *, colour: str, offset: tuple[int, int]) -> None:
     axes.annotate(
         _short(value),
         (point.batch, value),
         textcoords="offset points",
-        xytext=(0, 8 if is_above else -15),
+        xytext=offset,
         ha="center",
+        va="center",
         fontsize=8,
         color=colour,
     )
@@ -67,4 +80,4 @@ def _short(value: float) -> str:
     for unit, size in (("M", 1e6), ("k", 1e3)):
         if value >= size:
             return f"{value / size:.3g} {unit}"
-    return f"{value:.2g}"
+    return f"{value:.0f}" if value >= 10 else f"{value:.1f}"

@@ -99,7 +99,7 @@ def test_the_table_shows_what_missed_and_what_could_not_be_measured() -> None:
 
 
 def test_the_same_points_draw_the_same_picture(tmp_path: Path) -> None:
-    points = [Point("Ropewalk", size, 1000.0 * size, 1.0 + size) for size in (1, 64, 8_190)]
+    points = [Point("Ropewalk, 4 callers", size, 1000.0 * size, 1.0 + size) for size in (1, 64, 8_190)]
     points.append(Point("PostgreSQL 15", 1, 5_000.0, 3.0))
     for name in ("first.png", "second.png"):
         draw(points, tmp_path / name)
