@@ -8,7 +8,7 @@
     ARC BOC POP RCK TEL TRC XCK                 none          99
     COR                                                                   one 98
 
-Checked by: tests/payments/ach/test_manifest.py, test_rules.py, stories/*.txt
+Checked by: tests/payments/ach/test_manifest.py, test_stories.py
 """
 
 from collections.abc import Callable, Iterator
@@ -121,8 +121,8 @@ def check_addenda(judged: Judged, addenda: Addenda, problems: Problems) -> None:
         owners = addenda.entry_of[np.searchsorted(addenda.places, group.places)]
         for chunk in columns.chunks(np.arange(len(owners))):
             part = Group(group.layout, group.places[chunk])
-            _check_numbering(judged, part, owners[chunk], problems)
-            _check_references(judged, part, owners[chunk], problems)
+            _check_numbering(judged, part, owners=owners[chunk], problems=problems)
+            _check_references(judged, part, owners=owners[chunk], problems=problems)
 
 
 def _forward_types() -> NDArray[np.bool_]:
@@ -266,7 +266,7 @@ def _many_iat(kind: int, *, most: int) -> Callable[[int], str]:
     return lambda _place: f"an IAT entry has at most {most} addenda {kind}"
 
 
-def _check_numbering(judged: Judged, group: Group, owners: Lines, problems: Problems) -> None:
+def _check_numbering(judged: Judged, group: Group, *, owners: Lines, problems: Problems) -> None:
     """Addenda 05, 17 and 18 of one entry are numbered 1, 2, 3."""
     if "addenda_sequence_number" not in group.layout:
         return
@@ -289,7 +289,7 @@ def _check_numbering(judged: Judged, group: Group, owners: Lines, problems: Prob
     )
 
 
-def _check_references(judged: Judged, group: Group, owners: Lines, problems: Problems) -> None:
+def _check_references(judged: Judged, group: Group, *, owners: Lines, problems: Problems) -> None:
     """An addenda record ends with the trace number of its entry, or with the last seven digits of it."""
     trace = judged.entries["trace"][owners]
     name = "trace_number" if "trace_number" in group.layout else "entry_detail_sequence_number"

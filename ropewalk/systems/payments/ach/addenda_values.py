@@ -1,6 +1,6 @@
 """Addenda fields that hold one of a list: reasons, change codes, countries, dates and places of a terminal.
 
-Checked by: tests/payments/ach/test_manifest.py, test_rules.py
+Checked by: tests/payments/ach/test_manifest.py, test_stories.py
 """
 
 from collections.abc import Callable, Collection

@@ -39,7 +39,7 @@ def balance(rows: Cells) -> File:
     """The file of these records, with its batches numbered from 1 and all controls filled in, in place."""
     headers = np.flatnonzero(rows[:, 0] == ord("5"))
     numbers = columns.cells(rows, BATCH_HEADER["batch_number"])
-    _put(rows, headers, BATCH_HEADER["batch_number"], np.arange(1, len(headers) + 1, dtype=np.uint64))
+    _put(rows, headers, BATCH_HEADER["batch_number"], values=np.arange(1, len(headers) + 1, dtype=np.uint64))
     file = file_of(rows, form=PLAIN)
     batches = file.batch_columns
     batches["number"] = columns.numbers(numbers[headers])
@@ -48,7 +48,7 @@ def balance(rows: Cells) -> File:
         layout = batch_control_layout(entry_class)
         controls = batches["control_line"][chosen].astype(np.int64) - 1
         for name, column, _code in TOTALS:
-            _put(rows, controls, layout[name], batches[column][chosen])
+            _put(rows, controls, layout[name], values=batches[column][chosen])
         for name in _REPEATED:
             if name in layout:
                 source, target = BATCH_HEADER[name], layout[name]
@@ -69,10 +69,10 @@ def _fill_file_control(file: File) -> None:
         ("total_debit_amount", int(batches["debit_cents"].sum())),
         ("total_credit_amount", int(batches["credit_cents"].sum())),
     ):
-        _put(file.rows, place, layout[name], np.array([value], np.uint64))
+        _put(file.rows, place, layout[name], values=np.array([value], np.uint64))
 
 
-def _put(rows: Cells, places: columns.Lines, field: Field, values: columns.Numbers) -> None:
+def _put(rows: Cells, places: columns.Lines, field: Field, *, values: columns.Numbers) -> None:
     digits = rows[places, field.start : field.stop]
     columns.put_numbers(digits, values)
     rows[places, field.start : field.stop] = digits

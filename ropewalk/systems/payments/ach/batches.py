@@ -1,6 +1,6 @@
 """Batches: what their headers may say, that their controls repeat it, and that every count and total is right.
 
-Checked by: tests/payments/ach/test_manifest.py, test_rules.py, test_properties.py, stories/*.txt
+Checked by: tests/payments/ach/test_manifest.py, test_stories.py, test_properties.py
 """
 
 from collections.abc import Callable
@@ -29,59 +29,84 @@ def check_batch_headers(rows: Cells, batches: Rows, problems: Problems) -> None:
     """Name the header fields that hold none of their values."""
     places = batches["header_line"].astype(np.int64) - 1
     headers = rows[places]
+    _check_classes(headers, batches, problems)
+    _check_status(headers, batches, problems)
+    _check_descriptions(headers, batches, problems)
+    is_iat = batches["is_iat"]
+    _check_same_day(headers[~is_iat], places[~is_iat], problems)
+    _check_international(headers[is_iat], places[is_iat], problems)
+
+
+def _name(
+    batches: Rows, wrong: Mask, *, code: Code, field: str, message: Callable[[int], str], problems: Problems
+) -> None:
+    """Add an error for each batch in `wrong`; `message` is given its place among the batches."""
+    for is_iat in (False, True):
+        chosen = np.flatnonzero(wrong & (batches["is_iat"] == is_iat))
+        places = batches["header_line"][chosen].astype(np.int64) - 1
+        where = Where(batch_header_layout(is_iat=is_iat).name, field)
+        report(problems.error, code, where, places=places, message=_of(chosen, message))
+
+
+def _check_classes(headers: Cells, batches: Rows, problems: Problems) -> None:
+    classes = columns.texts(columns.cells(headers, BATCH_HEADER["standard_entry_class_code"]))
     services = batches["service_class"]
-    is_adv = batches["entry_class"] == ADV_CLASS
-
-    def name(wrong: Mask, *, code: Code, field: str, message: Callable[[int], str]) -> None:
-        for is_iat in (False, True):
-            chosen = np.flatnonzero(wrong & (batches["is_iat"] == is_iat))
-            where = Where(batch_header_layout(is_iat=is_iat).name, field)
-            report(problems.error, code, where, places=places[chosen], message=_of(chosen, message))
-
-    def text(place: int, field: str) -> str:
-        return columns.cells(headers[place : place + 1], BATCH_HEADER[field]).tobytes().decode("latin-1").rstrip()
-
-    name(
+    suits = np.isin(services, codes.SERVICE_CLASSES)
+    suits &= (services == codes.ADVICES) == (batches["entry_class"] == ADV_CLASS)
+    _name(
+        batches,
         batches["entry_class"] == UNKNOWN_CLASS,
         code=Code.ENTRY_CLASS,
         field="standard_entry_class_code",
-        message=lambda place: f"{text(place, 'standard_entry_class_code')!r} is not a standard entry class",
+        message=lambda place: f"{classes[place].decode('latin-1')!r} is not a standard entry class",
+        problems=problems,
     )
-    known = np.isin(services, codes.SERVICE_CLASSES)
-    name(
-        ~known | ((services == codes.ADVICES) != is_adv),
+    _name(
+        batches,
+        ~suits,
         code=Code.SERVICE_CLASS,
         field="service_class_code",
         message=lambda place: (
-            f"{text(place, 'service_class_code')!r} is not 200 (mixed), 220 (credits) or 225 (debits); 280 is for ADV"
+            f"{services[place]} is not 200 (mixed), 220 (credits) or 225 (debits); 280 is for ADV, and only that"
         ),
+        problems=problems,
     )
+
+
+def _check_status(headers: Cells, batches: Rows, problems: Problems) -> None:
     status = columns.numbers(columns.cells(headers, BATCH_HEADER["originator_status_code"]))
-    is_wrong_dne = (batches["entry_class"] == _DNE_CLASS) & (status != _GOVERNMENT)
-    name(
-        (status > _GOVERNMENT) | is_wrong_dne,
+    is_wrong_notice = (batches["entry_class"] == _DNE_CLASS) & (status != _GOVERNMENT)
+
+    def message(place: int) -> str:
+        if is_wrong_notice[place]:
+            return f"only a federal agency (2) sends DNE, and the status is {status[place]}"
+        return f"{status[place]} is not 0 (operator), 1 (institution) or 2 (federal agency)"
+
+    _name(
+        batches,
+        (status > _GOVERNMENT) | is_wrong_notice,
         code=Code.ORIGINATOR_STATUS,
         field="originator_status_code",
-        message=lambda place: (
-            "only a federal agency (2) sends DNE"
-            if is_wrong_dne[place]
-            else f"{status[place]} is not 0 (operator), 1 (institution) or 2 (federal agency)"
-        ),
+        message=message,
+        problems=problems,
     )
+
+
+def _check_descriptions(headers: Cells, batches: Rows, problems: Problems) -> None:
+    given = columns.cells(headers, BATCH_HEADER["company_entry_description"])
     for code, entry_class in ENTRY_CLASSES.items():
-        if entry_class.description:
-            described = columns.equals(
-                columns.cells(headers, BATCH_HEADER["company_entry_description"]), entry_class.description.encode()
-            )
+        chosen = batches["entry_class"] == CLASS_CODES.index(code)
+        if entry_class.description and chosen.any():
+            described = columns.equals(given, entry_class.description.encode())
             # A reversal says REVERSAL there instead, whatever its class.
-            name(
-                (batches["entry_class"] == CLASS_CODES.index(code)) & ~described & ~is_reversal(headers),
+            _name(
+                batches,
+                chosen & ~described & ~is_reversal(headers),
                 code=Code.DESCRIPTION,
                 field="company_entry_description",
                 message=_described(code, entry_class.description),
+                problems=problems,
             )
-    _check_same_day(headers[~batches["is_iat"]], places[~batches["is_iat"]], problems)
-    _check_international(headers[batches["is_iat"]], places[batches["is_iat"]], problems)
 
 
 def _of(chosen: Lines, message: Callable[[int], str]) -> Callable[[int], str]:
@@ -152,13 +177,13 @@ def check_batch_controls(judged: Judged, problems: Problems) -> None:
         (is_adv, batch_control_layout(ADV_CLASS)),
     ):
         if chosen.any():
-            _check_repeated(judged.file.rows, batches[chosen], layout, problems)
-            _check_totals(judged.file.rows, batches[chosen], layout, problems)
+            _check_repeated(judged.file.rows, batches[chosen], layout=layout, problems=problems)
+            _check_totals(judged.file.rows, batches[chosen], layout=layout, problems=problems)
     _check_numbers(batches, problems)
     _check_categories(judged, problems)
 
 
-def _check_repeated(rows: Cells, batches: Rows, layout: Layout, problems: Problems) -> None:
+def _check_repeated(rows: Cells, batches: Rows, *, layout: Layout, problems: Problems) -> None:
     headers = rows[batches["header_line"].astype(np.int64) - 1]
     places = batches["control_line"].astype(np.int64) - 1
     controls = rows[places]
@@ -195,7 +220,7 @@ def _differs(said: Cells, repeated: Cells, lines: Numbers) -> Callable[[int], st
     return message
 
 
-def _check_totals(rows: Cells, batches: Rows, layout: Layout, problems: Problems) -> None:
+def _check_totals(rows: Cells, batches: Rows, *, layout: Layout, problems: Problems) -> None:
     places = batches["control_line"].astype(np.int64) - 1
     controls = rows[places]
     for field_name, column, code in TOTALS:

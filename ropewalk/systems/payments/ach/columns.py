@@ -98,13 +98,12 @@ def is_empty(text: Cells) -> Mask:
 
 def is_one_of(text: Cells, first: int, second: int) -> Mask:
     """Which fields hold only these two characters. Few pass the first column, so only those are read further."""
-    empty: Mask = np.isin(text[:, 0], (first, second))
-    for column in range(1, text.shape[1]):
-        rest = np.flatnonzero(empty)
-        if not len(rest):
-            break
-        empty[rest] = np.isin(text[rest, column], (first, second))
-    return empty
+    only: Mask = np.logical_or(text[:, 0] == first, text[:, 0] == second)
+    rest = np.flatnonzero(only)
+    if len(rest):
+        further = text[rest]
+        only[rest] = np.logical_and.reduce((further == first) | (further == second), axis=1)
+    return only
 
 
 def is_printable(text: Cells) -> Mask:

@@ -51,35 +51,42 @@ def merge(files: Sequence[File], *, lines_max: int = LINES_MAX) -> list[File]:
 
 
 def _packed(batches: Iterable[Batch], *, lines_max: int) -> Iterator[list[Cells]]:
-    """Batches by the file that they go to."""
+    """Batches by the file that they go to. One that no file could hold is cut, and fills what room is left."""
     room_max = lines_max - 2
     chosen: list[Cells] = []
     room = room_max
     for batch in batches:
-        for part in _parts(batch, records_max=room_max - 2):
+        after = 0
+        while after < len(batch.entries):
+            part, stop = _part(
+                batch, after, records_max=(room if after or _length(batch) > room_max else room_max) - 2
+            )
             if chosen and len(part) > room:
                 yield chosen
                 chosen, room = [], room_max
+                continue
             chosen.append(part)
             room -= len(part)
+            after = stop
     if chosen:
         yield chosen
 
 
-def _parts(batch: Batch, *, records_max: int) -> Iterator[Cells]:
-    """The records of a batch, cut where they are more than `records_max`, each part with its header and control."""
-    first, last = int(batch.columns["header_line"]) - 1, int(batch.columns["control_line"])
-    rows = batch.file.rows[first:last]
-    if len(rows) - 2 <= records_max:
-        yield rows
-        return
-    starts = np.append(batch.entries["line"].astype(np.int64) - 1 - first, len(rows) - 1)
-    after = 0
-    while after < len(starts) - 1:
-        stop = int(np.searchsorted(starts, starts[after] + records_max, side="right")) - 1
-        stop = max(stop, after + 1)
-        yield np.concatenate((rows[:1], rows[starts[after] : starts[stop]], rows[-1:]))
-        after = stop
+def _length(batch: Batch) -> int:
+    return int(batch.columns["control_line"] - batch.columns["header_line"]) + 1
+
+
+def _part(batch: Batch, after: int, *, records_max: int) -> tuple[Cells, int]:
+    """As many entries of a batch as `records_max` allows, at least one, with header and control; where it stops."""
+    rows = batch.file.rows
+    header, control = int(batch.columns["header_line"]) - 1, int(batch.columns["control_line"]) - 1
+    starts = np.append(batch.entries["line"].astype(np.int64) - 1, control)
+    stop = int(np.searchsorted(starts, starts[after] + records_max, side="right")) - 1
+    stop = max(stop, after + 1)
+    part = np.concatenate(
+        (rows[header : header + 1], rows[starts[after] : starts[stop]], rows[control : control + 1])
+    )
+    return part, stop
 
 
 def _renamed(header: bytes, number: int) -> bytes:

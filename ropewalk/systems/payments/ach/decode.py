@@ -60,7 +60,7 @@ def _entry_classes(headers: Cells) -> columns.Mask:
     return np.where(codes[places] == found, places, UNKNOWN_CLASS).astype(np.uint8)
 
 
-def read_entries(rows: Cells, structure: Structure, batches: Rows, problems: Problems) -> Rows:
+def read_entries(rows: Cells, structure: Structure, batches: Rows, *, problems: Problems) -> Rows:
     """The entries of a file, their fields checked. Entries outside a batch are left out: their order is wrong."""
     batch_of = np.searchsorted(structure.batch_headers, structure.entries, side="right") - 1
     places = structure.entries[batch_of >= 0]

@@ -2,7 +2,7 @@
 
 Every rule is one comparison of columns; what it flags is named afterwards.
 
-Checked by: tests/payments/ach/test_manifest.py, test_rules.py, stories/*.txt
+Checked by: tests/payments/ach/test_manifest.py, test_stories.py
 """
 
 from collections.abc import Callable

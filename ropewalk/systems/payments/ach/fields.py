@@ -3,7 +3,7 @@
 Works on many records of one layout at a time; a mask says which are wrong, and only those are looked at again to say
 what was found.
 
-Checked by: tests/payments/ach/test_fields.py, test_manifest.py
+Checked by: tests/payments/ach/test_stories.py, test_manifest.py
 """
 
 from collections.abc import Callable
@@ -97,7 +97,7 @@ def shown(cell: Cells) -> str:
 
 
 def _message(field: Field, code: Code, found: str) -> str:
-    where = f"columns {field.start + 1} to {field.stop}" if field.length > 1 else f"column {field.stop}"
+    where = f"columns {field.start + 1} to {field.stop}"
     match code:
         case Code.LITERAL:
             return f"{where} must hold {field.literal!r}, and hold {found}"

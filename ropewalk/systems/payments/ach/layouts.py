@@ -16,7 +16,7 @@ FILE_HEADER: Final = Layout(
     immediate_origin               10  alpha   M
     file_creation_date              6  date    M
     file_creation_time              4  time    O
-    file_id_modifier                1  alpha   M
+    file_id_modifier                1  alpha   R
     record_size                     3  =094
     blocking_factor                 2  =10
     format_code                     1  =1

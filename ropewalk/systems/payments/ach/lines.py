@@ -76,7 +76,7 @@ def _split_irregular(buffer: Cells, newline: bytes, problems: Problems) -> tuple
     for line in np.flatnonzero(~regular).tolist():
         raw = buffer[starts[line] : stops[line]].tobytes()
         irregular[line] = raw
-        _pad(rows, line, raw.rstrip(b"\r\n"), problems)
+        _pad(rows, line, raw.rstrip(b"\r\n"), problems=problems)
     tail = buffer[stops[count - 1] :].tobytes()
     if tail:
         problems.warning(
@@ -106,7 +106,7 @@ def _regular_lines(buffer: Cells, starts: Lines, stops: Lines, *, newline: bytes
     return regular
 
 
-def _pad(rows: Cells, line: int, text: bytes, problems: Problems) -> None:
+def _pad(rows: Cells, line: int, text: bytes, *, problems: Problems) -> None:
     """Put `text` into its row. A stripper takes all trailing blanks: a short line that has some left was cut off."""
     kept = text[:RECORD_LENGTH]
     rows[line, : len(kept)] = np.frombuffer(kept, np.uint8)

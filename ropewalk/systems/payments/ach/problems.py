@@ -2,7 +2,7 @@
 
 A code never changes its meaning. Its sentence is the reference; a problem's message adds the values found.
 
-Checked by: tests/payments/ach/test_problems.py, stories/*.txt
+Checked by: tests/payments/ach/test_problems.py, test_stories.py
 """
 
 from collections.abc import Callable

@@ -47,9 +47,9 @@ def read(content: bytes) -> Reading:
     structure = locate(rows, problems)
     batches = read_batches(rows, structure)
     _check_header(rows, problems)
-    _check_batch_fields(rows, structure, batches, problems)
+    _check_batch_fields(rows, structure, batches, problems=problems)
     check_batch_headers(rows, batches, problems)
-    entries = read_entries(rows, structure, batches, problems)
+    entries = read_entries(rows, structure, batches, problems=problems)
     addenda = read_addenda(rows, structure, problems)
     file = None
     if structure.is_sound and structure.control is not None:
@@ -74,7 +74,7 @@ def file_of(rows: Cells, *, form: Form) -> File:
     problems = Problems()
     structure = locate(rows, problems)
     batches = read_batches(rows, structure)
-    entries = read_entries(rows, structure, batches, problems)
+    entries = read_entries(rows, structure, batches, problems=problems)
     set_categories(entries, read_addenda(rows, structure, problems))
     file = File(rows, form=form, entries=entries, batch_columns=batches, control_line=(structure.control or 0) + 1)
     sum_batches(judge(file))
@@ -125,7 +125,7 @@ def _check_header(rows: Cells, problems: Problems) -> None:
         error("file_id_modifier", Code.FILE_ID_MODIFIER, f"{modifier!r} is not A to Z or 0 to 9")
 
 
-def _check_batch_fields(rows: Cells, structure: Structure, batches: Rows, problems: Problems) -> None:
+def _check_batch_fields(rows: Cells, structure: Structure, batches: Rows, *, problems: Problems) -> None:
     for is_iat in (False, True):
         places = structure.batch_headers[batches["is_iat"] == is_iat]
         check_fields(batch_header_layout(is_iat=is_iat), rows[places], places=places, problems=problems)

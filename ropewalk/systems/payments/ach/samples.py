@@ -65,18 +65,18 @@ _EFFECTIVE: Final = "261125"
 _FUNDS_CENTS: Final = 50_000_000_00
 
 
-def _company(number: str, name: str, bank: Institution, account: str) -> Originator:
+def _company(number: str, name: str, bank: Institution, *, account: str) -> Originator:
     return Originator(
         number, name, Account(bank.routing_number, account, name, is_corporate=True, opening_cents=_FUNDS_CENTS)
     )
 
 
-ROPE_WORKS: Final = _company("1990000001", "ROPE WORKS INC", HARBOR, "1000000001")
-POWER: Final = _company("1990000002", "HARBOR POWER CO", CAPSTAN, "1000000002")
-CHANDLERY: Final = _company("1990000003", "SHIP CHANDLERY", CORDAGE, "1000000003")
-SHOP: Final = _company("1990000004", "KNOTS ONLINE", HARBOR, "1000000004")
-GATEWAY: Final = _company("1990000005", "CAPSTAN GATEWAY", CAPSTAN, "1000000005")
-BULK: Final = _company("1990000006", "BULK PAYER", HARBOR, "1000000006")
+ROPE_WORKS: Final = _company("1990000001", "ROPE WORKS INC", HARBOR, account="1000000001")
+POWER: Final = _company("1990000002", "HARBOR POWER CO", CAPSTAN, account="1000000002")
+CHANDLERY: Final = _company("1990000003", "SHIP CHANDLERY", CORDAGE, account="1000000003")
+SHOP: Final = _company("1990000004", "KNOTS ONLINE", HARBOR, account="1000000004")
+GATEWAY: Final = _company("1990000005", "CAPSTAN GATEWAY", CAPSTAN, account="1000000005")
+BULK: Final = _company("1990000006", "BULK PAYER", HARBOR, account="1000000006")
 ORIGINATORS: Final = (ROPE_WORKS, POWER, CHANDLERY, SHOP, GATEWAY, BULK)
 
 _FIRST_NAMES: Final = ("ADA", "BARBARA", "EDSGER", "FRANCES", "GRACE", "JIM", "LESLIE", "NANCY", "RADIA", "TONY")

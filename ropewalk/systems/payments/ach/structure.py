@@ -8,7 +8,7 @@
     9  file control
     9… records of nines to the end of the block
 
-Checked by: tests/payments/ach/test_structure.py, test_manifest.py
+Checked by: tests/payments/ach/test_stories.py, test_manifest.py
 """
 
 from typing import Final, NamedTuple
