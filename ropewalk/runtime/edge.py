@@ -28,10 +28,11 @@ from ropewalk.observability.traces import is_tracing, request_span
 from ropewalk.runtime.documentation import documentation
 from ropewalk.runtime.health import Health, health_of
 from ropewalk.runtime.node import Node
-from ropewalk.runtime.openapi import openapi
+from ropewalk.runtime.openapi import Document, openapi
 from ropewalk.runtime.operations import JSON, Operation
 from ropewalk.runtime.problems import Problem, not_found, problem_response
 from ropewalk.runtime.requests import json_response
+from ropewalk.runtime.service import Service
 from ropewalk.runtime.typed import typed_operations
 
 _Methods = dict[str, Operation]
@@ -45,9 +46,7 @@ class Edge:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._is_tracing = is_tracing()
-        operations = [*typed_operations(node.service), *node.service.operations, *_OF_EVERY_SERVICE]
-        document = openapi(node.service.name, version("ropewalk"), operations)
-        operations += documentation(node.service.name, document)
+        operations = [*_operations_of(node.service), *documentation(node.service.name, document_of(node.service))]
         self._exact: dict[str, _Methods] = {}
         self._patterns: dict[str, tuple[re.Pattern[str], _Methods]] = {}
         for operation in operations:
@@ -100,6 +99,15 @@ class Edge:
                 scope["path_params"] = matched.groupdict()
                 return methods
         raise not_found(f"there is nothing at {path}: /docs lists what there is")
+
+
+def document_of(service: Service) -> Document:
+    """The OpenAPI document of a service."""
+    return openapi(service.name, version("ropewalk"), _operations_of(service))
+
+
+def _operations_of(service: Service) -> Sequence[Operation]:
+    return [*typed_operations(service), *service.operations, *_OF_EVERY_SERVICE]
 
 
 async def _health(node: Node, _: Request) -> Response:
