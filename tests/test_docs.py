@@ -7,15 +7,17 @@ A page is one story in one empty folder:
     ```console           lines with `$ ` run in bash; what follows is what they print, `...` stands for anything
     ```sh                runs, and what it prints is not compared
 
-Commands with `make` are those of a clone, and only looked up in the Makefile.
+Commands with `make` are those of a clone, and only looked up in the Makefile. Port 8080 is replaced by a free one.
 """
 
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,6 +35,7 @@ LINK = re.compile(r"\]\(([^)\s]+)\)|(?:src|href|srcset)=\"([^\"]+)\"")
 HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 MARK = "=== end of command ==="
 PAGE_SECONDS = 60
+PORT = "8080"
 
 
 class Step(NamedTuple):
@@ -64,7 +67,12 @@ def console(body: str) -> Iterator[Step]:
     starts = [number for number, line in enumerate(lines) if line.startswith("$ ")]
     for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
         printed = lines[start + 1 : end]
-        yield Step(lines[start].removeprefix("$ "), [line for line in printed if line.strip()])
+        yield Step(lines[start].removeprefix("$ "), without_blanks(printed))
+
+
+def without_blanks(lines: list[str]) -> list[str]:
+    """The lines that show something, without the blanks at their ends."""
+    return [line.rstrip() for line in lines if line.strip()]
 
 
 def is_of_a_clone(step: Step) -> bool:
@@ -84,22 +92,27 @@ def free_port() -> int:
 
 def run(page_steps: list[Step], folder: Path) -> list[list[str]]:
     """Run the commands in one shell and return what each printed."""
-    lines = ["set -e", "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT"]
+    lines = ["set -e"]
     for step in page_steps:
         lines += [step.command, f"echo '{MARK}'"]
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "COLUMNS": "120"}
-    done = subprocess.run(
-        ["bash", "-c", "\n".join(lines).replace("8000", str(free_port()))],
+    port = str(free_port())
+    bash = subprocess.Popen(
+        ["bash", "-c", "\n".join(lines).replace(PORT, port)],
         cwd=folder,
-        env=environment | {"ROPEWALK": str(ROOT), "PYTHONUNBUFFERED": "1"},
+        env=os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "COLUMNS": "120"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=PAGE_SECONDS,
+        start_new_session=True,
     )
-    assert done.returncode == 0, done.stdout
-    printed = done.stdout.split(f"{MARK}\n")[: len(page_steps)]
-    return [[line for line in each.splitlines() if line.strip()] for each in printed]
+    try:
+        output, _ = bash.communicate(timeout=PAGE_SECONDS)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(bash.pid, signal.SIGKILL)
+    assert bash.returncode == 0, output
+    printed = output.replace(port, PORT).split(f"{MARK}\n")[: len(page_steps)]
+    return [without_blanks(each.splitlines()) for each in printed]
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if FENCE.search(page.read_text())], ids=relative)

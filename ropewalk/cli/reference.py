@@ -11,16 +11,20 @@ import importlib
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import click
 import msgspec
 
-from ropewalk import errors
+from ropewalk import Applied, Service, errors
 from ropewalk.cli.main import main as ropewalk
+from ropewalk.cli.markdown import number, one_line, table
+from ropewalk.cli.rest_reference import rest_pages
 from ropewalk.observability.metrics import REGISTRY
+from ropewalk.runtime import problems
+from ropewalk.runtime.edge import document_of
 from ropewalk.systems.payments.ach.problems import Code
 from ropewalk.systems.payments.ach.reasons import CHANGE_CODES, REFUSED_CHANGE_CODES, RETURN_REASONS, ReturnReason
 from ropewalk.systems.payments.ledger.statuses import AccountStatus, TransferStatus
@@ -51,9 +55,9 @@ def limits_of(path: Path) -> list[Limit]:
     for node, following in zip(body, [*body[1:], None], strict=True):
         match node, following:
             case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(reason))):
-                limits.append(Limit(name, _number(getattr(module, name)), _one_line(reason)))
+                limits.append(Limit(name, number(getattr(module, name)), one_line(reason)))
             case ast.AnnAssign(target=ast.Name(id=name)), _:
-                limits.append(Limit(name, _number(getattr(module, name)), ""))
+                limits.append(Limit(name, number(getattr(module, name)), ""))
     return limits
 
 
@@ -77,9 +81,9 @@ def main(folder: Path) -> None:
 
 def _errors() -> str:
     kinds = [kind for kind in vars(errors).values() if inspect.isclass(kind) and issubclass(kind, Exception)]
-    rows = [(f"`{kind.__name__}`", _one_line(inspect.getdoc(kind) or "")) for kind in kinds]
+    rows = [(f"`{kind.__name__}`", one_line(inspect.getdoc(kind) or "")) for kind in kinds]
     begin = "# Errors\n\nWhat to do about each: [what a reply promises](../concepts/what-a-reply-promises.md).\n\n"
-    return begin + _table(("error", "what it means"), rows)
+    return begin + table(("error", "what it means"), rows)
 
 
 def _limits() -> str:
@@ -89,14 +93,35 @@ def _limits() -> str:
     for path in sorted(PACKAGE.rglob("limits.py")):
         name = path.parent.relative_to(PACKAGE).as_posix()
         rows = [(f"`{limit.name}`", limit.value, limit.reason) for limit in limits_of(path)]
-        parts.append(f"## {name}\n\n{_table(('limit', 'value', 'why'), rows)}")
+        parts.append(f"## {name}\n\n{table(('limit', 'value', 'why'), rows)}")
     return "\n".join(parts)
+
+
+class Add(msgspec.Struct, frozen=True, tag=True):
+    """Add to a counter."""
+
+    counter: str
+    amount: int
+
+
+def _rest() -> str:
+    counters = Service.keyed("counters", commands=Add, value=int, reply=int, apply=lambda _, __: Applied(0))
+    begin = (
+        "# REST\n\nWhat `ropewalk serve` makes of a service, here one named `counters` with one command, `Add`. `/docs` "
+        "of a node shows its own.\n\nAn error is a problem (RFC 9457, `application/problem+json`):\n"
+    )
+    return f"{begin}\n```text\n{_errors_over_http()}\n```\n\n{rest_pages(document_of(counters))}"
+
+
+def _errors_over_http() -> str:
+    """The part of the module's docstring that is a table."""
+    return inspect.cleandoc((inspect.getdoc(problems) or "").split("\n\n")[1])
 
 
 def _metrics() -> str:
     rows = sorted((f"`{metric.name}`", metric.type, metric.documentation) for metric in REGISTRY.collect())
     begin = "# Metrics\n\nWhat `/metrics` tells Prometheus, by `service` and `partition`; times are in seconds.\n\n"
-    return begin + _table(("metric", "kind", "what it counts"), rows)
+    return begin + table(("metric", "kind", "what it counts"), rows)
 
 
 def _ledger_results() -> str:
@@ -109,7 +134,7 @@ def _ledger_results() -> str:
 
 def _statuses(title: str, kinds: type[AccountStatus] | type[TransferStatus]) -> str:
     rows = [(str(int(each)), f"`{each.name.lower()}`", each.meaning) for each in kinds]
-    return f"## {title}\n\n{_table(('number', 'result', 'why'), rows)}"
+    return f"## {title}\n\n{table(('number', 'result', 'why'), rows)}"
 
 
 def _ach_problems() -> str:
@@ -117,7 +142,7 @@ def _ach_problems() -> str:
     begin = (
         "# What can be wrong with an ACH file\n\nThe `code` of each error and warning of `ropewalk ach validate`.\n\n"
     )
-    return begin + _table(("code", "what it means"), rows)
+    return begin + table(("code", "what it means"), rows)
 
 
 def _ach_reasons() -> str:
@@ -126,9 +151,9 @@ def _ach_reasons() -> str:
     changes += [(code, title, "refuses a notification") for code, title in REFUSED_CHANGE_CODES.items()]
     return (
         "# Why an ACH entry comes back\n\n## Returns\n\n"
-        + _table(("code", "reason", "time", "stage"), returns)
+        + table(("code", "reason", "time", "stage"), returns)
         + "\n## Notifications of change\n\n"
-        + _table(("code", "what is corrected", ""), changes)
+        + table(("code", "what is corrected", ""), changes)
     )
 
 
@@ -160,7 +185,7 @@ def _command(name: str, command: click.Command) -> str:
     options = [each for each in command.params if isinstance(each, click.Option) and not each.hidden]
     rows = [(f"`{', '.join(each.opts)}`", each.help or "", _default(each)) for each in options]
     parts = [f"## {name}", inspect.cleandoc(command.help or ""), f"```text\n{usage}\n```"]
-    return "\n\n".join(parts) + "\n" + ("\n" + _table(("option", "", "default"), rows) if rows else "")
+    return "\n\n".join(parts) + "\n" + ("\n" + table(("option", "", "default"), rows) if rows else "")
 
 
 def _default(option: click.Option) -> str:
@@ -173,6 +198,7 @@ def _default(option: click.Option) -> str:
 
 _PAGES: Final[dict[str, Callable[[], str]]] = {
     "command-line.md": _command_line,
+    "rest.md": _rest,
     "errors.md": _errors,
     "limits.md": _limits,
     "metrics.md": _metrics,
@@ -223,38 +249,14 @@ def _measured(results: Path) -> str:
     rows = [_measured_row(each) for each in measured.measures]
     on = measured.environment
     where = f"{on.processor}, {on.cores} cores, {on.memory_gib:.0f} GiB, {on.filesystem}, Python {on.python}"
-    return f"{_PICTURE}\n\n{_table(('what', 'measured', 'must', 'compared with'), rows)}\n{where}.\n"
+    return f"{_PICTURE}\n\n{table(('what', 'measured', 'must', 'compared with'), rows)}\n{where}.\n"
 
 
 def _measured_row(measure: _Measure) -> Sequence[str]:
     sign = "≥" if measure.limits_are == "from below" else "≤"
-    must = "" if measure.must is None else f"{sign} {_number(measure.must)}"
+    must = "" if measure.must is None else f"{sign} {number(measure.must)}"
     ratios = "; ".join(f"{ratio:.2g} times {name}" for name, ratio in measure.ratios.items())
-    return (measure.name, f"{_number(measure.value)} {measure.unit}", must, ratios)
-
-
-# How things are written.
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
-
-
-def _number(value: object) -> str:
-    match value:
-        case tuple():
-            return ", ".join(_number(each) for each in value)
-        case float() if value < 100:
-            return f"{value:g}"
-        case int() | float():
-            return f"{value:,.0f}"
-        case _:
-            return str(value)
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    return (measure.name, f"{number(measure.value)} {measure.unit}", must, ratios)
 
 
 if __name__ == "__main__":
