@@ -39,11 +39,16 @@ class Book(NamedTuple):
     counts: Array
 
 
+def _new_book(capacity: int) -> Book:
+    """An empty one; the table is never more than half full."""
+    return Book(np.zeros(capacity, ACCOUNT), np.zeros(2 * capacity, "u8"), np.zeros(2, "u8"))
+
+
 class Accounts:
     """The accounts of one ledger."""
 
     def __init__(self) -> None:
-        self.book = Book(np.zeros(_CAPACITY_MIN, ACCOUNT), np.zeros(2 * _CAPACITY_MIN, "u8"), np.zeros(2, "u8"))
+        self.book = _new_book(_CAPACITY_MIN)
 
     @property
     def rows(self) -> Rows:
@@ -70,7 +75,7 @@ class Accounts:
 
     def load(self, rows: Rows) -> None:
         """Become the accounts that were saved."""
-        self.__init__()  # type: ignore[misc]
+        self.book = _new_book(_CAPACITY_MIN)
         self._make_room(rows.size)
         self.book.rows[: rows.size] = rows
         self.book.counts[COUNT] = rows.size
@@ -90,10 +95,11 @@ class Accounts:
         if needed <= self.book.rows.size:
             return
         capacity = 1 << (needed - 1).bit_length()
-        rows = np.zeros(capacity, ACCOUNT)
-        rows[: self.rows.size] = self.rows
-        self.book = Book(rows, np.zeros(2 * capacity, "u8"), self.book.counts)
-        _fill(self.book)
+        roomier = _new_book(capacity)
+        roomier.rows[: self.rows.size] = self.rows
+        roomier.counts[:] = self.book.counts
+        self.book = roomier
+        _fill(roomier)
 
 
 @inlined

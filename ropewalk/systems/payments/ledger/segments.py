@@ -48,7 +48,7 @@ class Segments:
 
     def load(self, firsts: list[int]) -> None:
         """Become what was saved; the blobs are on the shelf."""
-        self.__init__(self._shelf, self._kind, self._dtype)  # type: ignore[misc]
+        self._firsts, self._started_at, self._segments, self.count = [], [], [], 0
         for first in firsts:
             self._attach(first)
 
