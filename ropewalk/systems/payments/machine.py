@@ -25,6 +25,7 @@ from ropewalk.errors import Damaged, Rejected
 from ropewalk.systems.payments.ledger.commands import COMMANDS, Operation, decode
 from ropewalk.systems.payments.ledger.machine import LedgerMachine
 from ropewalk.systems.payments.processing.books import RESERVED_BYTE, Holder
+from ropewalk.systems.payments.processing.limits import USUAL_STEPS, Steps
 from ropewalk.systems.payments.processing.messages import ACH, decode_command
 from ropewalk.systems.payments.processing.processing import Processing
 
@@ -37,9 +38,9 @@ _LEDGER, _ACH = "ledger.", "ach."
 class PaymentsMachine:
     """One partition of payments."""
 
-    def __init__(self, shelf: Shelf) -> None:
+    def __init__(self, shelf: Shelf, *, steps: Steps = USUAL_STEPS) -> None:
         self.ledger = LedgerMachine(shelf)
-        self.processing = Processing(self.ledger.ledger, shelf)
+        self.processing = Processing(self.ledger.ledger, shelf, steps=steps)
 
     @property
     def name(self) -> str:

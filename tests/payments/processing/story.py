@@ -178,9 +178,9 @@ class Story:
     def do_dishonor(self, entry: str, reason: str, **changes: str) -> str:
         """Let the originator's bank dishonor the return of an entry."""
         named = self._named(entry)
+        bank = int(named["rdfi"][:8])
         addendum = dishonored(
-            reason, trace=int(named["trace"]), rdfi=int(named["rdfi"][:8]), return_trace=int(named["rdfi"][:8]) * 10**7 + 1,
-            return_reason="R01",
+            reason, trace=int(named["trace"]), rdfi=bank, return_trace=bank * 10**7 + 1, return_reason="R01",
         )  # fmt: skip
         return self._answer(named, addendum, **{"sender": self._odfi(named), "to": named["rdfi"], **changes})
 
@@ -189,7 +189,7 @@ class Story:
         named = self._named(entry)
         bank = int(named["rdfi"][:8]) * 10**7
         addendum = contested(
-            reason, trace=int(named["trace"]), rdfi=int(named["rdfi"][:8]), return_trace=bank + 1, return_reason="R01",
+            reason, trace=int(named["trace"]), rdfi=bank // 10**7, return_trace=bank + 1, return_reason="R01",
             dishonored_trace=int(self._odfi(named)[:8]) * 10**7 + 1, dishonored_reason="R68",
         )  # fmt: skip
         return self._answer(named, addendum, **{"sender": named["rdfi"], "to": self._odfi(named), **changes})
@@ -250,10 +250,11 @@ class Story:
 
 
 def _entry(entry: dict[str, Any]) -> str:
-    what = entry["reason"] and f" {entry['reason']}"
-    marks = (entry["marks"] and f" ({', '.join(entry['marks'])})") or ""
+    reason = f" {entry['reason']}" if entry["reason"] else ""
+    marks = f" ({', '.join(entry['marks'])})" if entry["marks"] else ""
     bank = NAMES.get(entry["rdfi"], entry["rdfi"])
-    return f"{entry['row']}: {entry['transaction_code']} {bank}/{entry['account']} {_dollars(entry['amount_cents'])} {entry['state']}{what}{marks}"
+    what = f"{entry['transaction_code']} {bank}/{entry['account']} {_dollars(entry['amount_cents'])}"
+    return f"{entry['row']}: {what} {entry['state']}{reason}{marks}"
 
 
 def _cents(dollars: str) -> int:

@@ -11,7 +11,6 @@ import numpy as np
 
 from ropewalk.core.chain import Position
 from ropewalk.core.machine import NO_ID, Batch, Request
-from ropewalk.data.shelf import Shelf
 from ropewalk.engines.memory import MemoryShelf
 from ropewalk.systems.payments.ach.building import BatchBuilder, build, header
 from ropewalk.systems.payments.ach.columns import check_digit
@@ -20,6 +19,7 @@ from ropewalk.systems.payments.ledger.commands import Operation, encode
 from ropewalk.systems.payments.ledger.layout import TRANSFER, rows_of
 from ropewalk.systems.payments.machine import PaymentsMachine
 from ropewalk.systems.payments.processing.books import USD, Holder, account_id
+from ropewalk.systems.payments.processing.limits import USUAL_STEPS, Steps
 from ropewalk.systems.payments.processing.messages import (
     AnyCommand,
     AnyQuery,
@@ -45,9 +45,9 @@ HARBOR, MEADOW, CAPSTAN = (routing(eight) for eight in ("99100012", "99200023", 
 class Town:
     """One machine and its clock."""
 
-    def __init__(self, shelf: Shelf | None = None) -> None:
-        self.shelf = shelf or MemoryShelf()
-        self.machine = PaymentsMachine(self.shelf)
+    def __init__(self, *, steps: Steps = USUAL_STEPS) -> None:
+        self.shelf = MemoryShelf()
+        self.machine = PaymentsMachine(self.shelf, steps=steps)
         self.time_ns = 0
         self.position = 0
         self.wakes_at_ns: int | None = None

@@ -3,7 +3,7 @@
 Checked by: tests/payments/processing/test_limits.py
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from ropewalk.core.limits import COMMAND_BYTES_MAX
 from ropewalk.errors import invariant
@@ -34,6 +34,16 @@ ERRORS_TOLD_MAX: Final = 100
 
 RETURN_FILE_ENTRIES: Final = 2_000
 """Entries of one return file, so that it stays under 10,000 lines whatever its batches are."""
+
+
+class Steps(NamedTuple):
+    """How much one batch does of what is left to do. The same on every replica: it decides what a batch changes."""
+
+    entries: int = ENTRIES_STEP
+    answers: int = ANSWERS_STEP
+
+
+USUAL_STEPS: Final = Steps()
 
 invariant(PART_BYTES_MAX <= COMMAND_BYTES_MAX - 1_024, "a command holds a part")
 invariant(3 * RETURN_FILE_ENTRIES + 2 * RETURN_FILE_ENTRIES <= 10_000, "an entry is at most five lines of a file")

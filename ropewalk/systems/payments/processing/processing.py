@@ -21,6 +21,7 @@ from ropewalk.systems.payments.ledger.ledger import Ledger
 from ropewalk.systems.payments.processing import work
 from ropewalk.systems.payments.processing.calendar import MINUTE_NS
 from ropewalk.systems.payments.processing.files import NO_MINUTE
+from ropewalk.systems.payments.processing.limits import Steps
 from ropewalk.systems.payments.processing.messages import (
     AnyReply,
     Done,
@@ -50,8 +51,8 @@ from ropewalk.systems.payments.processing.submission import submit
 class Processing:
     """Everything that is ACH, over a ledger that others may use too."""
 
-    def __init__(self, ledger: Ledger, shelf: Shelf) -> None:
-        self.state = State(ledger, shelf)
+    def __init__(self, ledger: Ledger, shelf: Shelf, *, steps: Steps) -> None:
+        self.state = State(ledger, shelf, steps=steps)
 
     def work(self, *, time_ns: int) -> None:
         """Do one step of what is due."""

@@ -27,7 +27,6 @@ from ropewalk.systems.payments.processing.layouts import (
     Reason,
     Rows,
 )
-from ropewalk.systems.payments.processing.limits import ENTRIES_STEP
 from ropewalk.systems.payments.processing.refusals import (
     IMPROPER_REVERSAL,
     Codes,
@@ -43,7 +42,7 @@ _BLANK: Final = ord(" ")
 
 def reserve_step(state: State, file: File, *, time_ns: int) -> None:
     """Make the next slice of a file's entries pending, or reject those whose originator can't pay."""
-    rows = np.arange(file.reserved, min(file.reserved + ENTRIES_STEP, file.record.entries))
+    rows = np.arange(file.reserved, min(file.reserved + state.steps.entries, file.record.entries))
     entries = file.entries[rows]
     moving = is_reserved(entries)
     legs = legs_of(state, file, rows[moving])

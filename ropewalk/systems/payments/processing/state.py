@@ -17,6 +17,7 @@ from ropewalk.systems.payments.processing.books import Holder, clearing_balances
 from ropewalk.systems.payments.processing.directory import Directory
 from ropewalk.systems.payments.processing.files import Files, credit_side, is_reserved
 from ropewalk.systems.payments.processing.layouts import EntryState
+from ropewalk.systems.payments.processing.limits import Steps
 from ropewalk.systems.payments.processing.uploads import Uploads
 from ropewalk.systems.payments.processing.windows import Windows
 
@@ -35,8 +36,9 @@ class Notice(msgspec.Struct):
 class State:
     """The parts, and what is true between them."""
 
-    def __init__(self, ledger: Ledger, shelf: Shelf) -> None:
+    def __init__(self, ledger: Ledger, shelf: Shelf, *, steps: Steps) -> None:
         self.ledger = ledger
+        self.steps = steps
         self.directory = Directory()
         self.files = Files(shelf)
         self.uploads = Uploads(shelf)

@@ -15,7 +15,6 @@ from ropewalk.systems.payments.processing.books import clearing_balances, cleari
 from ropewalk.systems.payments.processing.calendar import MINUTE_NS, day_number
 from ropewalk.systems.payments.processing.files import NO_MINUTE, File, credit_side
 from ropewalk.systems.payments.processing.layouts import EntryState, Places
-from ropewalk.systems.payments.processing.limits import ANSWERS_STEP, ENTRIES_STEP
 from ropewalk.systems.payments.processing.schedule import settlement_day
 from ropewalk.systems.payments.processing.settlement import reserve_step, settle_step
 from ropewalk.systems.payments.processing.state import State
@@ -83,10 +82,10 @@ def _next_slice(state: State, window: Window) -> tuple[File, Places] | None:
         if file.next_due_minute > window.through_minute or window.row >= file.record.entries:
             window.file, window.row = window.file + 1, 0
             continue
-        rows = _due(file, window)
-        end = window.row + ENTRIES_STEP
-        if window.phase == Phase.ANSWERS and rows.size > ANSWERS_STEP:
-            rows = rows[:ANSWERS_STEP]
+        end = window.row + state.steps.entries
+        rows = _due(file, window, end=end)
+        if window.phase == Phase.ANSWERS and rows.size > state.steps.answers:
+            rows = rows[: state.steps.answers]
             end = int(rows[-1]) + 1
         window.row = end
         if rows.size:
@@ -94,9 +93,9 @@ def _next_slice(state: State, window: Window) -> tuple[File, Places] | None:
     return None
 
 
-def _due(file: File, window: Window) -> Places:
+def _due(file: File, window: Window, *, end: int) -> Places:
     """Entries from the window's place on that are due and of its phase."""
-    piece = slice(window.row, window.row + ENTRIES_STEP)
+    piece = slice(window.row, end)
     state, entries = file.state[piece], file.entries[piece]
     chosen = (state["state"] == EntryState.PENDING) & (state["due_minute"] <= window.through_minute)
     is_forward = entries["category"] == Category.FORWARD
