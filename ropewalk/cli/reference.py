@@ -107,8 +107,8 @@ class Add(msgspec.Struct, frozen=True, tag=True):
 def _rest() -> str:
     counters = Service.keyed("counters", commands=Add, value=int, reply=int, apply=lambda _, __: Applied(0))
     begin = (
-        "# REST\n\nWhat `ropewalk serve` makes of a service, here one named `counters` with one command, `Add`. `/docs` "
-        "of a node shows its own.\n\nAn error is a problem (RFC 9457, `application/problem+json`):\n"
+        "# REST\n\nWhat `ropewalk serve` makes of a service, here one named `counters` with one command, `Add`. "
+        "`/docs` of a node shows its own.\n\nAn error is a problem (RFC 9457, `application/problem+json`):\n"
     )
     return f"{begin}\n```text\n{_errors_over_http()}\n```\n\n{rest_pages(document_of(counters))}"
 
