@@ -1,1 +1,1 @@
-"""The ledger: double-entry accounts and transfers, a million a second, unique for ever."""
+"""The ledger: double-entry accounts and transfers, whose ids are unique for ever."""
