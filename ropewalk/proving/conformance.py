@@ -149,11 +149,11 @@ async def a_reader_beside_a_writer_sees_a_prefix_that_only_grows(storage: Storag
 
 @storage_check
 async def an_append_whose_caller_goes_away_is_there_whole_or_not_at_all(storage: Storage) -> None:
-    for number in range(20):
-        append = asyncio.ensure_future(storage.log.append(bytes([number]) * 1_000))
-        await asyncio.sleep(0)
-        append.cancel()
-        await asyncio.wait([append])
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(20):
+            append = tasks.create_task(storage.log.append(bytes([number]) * 1_000))
+            await asyncio.sleep(0)
+            append.cancel()
     position = await storage.log.append(b"end")
     found = await payloads(storage.log)
     assert found[-1] == b"end"

@@ -101,7 +101,7 @@ class _KeptLog(MemoryLog):
 class _Site:
     """A machine with a disk: one process at a time, which finds there what the one before it left."""
 
-    def __init__(self, number: int, log: Log, random: Random, odds: Odds) -> None:
+    def __init__(self, number: int, log: Log, *, random: Random, odds: Odds) -> None:
         self.number = number
         self.log = log
         self.kept = MemorySnapshots()
@@ -145,7 +145,7 @@ class _World:
         self._log = _KeptLog()
         wanted: dict[int, Position] = {}
         self._sites = [
-            _Site(number, _SharedLog(self._log, wanted, number), Random(random.random()), self._odds)
+            _Site(number, _SharedLog(self._log, wanted, number), random=Random(random.random()), odds=self._odds)
             for number in range(SITES)
         ]
         self._pace_s = random.choice((0.05, 0.2, 0.6))
