@@ -12,6 +12,7 @@ from ropewalk.cli.lazy import LazyCommands
 COMMANDS: Final = {
     "ach": "ropewalk.cli.ach:ach",
     "serve": "ropewalk.cli.serve:serve",
+    "up": "ropewalk.cli.up:up",
 }
 
 main = click.Group(

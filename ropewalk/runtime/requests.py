@@ -3,6 +3,7 @@
 Checked by: tests/runtime/test_edge.py
 """
 
+from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Final, TypeVar
 
@@ -24,22 +25,25 @@ T = TypeVar("T")
 _ENCODER: Final = msgspec.json.Encoder()
 
 
-async def body_of(request: Request, *, bytes_max: int = COMMAND_BYTES_MAX) -> bytes:
-    """The whole body. Raises Problem (413) past `bytes_max`."""
+async def stream_of(request: Request, *, bytes_max: int) -> AsyncIterator[bytes]:
+    """The body, in pieces as they come. Raises Problem (413) past `bytes_max`."""
     announced = request.headers.get("content-length", "0")
     if announced.isdigit() and int(announced) > bytes_max:
         raise too_large(bytes_max)
-    parts = []
     size = 0
     try:
-        async for part in request.stream():
-            size += len(part)
+        async for piece in request.stream():
+            size += len(piece)
             if size > bytes_max:
                 raise too_large(bytes_max)
-            parts.append(part)
+            yield piece
     except ClientDisconnect as error:
         raise bad_request("the connection closed before the whole body had arrived: nothing happened") from error
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+async def body_of(request: Request, *, bytes_max: int = COMMAND_BYTES_MAX) -> bytes:
+    """The whole body. Raises Problem (413) past `bytes_max`."""
+    return b"".join([piece async for piece in stream_of(request, bytes_max=bytes_max)])
 
 
 def decoded(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:

@@ -1,0 +1,27 @@
+"""`ropewalk up SYSTEM`: one of the systems that come with Ropewalk, served over HTTP.
+
+Checked by: tests/cli/test_payments.py
+"""
+
+import click
+
+from ropewalk.cli.running import Place, run
+from ropewalk.cli.serve import listening
+
+up = click.Group("up", help="Run a system that comes with Ropewalk.")
+
+
+@up.command()
+@click.option(
+    "--engine",
+    default="sqlite:payments-data",
+    show_default=True,
+    help="Where the books are kept: sqlite:FOLDER, or memory: to forget them.",
+)
+@listening
+def payments(*, engine: str, host: str, port: int, as_json: bool) -> None:
+    """Run payments: a double-entry ledger, and ACH files from submission to settlement."""
+    # Imported here: it brings NumPy and Numba, which take a second.
+    from ropewalk.systems.payments.service import payments as service
+
+    run(service, Place(engine, host, port), as_json=as_json)

@@ -1,0 +1,132 @@
+"""How an operation of payments asks the machine, and how its answers, pages and refusals look over HTTP.
+
+Checked by: tests/payments/rest/test_ledger.py, tests/payments/rest/test_ach.py
+"""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Final, TypeVar, cast
+
+import msgspec
+from starlette.requests import Request as HttpRequest
+
+from ropewalk.core.clock import VectorClock
+from ropewalk.core.machine import NO_ID, Request
+from ropewalk.errors import Rejected
+from ropewalk.runtime.node import Node
+from ropewalk.runtime.operations import LEVEL_PARAMETERS, Parameter
+from ropewalk.runtime.problems import Problem, bad_request, not_found
+from ropewalk.runtime.requests import deadline_s_of, level_of
+from ropewalk.runtime.typed import reused
+from ropewalk.systems.payments.processing.limits import PAGE_MAX
+from ropewalk.systems.payments.processing.messages import (
+    AnyCommand,
+    AnyQuery,
+    AnyReply,
+    FileRefused,
+    Refused,
+    decode_reply,
+    encode_command,
+    encode_query,
+)
+
+T = TypeVar("T")
+
+PAGE_DEFAULT: Final = 100
+
+PAGE_PARAMETERS: Final = (
+    Parameter("after", "The `next` of the page before; left out, the first page."),
+    Parameter("limit", f"How many rows at most, up to {PAGE_MAX}.", int),
+    *LEVEL_PARAMETERS,
+)
+
+_STATUSES: Final = {
+    "unknown_institution": HTTPStatus.NOT_FOUND,
+    "unknown_account": HTTPStatus.NOT_FOUND,
+    "exists": HTTPStatus.CONFLICT,
+    "other_bytes": HTTPStatus.CONFLICT,
+    "nothing_due": HTTPStatus.CONFLICT,
+}
+"""What a refusal's reason is in HTTP; every other is 422."""
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Which rows are asked for."""
+
+    after: int | None
+    limit: int
+
+
+async def submit(
+    node: Node, command: bytes, *, request_id: bytes = NO_ID, deadline_s: float
+) -> tuple[bytes, VectorClock]:
+    """The machine's reply to one command. Raises Problem (409) if the id was used with another command."""
+    answers = await node.submit([Request(request_id, command)], deadline_s=deadline_s)
+    reply = answers.replies[0]
+    if reply is None:
+        raise reused(request_id)
+    return reply, node.leaders[0].token(answers.position)
+
+
+async def do(
+    node: Node, command: AnyCommand, *, request_id: bytes = NO_ID, deadline_s: float
+) -> tuple[AnyReply, VectorClock]:
+    """What became of an ACH command. Raises Problem if it was refused."""
+    reply, token = await submit(node, encode_command(command), request_id=request_id, deadline_s=deadline_s)
+    decoded = decode_reply(reply)
+    match decoded:
+        case Refused(reason, detail):
+            raise Problem(_STATUSES.get(reason, HTTPStatus.UNPROCESSABLE_ENTITY), reason, detail)
+        case FileRefused(reason, errors, total):
+            first = f"line {errors[0].line}: {errors[0].message}" if errors else reason
+            detail = f"the file has {total} errors, and nothing of it was taken; the first is: {first}"
+            more: dict[str, object] = {"errors": errors, "errors_total": total}
+            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"file_{reason}", detail, more=more)
+        case _:
+            return decoded, token
+
+
+async def ask(node: Node, http: HttpRequest, query: bytes) -> tuple[bytes, VectorClock]:
+    """The machine's answer to a query, from the state that the request asks to see."""
+    leader = node.leaders[0]
+    read = await leader.read(query, level=level_of(http), deadline_s=deadline_s_of(http))
+    return read.answer, leader.token(read.position)
+
+
+async def look(node: Node, http: HttpRequest, query: AnyQuery, *, kind: type[T]) -> tuple[T, VectorClock]:
+    """The answer to an ACH query. Raises Problem (404) if it names what is not there."""
+    try:
+        answer, token = await ask(node, http, encode_query(query))
+    except Problem:
+        raise
+    except Rejected as error:
+        raise not_found(str(error)) from error
+    return msgspec.msgpack.decode(answer, type=kind), token
+
+
+def page_of(http: HttpRequest, *, limit_max: int = PAGE_MAX) -> Page:
+    """The page that is asked for. Raises Problem (400) if there is no such page."""
+    after, limit = http.query_params.get("after"), http.query_params.get("limit", str(PAGE_DEFAULT))
+    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit) <= limit_max):
+        raise bad_request(f"limit is {limit!r}: choose 1 to {limit_max}")
+    if after is None:
+        return Page(None, int(limit))
+    return Page(number(after, "after"), int(limit))
+
+
+def number(text: str, name: str, *, bits: int = 63) -> int:
+    """A whole number from a text. Raises Problem (400) if it is none."""
+    if not (text.isascii() and text.isdigit() and int(text) < 2**bits):
+        raise bad_request(f"{name} is {text!r}: give a whole number below 2^{bits}")
+    return int(text)
+
+
+def next_of(rows: Sequence[object], page: Page, *, cursor: str) -> str | None:
+    """What to ask for as `after` to get the rows behind these; None if these are the last."""
+    return str(getattr(rows[-1], cursor)) if len(rows) == page.limit else None
+
+
+def page_type(name: str, row: type) -> type[msgspec.Struct]:
+    """The type of a page of rows."""
+    rows = cast(type, list[row])  # type: ignore[valid-type]
+    return msgspec.defstruct(name, [("items", rows), ("next", str | None)], frozen=True)

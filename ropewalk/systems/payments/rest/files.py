@@ -1,0 +1,67 @@
+"""ACH files over HTTP: the body is the file, of any size that processing takes.
+
+A file that fits one part is one command. A larger one is kept in a temporary file while it comes, because its parts
+are named by the checksum of the whole; then each part is sent, and last the command that submits them.
+
+Promise:    memory is bounded by a part, whatever the size of the file.
+Checked by: tests/payments/rest/test_files.py
+"""
+
+import tempfile
+from typing import IO, Final
+
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+
+from ropewalk.core.clock import VectorClock
+from ropewalk.core.codec import Checksum
+from ropewalk.runtime.node import Node
+from ropewalk.runtime.operations import BYTES, JSON, WRITE_PARAMETERS, Operation
+from ropewalk.runtime.requests import deadline_s_of, json_response, request_id_of, stream_of
+from ropewalk.systems.payments.processing.limits import FILE_BYTES_MAX, PART_BYTES_MAX
+from ropewalk.systems.payments.processing.messages import AnyReply, FileAccepted, SendPart, SubmitFile
+from ropewalk.systems.payments.rest.asking import do
+
+
+async def _submit(node: Node, http: HttpRequest) -> Response:
+    state = Checksum()
+    size = 0
+    with tempfile.SpooledTemporaryFile(PART_BYTES_MAX) as kept:
+        async for piece in stream_of(http, bytes_max=FILE_BYTES_MAX):
+            state.update(piece)
+            size += len(piece)
+            kept.write(piece)
+        kept.seek(0)
+        if size <= PART_BYTES_MAX:
+            reply, token = await _send(node, http, SubmitFile(kept.read()))
+        else:
+            reply, token = await _send_parts(node, http, kept, upload=state.digest())
+    return json_response(reply, token=token)
+
+
+async def _send_parts(
+    node: Node, http: HttpRequest, kept: IO[bytes], *, upload: bytes
+) -> tuple[AnyReply, VectorClock]:
+    parts = 0
+    while content := kept.read(PART_BYTES_MAX):
+        await do(node, SendPart(upload, parts, content), deadline_s=deadline_s_of(http))
+        parts += 1
+    return await _send(node, http, SubmitFile(upload=upload, parts=parts))
+
+
+async def _send(node: Node, http: HttpRequest, command: SubmitFile) -> tuple[AnyReply, VectorClock]:
+    return await do(node, command, request_id=request_id_of(http), deadline_s=deadline_s_of(http))
+
+
+FILE_OPERATIONS: Final = (
+    Operation(
+        method="POST",
+        path="/files",
+        summary="Submit an ACH file: every entry of it is taken, or none and each error is told",
+        handler=_submit,
+        body={BYTES: bytes},
+        answer={JSON: FileAccepted},
+        parameters=WRITE_PARAMETERS,
+        group="ACH",
+    ),
+)
