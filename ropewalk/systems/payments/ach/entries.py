@@ -165,26 +165,10 @@ def _check_amounts(judged: Judged, problems: Problems) -> None:
     name_entries(judged, missing, code=Code.AMOUNT_ZERO, field="amount", message=zero, add=problems.error)
     silent = (judged.purpose == Purpose.PRENOTE) | (judged.purpose == Purpose.ZERO_DOLLAR) | ~moves
     extra = (amount != 0) & silent
-    name_entries(
-        judged, extra & ~is_iat, code=Code.AMOUNT_NOT_ZERO, field="amount", message=not_zero, add=problems.error
-    )
-    # A corrected IAT entry repeats its amount in files seen in the wild, so that is only odd.
-    name_entries(
-        judged,
-        extra & is_iat & moves,
-        code=Code.AMOUNT_NOT_ZERO,
-        field="amount",
-        message=not_zero,
-        add=problems.error,
-    )
-    name_entries(
-        judged,
-        extra & is_iat & ~moves,
-        code=Code.AMOUNT_NOT_ZERO,
-        field="amount",
-        message=not_zero,
-        add=problems.warning,
-    )
+    # A notification of change about an IAT entry repeats its amount in files in use, so there it is only odd.
+    is_odd = is_iat & ~moves
+    for wrong, add in ((extra & ~is_odd, problems.error), (extra & is_odd, problems.warning)):
+        name_entries(judged, wrong, code=Code.AMOUNT_NOT_ZERO, field="amount", message=not_zero, add=add)
     over = (amount > limit) & judged.is_forward
     name_entries(judged, over, code=Code.AMOUNT_LIMIT, field="amount", message=above, add=problems.error)
 

@@ -7,6 +7,8 @@ Promise:    join(*split(content)) == content, whatever the bytes are, if no reco
 Checked by: tests/payments/ach/test_lines.py, test_manifest.py
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -23,7 +25,7 @@ class Form(NamedTuple):
     """How the records were written down: the line ending, the lines that differ, and what follows the last one."""
 
     newline: bytes = b"\n"
-    irregular: dict[int, bytes] = {}  # noqa: RUF012 - never changed in place
+    irregular: Mapping[int, bytes] = MappingProxyType({})
     """Lines that are not 94 characters and `newline`, by their place, with their own ending."""
     tail: bytes = b""
 
