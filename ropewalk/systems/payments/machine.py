@@ -23,6 +23,7 @@ from ropewalk.core.machine import Batch, Outcome, Request, Saved
 from ropewalk.data.shelf import Shelf
 from ropewalk.errors import Damaged, Rejected
 from ropewalk.systems.payments.ledger.commands import COMMANDS, Operation, decode
+from ropewalk.systems.payments.ledger.layout import TransferFlags
 from ropewalk.systems.payments.ledger.machine import LedgerMachine
 from ropewalk.systems.payments.processing.books import RESERVED_BYTE, Holder
 from ropewalk.systems.payments.processing.limits import USUAL_STEPS, Steps
@@ -31,7 +32,9 @@ from ropewalk.systems.payments.processing.processing import Processing
 
 _BYTE: Final = np.uint64(56)
 _PURPOSE: Final = np.uint64(48)
-_CLEARING: Final = np.uint64(RESERVED_BYTE << 8 | Holder.CLEARING)
+_CLEARING, _SETTLEMENT, _SUSPENSE = (
+    np.uint64(RESERVED_BYTE << 8 | holder) for holder in (Holder.CLEARING, Holder.SETTLEMENT, Holder.SUSPENSE)
+)
 _LEDGER, _ACH = "ledger.", "ach."
 
 
@@ -125,9 +128,13 @@ def _check_ids(operation: Operation, rows: NDArray[np.void]) -> None:
         return
     if (_is_reserved(rows["id_high"]) | _is_reserved(rows["pending_id_high"])).any():
         raise Rejected(_KEPT)
+    closing = rows["flags"] & (TransferFlags.CLOSING_DEBIT | TransferFlags.CLOSING_CREDIT) != 0
     for side in ("debit", "credit"):
-        if (rows[f"{side}_account_id_high"] >> _PURPOSE == _CLEARING).any():
+        purposes = rows[f"{side}_account_id_high"] >> _PURPOSE
+        if (purposes == _CLEARING).any():
             raise Rejected("clearing accounts are moved by entries and settlement windows only: name another account")
+        if (closing & ((purposes == _SETTLEMENT) | (purposes == _SUSPENSE))).any():
+            raise Rejected("an institution's settlement and suspense accounts stay open: name another account")
 
 
 def _is_reserved(high: NDArray[np.uint64]) -> NDArray[np.bool_]:

@@ -1,14 +1,18 @@
 """A file from submission to settlement, and what anyone can ask about it on the way."""
 
+import asyncio
 from typing import Any
 
 import msgspec
 import pytest
 
+from ropewalk.engines.memory import MemoryShelf
 from ropewalk.errors import Rejected
+from ropewalk.proving.conformance import check_machine
 from ropewalk.systems.payments.ach.reading import read
 from ropewalk.systems.payments.ledger.commands import Operation, encode
 from ropewalk.systems.payments.ledger.layout import ACCOUNT, TRANSFER, rows_of
+from ropewalk.systems.payments.machine import PaymentsMachine
 from ropewalk.systems.payments.processing.books import USD, Holder, account_id
 from ropewalk.systems.payments.processing.messages import (
     AnyQuery,
@@ -159,15 +163,25 @@ def test_a_query_that_names_nothing_is_rejected(town: Town, query: AnyQuery) -> 
         town.ask(query)
 
 
+def test_it_is_a_machine_like_any_other(town: Town) -> None:
+    """Equal in every process, and the same after a restart between any two batches."""
+    town.at("2026-11-25 08:30")
+    shelf = MemoryShelf()
+    requests = [batch.requests for batch in town.batches]
+    asyncio.run(check_machine(lambda: PaymentsMachine(shelf), requests))
+
+
 def test_nobody_else_uses_the_ids_of_ach_or_moves_a_clearing_account(town: Town) -> None:
     deposit, clearing = account_id(Holder.DEPOSIT, 0), account_id(Holder.CLEARING, 0)
     account = {"id": account_id(Holder.DEPOSIT, 99), "ledger": USD, "code": 1}
     plain = {"debit_account_id": deposit, "credit_account_id": 7, "amount": 1, "ledger": USD, "code": 1}
+    closing = {"debit_account_id": account_id(Holder.SUSPENSE, 0), "flags": 2 | 64, "amount": 0}
     for refused in (
         encode(Operation.CREATE_ACCOUNTS, rows_of(ACCOUNT, [account])),
         encode(Operation.CREATE_TRANSFERS, rows_of(TRANSFER, [{**plain, "id": account_id(Holder.DEPOSIT, 5)}])),
         encode(Operation.CREATE_TRANSFERS, rows_of(TRANSFER, [{**plain, "id": 5, "pending_id": 0xAC << 120}])),
         encode(Operation.CREATE_TRANSFERS, rows_of(TRANSFER, [{**plain, "id": 5, "credit_account_id": clearing}])),
+        encode(Operation.CREATE_TRANSFERS, rows_of(TRANSFER, [{**plain, "id": 5, **closing}])),
     ):
         with pytest.raises(Rejected):
             town.machine.vet(refused)

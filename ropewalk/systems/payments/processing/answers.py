@@ -14,7 +14,7 @@ the entry's own window moved nothing, and so can't be dishonored. (Nacha Operati
 returns, dishonored and contested returns and notifications of change; Appendices Four and Five.)
 
 Promise:    an original is returned at most once at a time, and its money moves exactly when its state changes.
-Checked by: tests/payments/processing/test_answers.py, stories
+Checked by: tests/payments/processing/test_stories.py (returns, dishonored, notices), test_properties.py
 """
 
 from datetime import timedelta

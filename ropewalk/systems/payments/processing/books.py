@@ -38,6 +38,7 @@ from ropewalk.systems.payments.ledger.layout import (
     AccountFlags,
     Rows,
     TransferFlags,
+    get,
 )
 from ropewalk.systems.payments.ledger.ledger import Ledger
 from ropewalk.systems.payments.ledger.statuses import AccountStatus, TransferStatus
@@ -221,7 +222,7 @@ def settle_net(ledger: Ledger, owed: NDArray[np.int64], *, window: int, time_ns:
 def is_uncollected(ledger: Ledger, account: int, amount: int) -> bool:
     """True if an account holds the amount, but part of it is reserved by something pending."""
     row = lookup(ledger, Holder.DEPOSIT, np.array([account]))[0]
-    return int(row["credits_posted_low"]) - int(row["debits_posted_low"]) >= amount
+    return get(row, "credits_posted") - get(row, "debits_posted") >= amount
 
 
 def lookup(ledger: Ledger, holder: Holder, numbers: Places) -> Rows:

@@ -11,8 +11,8 @@ from ropewalk.errors import invariant
 PART_BYTES_MAX: Final = 1_048_576
 """One part of a file that is sent in several: what fits a command beside its surroundings."""
 
-FILE_BYTES_MAX: Final = 256 * 1_048_576
-"""One file: about 2.8 million entries. It is read whole when its last part has come."""
+FILE_BYTES_MAX: Final = 128 * 1_048_576
+"""One file: about 1.4 million entries. It is read whole when its last part has come."""
 
 UPLOADS_MAX: Final = 16
 """Files of which some parts have come and not yet all. The one that began first makes room for a new one."""

@@ -9,7 +9,7 @@ short goes on where the log ends.
 Promise:    every accepted entry ends in exactly one of posted, returned, rejected; every cent is accounted for after
             each batch (`check`); a command that is repeated changes nothing.
 Not given:  a bound for the last part of a large file, which is read whole: some seconds a million entries.
-Checked by: tests/payments/processing/test_properties.py, stories
+Checked by: tests/payments/processing/test_properties.py, test_stories.py
 """
 
 from collections.abc import Mapping

@@ -90,6 +90,7 @@ def answer(state: State, query: AnyQuery) -> object:
             return _progress(state)
 
 
+_HALF = 2**32 - 1
 _Paged = ListInstitutions | ListAccounts | ListOriginators | ListFiles | ListWindows | ListNotices
 
 
@@ -266,9 +267,15 @@ def _trial_balance(state: State) -> TrialBalance:
     deposits = np.arange(state.directory.accounts.size)
     for holder in Holder:
         rows = lookup(state.ledger, holder, deposits if holder is Holder.DEPOSIT else institutions)
-        debit, credit = (int(rows[f"{side}_posted_low"].sum()) for side in ("debits", "credits"))
-        lines.append(BalanceLine(holder.name.lower(), rows.size, debit, credit))
+        lines.append(BalanceLine(holder.name.lower(), rows.size, _sum(rows, "debits"), _sum(rows, "credits")))
     return TrialBalance(lines, sum(line.debit_cents for line in lines), sum(line.credit_cents for line in lines))
+
+
+def _sum(rows: Rows, side: str) -> int:
+    """All that is posted on one side; 128 bits an account, so the words are added apart, and low ones in halves."""
+    low, high = rows[f"{side}_posted_low"], rows[f"{side}_posted_high"]
+    halves = int((low & np.uint64(_HALF)).sum()) + (int((low >> np.uint64(32)).sum()) << 32)
+    return halves + (int(high.sum()) << 64)
 
 
 def _progress(state: State) -> Progress:

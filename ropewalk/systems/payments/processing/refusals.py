@@ -9,7 +9,7 @@
     R14  representative payee deceased              R09  the money is there, and is reserved
     R17  a reversal that names nothing to reverse   R01  the money is not there
 
-Checked by: tests/payments/processing/test_restrictions.py, stories
+Checked by: tests/payments/processing/test_stories.py (debits), test_windows.py
 """
 
 from typing import Final

@@ -5,7 +5,7 @@ Operating Rules, Article Two, Reversing Entries). A reversal carries no referenc
 the company and the class of the entry that it undoes, and the other direction. Each entry is undone at most once; a
 reversal that fits none is improper, and its receiver's bank returns it (R17).
 
-Checked by: tests/payments/processing/test_reversals.py
+Checked by: tests/payments/processing/test_stories.py (reversals)
 """
 
 from collections import defaultdict
