@@ -11,6 +11,9 @@ from ropewalk.cli.lazy import LazyCommands
 
 COMMANDS: Final = {
     "ach": "ropewalk.cli.ach:ach",
+    "demo": "ropewalk.cli.demo:demo",
+    "prove": "ropewalk.cli.prove:prove",
+    "ledger": "ropewalk.cli.ledger:ledger",
     "serve": "ropewalk.cli.serve:serve",
     "up": "ropewalk.cli.up:up",
 }

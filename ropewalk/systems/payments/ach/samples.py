@@ -63,12 +63,14 @@ INSTITUTIONS: Final = (HARBOR, CORDAGE, CAPSTAN, MEADOW)
 _CREATED: Final = "261124"
 _EFFECTIVE: Final = "261125"
 _FUNDS_CENTS: Final = 50_000_000_00
+_BULK_FUNDS_CENTS: Final = 2_000_000_000_00
 
 
-def _company(number: str, name: str, bank: Institution, *, account: str) -> Originator:
-    return Originator(
-        number, name, Account(bank.routing_number, account, name, is_corporate=True, opening_cents=_FUNDS_CENTS)
-    )
+def _company(
+    number: str, name: str, bank: Institution, *, account: str, funds_cents: int = _FUNDS_CENTS
+) -> Originator:
+    home = Account(bank.routing_number, account, name, is_corporate=True, opening_cents=funds_cents)
+    return Originator(number, name, home)
 
 
 ROPE_WORKS: Final = _company("1990000001", "ROPE WORKS INC", HARBOR, account="1000000001")
@@ -76,7 +78,7 @@ POWER: Final = _company("1990000002", "HARBOR POWER CO", CAPSTAN, account="10000
 CHANDLERY: Final = _company("1990000003", "SHIP CHANDLERY", CORDAGE, account="1000000003")
 SHOP: Final = _company("1990000004", "KNOTS ONLINE", HARBOR, account="1000000004")
 GATEWAY: Final = _company("1990000005", "CAPSTAN GATEWAY", CAPSTAN, account="1000000005")
-BULK: Final = _company("1990000006", "BULK PAYER", HARBOR, account="1000000006")
+BULK: Final = _company("1990000006", "BULK PAYER", HARBOR, account="1000000006", funds_cents=_BULK_FUNDS_CENTS)
 ORIGINATORS: Final = (ROPE_WORKS, POWER, CHANDLERY, SHOP, GATEWAY, BULK)
 
 _FIRST_NAMES: Final = ("ADA", "BARBARA", "EDSGER", "FRANCES", "GRACE", "JIM", "LESLIE", "NANCY", "RADIA", "TONY")
@@ -137,7 +139,7 @@ def _code(account: Account, *, is_debit: bool) -> int:
     return (37 if is_debit else 32) if account.kind == "savings" else (27 if is_debit else 22)
 
 
-def payroll() -> bytes:
+def payroll(*, created: str = "0900") -> bytes:
     """PPD credits: wages of twenty people, and a prenote for one who starts next month."""
     batch = _batch("PPD", ROPE_WORKS, "PAYROLL")
     for number, person in enumerate(_PEOPLE):
@@ -158,7 +160,7 @@ def payroll() -> bytes:
         identification_number="EMP00020",
         individual_name=starter.name,
     )
-    return write(build(_header(ROPE_WORKS, "0900"), [batch]))
+    return write(build(_header(ROPE_WORKS, created), [batch]))
 
 
 def utility() -> bytes:
@@ -308,8 +310,8 @@ def international_addenda(person: Account, *, amount_cents: int) -> list[Addendu
 
 
 def broken() -> bytes:
-    """The payroll, wrong in three places: a check digit, an account left blank, and a batch total one cent off."""
-    rows = np.frombuffer(payroll(), np.uint8).reshape(-1, RECORD_LENGTH + 1).copy()
+    """A payroll, wrong in three places: a check digit, an account left blank, and a batch total one cent off."""
+    rows = np.frombuffer(payroll(created="0905"), np.uint8).reshape(-1, RECORD_LENGTH + 1).copy()
     entry = layouts.ENTRY
     digit = entry["check_digit"].start
     rows[4, digit] = ord("0") + (int(rows[4, digit]) - ord("0") + 1) % 10

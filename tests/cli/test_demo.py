@@ -1,0 +1,23 @@
+"""The demonstration, made small: it checks itself, and here its exit code is checked."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def test_the_demonstration_settles_the_examples_and_balances() -> None:
+    command = [sys.executable, "-m", "ropewalk", "demo", "--once", "--entries", "2000", "--seconds", "0.2"]
+    ran = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=120)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    for line in ("Debits equal credits", "Debits still equal credits", "R01 insufficient funds", "refused"):
+        assert line in ran.stdout
+    assert ran.stdout.count("broken.ach, line") == 3
+
+
+def test_without_the_examples_at_hand_the_same_files_are_made(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "ropewalk", "demo", "--once", "--entries", "10", "--seconds", "0"]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert ran.stdout.count("broken.ach, line") == 3
