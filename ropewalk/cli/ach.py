@@ -29,6 +29,9 @@ ANY_UNREADABLE: Final = 2
 
 COMMANDS: Final = {
     "validate": "ropewalk.cli.ach:validate",
+    "submit": "ropewalk.cli.ach_service:submit",
+    "settle": "ropewalk.cli.ach_service:settle",
+    "returns": "ropewalk.cli.ach_service:returns",
 }
 
 ach = click.Group("ach", commands=LazyCommands(COMMANDS), help="Validate, submit and settle ACH (NACHA) files.")

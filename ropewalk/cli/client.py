@@ -1,0 +1,151 @@
+"""Asking a running service over HTTP, for commands: where it is, how often to try, and what to say if it refuses.
+
+Checked by: tests/cli/test_payments.py
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final, TypeVar
+
+import click
+import httpx
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+F = TypeVar("F", bound=Callable[..., object])
+Json = Mapping[str, Any]
+
+URL: Final = "http://127.0.0.1:8080"
+DEADLINE_S: Final = 300.0
+_ATTEMPTS_MAX: Final = 5
+_PAGE: Final = 1_000
+_RETRIED: Final = frozenset({httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWAY_TIMEOUT})
+
+
+def asking(command: F) -> F:
+    """The options of every command that asks a running service."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line."),
+        click.option("--url", default=URL, show_default=True, help="Where the service answers."),
+    ):
+        command = option(command)
+    return command
+
+
+class Refusal(click.ClickException):
+    """What the service said no to: its problem, word for word."""
+
+    def __init__(self, problem: Json) -> None:
+        super().__init__(str(problem.get("detail", problem)))
+        self.problem = problem
+
+
+class Client:
+    """A service at a URL. What changes something carries a key, so that it can be sent again."""
+
+    def __init__(self, http: httpx.Client) -> None:
+        self._http = http
+
+    def get(self, path: str, **query: object) -> Any:
+        """What is at a path."""
+        given = {name: str(value) for name, value in query.items() if value is not None}
+        return self._answer("GET", path, params=given).json()
+
+    def content(self, path: str) -> bytes:
+        """The bytes that are at a path."""
+        return self._answer("GET", path).content
+
+    def items(self, path: str, *, count_max: int | None = None, **query: object) -> Iterator[Any]:
+        """The rows at a path, page by page, `count_max` of them at most."""
+        after = query.pop("after", None)
+        while count_max is None or count_max > 0:
+            limit = _PAGE if count_max is None else min(_PAGE, count_max)
+            page = self.get(path, **query, after=after, limit=limit)
+            yield from page["items"]
+            after = page["next"]
+            if after is None:
+                return
+            count_max = None if count_max is None else count_max - len(page["items"])
+
+    def post(self, path: str, body: object, *, key: str | None = None) -> Any:
+        """Have something done: once for each key, if it does not name itself by an id of its own."""
+        headers = {"Content-Type": "application/json", **({"Idempotency-Key": key} if key else {})}
+        return self._answer("POST", path, content=msgspec.json.encode(body), headers=headers).json()
+
+    def upload(self, path: str, pieces: Callable[[], Iterator[bytes]], *, key: str) -> Any:
+        """Send bytes in pieces; `pieces` begins again if they must be sent again."""
+        headers = {"Idempotency-Key": key, "Content-Type": "application/octet-stream"}
+        return self._answer("POST", path, pieces=pieces, headers=headers).json()
+
+    def _answer(
+        self, method: str, path: str, *, pieces: Callable[[], Iterator[bytes]] | None = None, **how: Any
+    ) -> httpx.Response:
+        """The answer, after trying again as often as the service asks for it. Raises Refusal if it is a no."""
+        for attempt in range(1, _ATTEMPTS_MAX + 1):
+            if pieces is not None:
+                how["content"] = pieces()
+            response = self._http.request(method, path, **how)
+            if response.is_success:
+                return response
+            problem = _problem(response)
+            if response.status_code not in _RETRIED or attempt == _ATTEMPTS_MAX:
+                break
+            time.sleep(float(problem.get("retry_after_s", 0.1)))
+        raise Refusal(problem)
+
+
+@contextmanager
+def connected(url: str) -> Iterator[Client]:
+    """A client of the service at `url`. Raises ClickException if none answers there."""
+    headers = {"Ropewalk-Deadline": str(DEADLINE_S)}
+    try:
+        with httpx.Client(base_url=url, timeout=DEADLINE_S, headers=headers) as http:
+            yield Client(http)
+    except (httpx.TransportError, httpx.InvalidURL) as error:
+        raise click.ClickException(
+            f"no service answers at {url} ({error}): start one with `ropewalk up payments`, or give its --url"
+        ) from error
+
+
+def print_json(row: object) -> None:
+    """One JSON object on a line."""
+    click.echo(msgspec.json.encode(row))
+
+
+def print_table(titles: Mapping[str, str], rows: Iterable[Json]) -> None:
+    """Rows in columns: `titles` maps fields to headings. Numbers are to the right, `_cents` fields in dollars."""
+    table = Table(box=None, header_style="dim", pad_edge=False)
+    shown = [[_shown(field, row.get(field, "")) for field in titles] for row in rows]
+    for index, heading in enumerate(titles.values()):
+        is_number = all(_is_number(row[index]) for row in shown)
+        table.add_column(heading, justify="right" if is_number and shown else "left", overflow="fold")
+    for row in shown:
+        table.add_row(*row)
+    Console(highlight=False, soft_wrap=True).print(table if shown else "[dim]none[/]")
+
+
+def dollars(cents: int) -> str:
+    """Cents as dollars: -1,234.50."""
+    return f"{'-' if cents < 0 else ''}{abs(cents) // 100:,}.{abs(cents) % 100:02}"
+
+
+def _shown(field: str, value: object) -> str:
+    if field.endswith("_cents") and isinstance(value, int):
+        return dollars(value)
+    if isinstance(value, list):
+        return ", ".join(str(each) for each in value)
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def _is_number(text: str) -> bool:
+    return text.replace(",", "").replace(".", "").removeprefix("-").isdigit()
+
+
+def _problem(response: httpx.Response) -> Json:
+    try:
+        problem = msgspec.json.decode(response.content, type=dict[str, Any])
+    except msgspec.DecodeError:
+        return {"detail": f"{response.url} answered {response.status_code}, and not as a Ropewalk service does"}
+    return problem

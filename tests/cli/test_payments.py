@@ -1,0 +1,100 @@
+"""Payments from the command line: brought up, opened over HTTP, and then asked by command."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from ropewalk.systems.payments.ach import read, samples
+from tests.cli.running import Running, ropewalk, running
+from tests.payments.rest.town import open_everything
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One service for all of these tests: each opens what it needs, or leaves it as it was."""
+    folder = tmp_path_factory.mktemp("books")
+    with running("up", "payments", "--engine", f"sqlite:{folder}") as service:
+
+        async def prepare() -> None:
+            async with httpx.AsyncClient(base_url=service.url) as client:
+                await open_everything(client)
+
+        asyncio.run(prepare())
+        yield service
+        assert service.stop() == 0
+
+
+def asked(service: Running, *words: str, code: int = 0) -> list[Any]:
+    """What a command prints as JSON, one object a line."""
+    done = ropewalk(*words, "--url", service.url, "--json")
+    assert done.returncode == code, done.stderr + done.stdout
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_files_are_submitted_settled_and_their_returns_saved(service: Running, tmp_path: Path) -> None:
+    good, bad, absent = tmp_path / "good.ach", tmp_path / "bad.ach", tmp_path / "absent.ach"
+    good.write_bytes(samples.utility())
+    bad.write_bytes(samples.broken())
+    submitted = asked(service, "ach", "submit", str(good), str(bad), str(absent), code=2)
+    assert [each["verdict"] for each in submitted] == ["accepted", "refused", "unreadable"]
+    assert submitted[1]["errors"][0]["line"] > 0
+    again = asked(service, "ach", "submit", str(good))
+    assert again[0]["file"] == submitted[0]["file"]
+    [window] = asked(service, "ach", "settle")
+    assert window["posted"]
+    assert window["returned"]
+    assert sum(each["net_cents"] for each in window["positions"]) == 0
+    files = asked(service, "ach", "returns", "--output", str(tmp_path / "returns"))
+    assert files
+    for each in files:
+        assert read(Path(each["saved"]).read_bytes()).is_valid
+    book = asked(service, "ledger", "trial-balance")[0]
+    assert book["debit_cents"] == book["credit_cents"]
+
+
+def test_accounts_and_transfers_are_made_and_listed(service: Running) -> None:
+    for number in ("501", "502"):
+        opened = asked(service, "ledger", "account", number, "--ledger", "7", "--flag", "history")
+        assert opened[0]["status"] == "created"
+    words = ("ledger", "transfer", "--debit", "501", "--credit", "502", "--amount", "25", "--ledger", "7")
+    moved = asked(service, *words, "--id", "9001")
+    assert moved[0]["status"] == "created"
+    assert asked(service, *words, "--id", "9001")[0]["status"] == "exists"
+    other = ("ledger", "transfer", "--debit", "501", "--credit", "502", "--amount", "26", "--ledger", "7")
+    assert asked(service, *other, "--id", "9001", code=1)[0]["status"] == "exists_with_different_amount"
+    listed = asked(service, "ledger", "accounts", "--ledger", "7")
+    assert [(each["id"], each["debits_posted"], each["credits_posted"]) for each in listed] == [
+        ("501", "25", "0"),
+        ("502", "0", "25"),
+    ]
+    assert [each["id"] for each in asked(service, "ledger", "transfers", "502")] == ["9001"]
+    assert asked(service, "ledger", "balances", "502", "--newest")[0]["credits_posted"] == "25"
+
+
+def test_a_statement_is_shown_as_a_table_and_as_json(service: Running) -> None:
+    employer = samples.SHOP.account
+    words = ("ledger", "statement", employer.routing_number, employer.number)
+    [statement] = asked(service, *words)
+    assert statement["account"]["balance_cents"] == employer.opening_cents
+    shown = ropewalk(*words, "--url", service.url)
+    assert "50,000,000.00" in shown.stdout
+
+
+def test_a_refusal_is_told_in_the_words_of_the_service(service: Running) -> None:
+    done = ropewalk("ledger", "balances", "one", "--url", service.url)
+    assert done.returncode == 1
+    assert "id is 'one'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("words", [["ledger", "accounts"], ["ach", "settle"], ["ach", "returns"]])
+def test_a_service_that_is_not_there_is_named_with_what_to_do(words: list[str]) -> None:
+    done = ropewalk(*words, "--url", "http://127.0.0.1:9")
+    assert done.returncode == 1
+    assert "no service answers at http://127.0.0.1:9" in done.stderr
+    assert "ropewalk up payments" in done.stderr
