@@ -56,7 +56,7 @@ class Load:
     """An endless supply of transfers between `accounts` accounts, whose ids are 1, 2, 3…"""
 
     def __init__(self, accounts: int, mix: Mix) -> None:
-        self.accounts = accounts
+        self.accounts_count = accounts
         self._mix = mix
         self._random = np.random.default_rng(2)
         self._made = 0
@@ -64,16 +64,26 @@ class Load:
 
     async def open_accounts(self, node: Node) -> None:
         """Create the accounts, and fund those that are limited."""
-        for start in range(0, self.accounts, ROWS_MAX):
-            await _create(node, Operation.CREATE_ACCOUNTS, self._new_accounts(start))
+        for accounts in self.accounts():
+            await _create(node, Operation.CREATE_ACCOUNTS, accounts)
         if self._mix.is_limited:
-            limited = np.arange(2, self.accounts + 1, 2)
+            limited = np.arange(2, self.accounts_count + 1, 2)
             for start in range(0, limited.size, ROWS_MAX):
                 credited = limited[start : start + ROWS_MAX]
                 rows = self._plain(credited.size)
                 rows["debit_account_id_low"], rows["credit_account_id_low"] = 1, credited
                 rows["amount_low"] = _FUNDS
                 await _create(node, Operation.CREATE_TRANSFERS, rows)
+
+    def accounts(self) -> Iterator[Rows]:
+        """The accounts, as many at a time as one command takes."""
+        for start in range(0, self.accounts_count, ROWS_MAX):
+            rows = np.zeros(min(ROWS_MAX, self.accounts_count - start), ACCOUNT)
+            rows["id_low"] = np.arange(start + 1, start + rows.size + 1)
+            rows["ledger"] = rows["code"] = 1
+            if self._mix.is_limited:
+                rows["flags"][rows["id_low"] % 2 == 0] = AccountFlags.DEBITS_MUST_NOT_EXCEED_CREDITS
+            yield rows
 
     def rows(self, count: int) -> Rows:
         """The next transfers."""
@@ -90,21 +100,13 @@ class Load:
         rows = self.rows(count * size)
         return (encode(Operation.CREATE_TRANSFERS, rows[start : start + size]) for start in range(0, rows.size, size))
 
-    def _new_accounts(self, start: int) -> Rows:
-        rows = np.zeros(min(ROWS_MAX, self.accounts - start), ACCOUNT)
-        rows["id_low"] = np.arange(start + 1, start + rows.size + 1)
-        rows["ledger"] = rows["code"] = 1
-        if self._mix.is_limited:
-            rows["flags"][rows["id_low"] % 2 == 0] = AccountFlags.DEBITS_MUST_NOT_EXCEED_CREDITS
-        return rows
-
     def _plain(self, count: int) -> Rows:
         rows = np.zeros(count, TRANSFER)
         rows["id_low"] = np.arange(self._made + 1, self._made + count + 1)
         self._made += count
         if self._mix.has_random_ids:
             rows["id_high"] = self._random.integers(1, 2**63, count)
-        busy, others = self._mix.busy, self.accounts - self._mix.busy
+        busy, others = self._mix.busy, self.accounts_count - self._mix.busy
         debit = self._random.integers(0, others, count)
         credit = busy + (debit + self._random.integers(1, others, count)) % others
         if busy:

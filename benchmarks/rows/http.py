@@ -1,4 +1,4 @@
-"""Single transfers over HTTP: `ropewalk serve` in a process of its own, and wrk with 64 connections beside it."""
+"""Single transfers over HTTP: `ropewalk up payments` in a process of its own, and wrk with 64 connections at it.
 
 import json
 import os
@@ -12,6 +12,7 @@ from statistics import median
 
 import msgspec
 
+from benchmarks.books import Load, Mix
 from benchmarks.debian import program
 from benchmarks.measures import Measure, Result, Setting
 from benchmarks.rows.disk import SMALL
@@ -42,7 +43,7 @@ def run(setting: Setting) -> Result:
     wrk = program("wrk", package="wrk")
     with _service(setting.folder) as url:
         _open_accounts(url)
-        rounds = [_round(wrk, url, setting) for _ in range(setting.scale.rounds + 1)][1:]
+        rounds = [_round(wrk, url, setting, number) for number in range(1, setting.scale.rounds + 2)][1:]
     rate = median(each.per_second for each in rounds)
     return Result(
         [
@@ -65,7 +66,7 @@ def run(setting: Setting) -> Result:
 @contextmanager
 def _service(folder: Path) -> Iterator[str]:
     """A service in a process of its own; yields its URL."""
-    command = [sys.executable, "-m", "ropewalk", "serve", "benchmarks.bank:BANK", "--port", "0", "--json"]
+    command = [sys.executable, "-m", "ropewalk", "up", "payments", "--port", "0", "--json"]
     command += ["--engine", f"sqlite:{folder / 'data'}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=_ROOT) as server:
         try:
@@ -75,24 +76,20 @@ def _service(folder: Path) -> Iterator[str]:
 
 
 def _open_accounts(url: str) -> None:
-    for start in range(0, _ACCOUNTS, 1_000):
-        opened = [
-            {"type": "Open", "account": f"account-{number}", "balance_minor": 10**9}
-            for number in range(start, min(start + 1_000, _ACCOUNTS))
-        ]
-        headers = {"Content-Type": "application/json"}
-        asked = urllib.request.Request(f"{url}/commands", json.dumps(opened).encode(), headers)
+    for rows in Load(_ACCOUNTS, Mix()).accounts():
+        headers = {"Content-Type": "application/octet-stream"}
+        asked = urllib.request.Request(f"{url}/ledger/accounts", rows.tobytes(), headers)
         with urllib.request.urlopen(asked) as answer:
             answer.read()
 
 
-def _round(wrk: Path, url: str, setting: Setting) -> _Done:
+def _round(wrk: Path, url: str, setting: Setting, number: int) -> _Done:
     seconds = max(1, round(setting.scale.seconds))
     command: list[str | Path] = [wrk, "-t1", f"-c{_CONNECTIONS}", f"-d{seconds}s", "-s", _SCRIPT, url]
-    environment = {**os.environ, "BENCH_ACCOUNTS": str(_ACCOUNTS)}
+    environment = {**os.environ, "BENCH_ACCOUNTS": str(_ACCOUNTS), "BENCH_ROUND": str(number)}
     said = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     done = msgspec.json.decode(said.stdout.splitlines()[-1], type=_Done)
     if done.failed:
-        raise AssertionError(f"{done.failed} of {done.requests} requests failed: {said.stdout}")
+        raise AssertionError(f"{done.failed} of {done.requests} requests failed or were refused: {said.stdout}")
     setting.tell(f"{done.per_second:,.0f}/s")
     return done

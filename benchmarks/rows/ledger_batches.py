@@ -23,6 +23,7 @@ def run(setting: Setting, *, accounts: int, two_phase: bool = False, has_random_
     """Measure transfers a second; `two_phase` is 10 % two-phase, and limits on half of the accounts."""
     mix = Mix(two_phase=0.1 if two_phase else 0.0, is_limited=two_phase, has_random_ids=has_random_ids)
     rounds = asyncio.run(_rounds(setting, Load(setting.scale.count(accounts), mix)))
+    must, aim = (250_000, 600_000) if two_phase else (400_000, 1_000_000)
     rate = median(each.per_second for each in rounds)
     kind = "10 % two-phase, half limited" if two_phase else "plain transfers"
     return Result(
@@ -32,8 +33,8 @@ def run(setting: Setting, *, accounts: int, two_phase: bool = False, has_random_
                 + (", random ids" if has_random_ids else ""),
                 "transfers/s",
                 rate,
-                must=250_000 if two_phase else 400_000,
-                aim=600_000 if two_phase else 1_000_000,
+                must=must,
+                aim=aim,
                 against={POSTGRESQL_BATCH: rate, LARGE: rate * TRANSFER_BYTES / 1e6},
                 details=latencies(rounds),
             )

@@ -48,7 +48,7 @@ async def _measures(setting: Setting) -> list[Measure]:
             await _fill(full, load, setting.scale.count(_TRANSFERS // 2))
             memory.append(resident_mb())
             setting.tell(f"{half + 1} of 2 halves")
-        histories = [await _histories(full, load.accounts, seed=seed) for seed in range(setting.scale.rounds)]
+        histories = [await _histories(full, load.accounts_count, seed=seed) for seed in range(setting.scale.rounds)]
     async with _ledger(setting, "empty") as empty:
         await other.open_accounts(empty)
     setting.tell("single transfers")

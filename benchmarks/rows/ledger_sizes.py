@@ -25,7 +25,9 @@ def run(setting: Setting) -> Result:
         )
         for size, of_size in rounds.items()
     ]
-    points = [Point("Ropewalk, 4 callers", size, each.per_second, each.percentile_ms(99)) for size, each in middles.items()]
+    points = [
+        Point("Ropewalk, 4 callers", size, each.per_second, each.percentile_ms(99)) for size, each in middles.items()
+    ]
     return Result(measures, points)
 
 
