@@ -16,8 +16,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -63,11 +64,15 @@ def steps(text: str) -> Iterator[Step]:
 
 
 def console(body: str) -> Iterator[Step]:
-    lines = re.sub(r"\\\n(?:> )?", "", body).splitlines()
-    starts = [number for number, line in enumerate(lines) if line.startswith("$ ")]
-    for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
-        printed = lines[start + 1 : end]
-        yield Step(lines[start].removeprefix("$ "), without_blanks(printed))
+    """Each `$ ` begins a command, which `> ` continues; the rest is what it prints."""
+    for chunk in re.split(r"^\$ ", body, flags=re.MULTILINE)[1:]:
+        first, *others = chunk.splitlines()
+        command = [first, *(line.removeprefix("> ") for line in takewhile(is_continued, others))]
+        yield Step("\n".join(command), without_blanks(others[len(command) - 1 :]))
+
+
+def is_continued(line: str) -> bool:
+    return line.startswith("> ")
 
 
 def without_blanks(lines: list[str]) -> list[str]:
@@ -95,21 +100,23 @@ def run(page_steps: list[Step], folder: Path) -> list[list[str]]:
     lines = ["set -e"]
     for step in page_steps:
         lines += [step.command, f"echo '{MARK}'"]
+    # What still runs would keep the pipe open that its output is read from.
+    lines.append("kill $(jobs -p) 2>/dev/null || true")
     port = str(free_port())
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     bash = subprocess.Popen(
         ["bash", "-c", "\n".join(lines).replace(PORT, port)],
         cwd=folder,
-        env=os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "COLUMNS": "120"},
+        env=os.environ | {"PATH": path, "COLUMNS": "120", "ROPEWALK_URL": f"http://127.0.0.1:{port}"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
     )
-    try:
-        output, _ = bash.communicate(timeout=PAGE_SECONDS)
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(bash.pid, signal.SIGKILL)
+    killed = threading.Timer(PAGE_SECONDS, lambda: os.killpg(bash.pid, signal.SIGKILL))
+    killed.start()
+    output, _ = bash.communicate()
+    killed.cancel()
     assert bash.returncode == 0, output
     printed = output.replace(port, PORT).split(f"{MARK}\n")[: len(page_steps)]
     return [without_blanks(each.splitlines()) for each in printed]
@@ -180,7 +187,7 @@ def test_what_was_measured_becomes_a_table(tmp_path: Path) -> None:
     report = Report(look_around(tmp_path)).with_row("ledger", Result([measure, yardstick]))
     (tmp_path / "results.json").write_bytes(to_json(report))
     filled = filled_readme("<!-- measured -->\nold\n<!-- end -->", tmp_path / "results.json")
-    assert "| transfers | 512,300 transfers/s | ≥ 400,000 | 50 times PostgreSQL |\n" in filled
+    assert "| transfers | ≥ 400,000 | 512,300 transfers/s | 50 times PostgreSQL |\n" in filled
     assert "old" not in filled
 
 

@@ -28,7 +28,9 @@ def asking(command: F) -> F:
     """The options of every command that asks a running service."""
     for option in (
         click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line."),
-        click.option("--url", default=URL, show_default=True, help="Where the service answers."),
+        click.option(
+            "--url", default=URL, envvar="ROPEWALK_URL", show_default=True, help="Where it answers; or ROPEWALK_URL."
+        ),
     ):
         command = option(command)
     return command

@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 
 import click
 import msgspec
+import numpy as np
 
 from ropewalk import Applied, Service, errors
 from ropewalk.cli.main import main as ropewalk
@@ -27,10 +28,13 @@ from ropewalk.runtime import problems
 from ropewalk.runtime.edge import document_of
 from ropewalk.systems.payments.ach.problems import Code
 from ropewalk.systems.payments.ach.reasons import CHANGE_CODES, REFUSED_CHANGE_CODES, RETURN_REASONS, ReturnReason
+from ropewalk.systems.payments.ledger import layout
 from ropewalk.systems.payments.ledger.statuses import AccountStatus, TransferStatus
+from ropewalk.systems.payments.service import payments
 
 PACKAGE: Final = Path(errors.__file__).parent
 GENERATED: Final = "<!-- Written by `make docs` from the code: change that, not this. -->\n"
+RESULTS: Final = PACKAGE.parent / "benchmarks" / "results.json"
 TABLE: Final = re.compile(r"(<!-- measured -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -63,7 +67,7 @@ def limits_of(path: Path) -> list[Limit]:
 
 def filled_readme(readme: str, results: Path) -> str:
     """The README with the table of what was measured."""
-    return TABLE.sub(lambda found: found[1] + _measured(results) + found[2], readme)
+    return TABLE.sub(lambda found: found[1] + _shown(results) + found[2], readme)
 
 
 def main(folder: Path) -> None:
@@ -73,7 +77,7 @@ def main(folder: Path) -> None:
         (folder / name).write_text(text)
     root = folder.resolve().parents[1]
     readme = root / "README.md"
-    readme.write_text(filled_readme(readme.read_text(), root / "benchmarks" / "results.json"))
+    readme.write_text(filled_readme(readme.read_text(), RESULTS))
 
 
 # The pages.
@@ -113,6 +117,11 @@ def _rest() -> str:
     return f"{begin}\n```text\n{_errors_over_http()}\n```\n\n{rest_pages(document_of(counters))}"
 
 
+def _payments_rest() -> str:
+    begin = "# REST of payments\n\nWhat `ropewalk up payments` answers beside what [every service](rest.md) does.\n"
+    return f"{begin}\n{rest_pages(document_of(payments))}"
+
+
 def _errors_over_http() -> str:
     """The part of the module's docstring that is a table."""
     return inspect.cleandoc((inspect.getdoc(problems) or "").split("\n\n")[1])
@@ -135,6 +144,29 @@ def _ledger_results() -> str:
 def _statuses(title: str, kinds: type[AccountStatus] | type[TransferStatus]) -> str:
     rows = [(str(int(each)), f"`{each.name.lower()}`", each.meaning) for each in kinds]
     return f"## {title}\n\n{table(('number', 'result', 'why'), rows)}"
+
+
+def _ledger_layout() -> str:
+    """The rows of bulk requests; a field of 128 bits is two words, low word first."""
+    begin = (
+        "# Ledger rows\n\nBulk is rows as `application/octet-stream`, little-endian, laid out as TigerBeetle's. "
+        "Each request and reply is rows of one kind, one after the other.\n"
+    )
+    return "\n".join([begin, *(_layout(name, getattr(layout, name)) for name in _ROWS)])
+
+
+_ROWS: Final = ("ACCOUNT", "TRANSFER", "RESULT", "ID", "BALANCE", "ACCOUNT_FILTER", "QUERY_FILTER")
+
+
+def _layout(name: str, dtype: np.dtype[np.void]) -> str:
+    rows = []
+    offset = 0
+    for field in dtype.names or ():
+        size = dtype[field].itemsize * (2 if field.endswith("_low") else 1)
+        if not field.endswith("_high"):
+            rows.append((str(offset), str(size), f"`{field.removesuffix('_low')}`"))
+            offset += size
+    return f"## {name}: {dtype.itemsize} bytes\n\n{table(('offset', 'bytes', 'field'), rows)}"
 
 
 def _ach_problems() -> str:
@@ -196,18 +228,6 @@ def _default(option: click.Option) -> str:
     )
 
 
-_PAGES: Final[dict[str, Callable[[], str]]] = {
-    "command-line.md": _command_line,
-    "rest.md": _rest,
-    "errors.md": _errors,
-    "limits.md": _limits,
-    "metrics.md": _metrics,
-    "ledger-results.md": _ledger_results,
-    "ach-problems.md": _ach_problems,
-    "ach-reasons.md": _ach_reasons,
-}
-
-
 # What was measured.
 
 
@@ -219,6 +239,7 @@ class _Measure(msgspec.Struct):
     value: float
     must: float | None
     limits_are: str
+    must_is_kept: bool
     ratios: dict[str, float]
 
 
@@ -239,25 +260,56 @@ class _Results(msgspec.Struct):
     measures: list[_Measure]
 
 
+_NOTHING: Final = "Nothing has been measured yet: `make bench`.\n"
 _PICTURE: Final = "![Throughput and latency against batch size](docs/images/throughput.png)"
 
 
-def _measured(results: Path) -> str:
+def _shown(results: Path) -> str:
+    """What the README shows: the picture, and what was promised."""
     if not results.exists():
-        return "Nothing has been measured yet: `make bench`.\n"
-    measured = msgspec.json.decode(results.read_bytes(), type=_Results)
-    rows = [_measured_row(each) for each in measured.measures]
+        return _NOTHING
+    measured = _read(results)
+    rows = [_row(each) for each in measured.measures if each.must is not None]
+    more = "Everything that was measured, with PostgreSQL beside it: [measured](docs/reference/measured.md)."
+    return f"{_PICTURE}\n\n{table(('what', 'must', 'measured', 'compared with'), rows)}\n{more}\n"
+
+
+def _measured() -> str:
+    begin = "# Measured\n\nThe last whole run of `make bench`. A ✗ misses what it must.\n"
+    if not RESULTS.exists():
+        return f"{begin}\n{_NOTHING}"
+    measured = _read(RESULTS)
     on = measured.environment
     where = f"{on.processor}, {on.cores} cores, {on.memory_gib:.0f} GiB, {on.filesystem}, Python {on.python}"
-    return f"{_PICTURE}\n\n{table(('what', 'measured', 'must', 'compared with'), rows)}\n{where}.\n"
+    rows = [_row(each) for each in measured.measures]
+    return f"{begin}\n{where}.\n\n{table(('what', 'must', 'measured', 'compared with'), rows)}"
 
 
-def _measured_row(measure: _Measure) -> Sequence[str]:
+def _read(results: Path) -> _Results:
+    return msgspec.json.decode(results.read_bytes(), type=_Results)
+
+
+def _row(measure: _Measure) -> Sequence[str]:
     sign = "≥" if measure.limits_are == "from below" else "≤"
     must = "" if measure.must is None else f"{sign} {number(measure.must)}"
+    value = f"{number(measure.value)} {measure.unit}"
     ratios = "; ".join(f"{ratio:.2g} times {name}" for name, ratio in measure.ratios.items())
-    return (measure.name, f"{number(measure.value)} {measure.unit}", must, ratios)
+    return (measure.name, must, value if measure.must_is_kept else f"{value} ✗", ratios)
 
+
+_PAGES: Final[dict[str, Callable[[], str]]] = {
+    "command-line.md": _command_line,
+    "rest.md": _rest,
+    "payments-rest.md": _payments_rest,
+    "errors.md": _errors,
+    "limits.md": _limits,
+    "metrics.md": _metrics,
+    "ledger-results.md": _ledger_results,
+    "ledger-rows.md": _ledger_layout,
+    "ach-problems.md": _ach_problems,
+    "ach-reasons.md": _ach_reasons,
+    "measured.md": _measured,
+}
 
 if __name__ == "__main__":
     main(Path(sys.argv[1]))

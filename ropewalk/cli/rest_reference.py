@@ -79,6 +79,8 @@ def _kind(schema: Schema) -> str:
             return f"array of {_name(items) if items else 'anything'}"
         case {"type": "object", "additionalProperties": dict(values)}:
             return f"object of {_name(values)}"
+        case {"type": "string", "format": "byte" | "binary"}:
+            return "bytes"
         case {"type": str(name), "format": str(form)}:
             return f"{name}, {form}"
         case {"type": str(name)}:
