@@ -1,4 +1,4 @@
-"""Single transfers over HTTP: `ropewalk up payments` in a process of its own, and wrk with 64 connections at it.
+"""Single transfers over HTTP: `ropewalk up payments` in a process of its own, and wrk with 64 connections at it."""
 
 import json
 import os
