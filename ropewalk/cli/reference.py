@@ -127,6 +127,24 @@ def _errors_over_http() -> str:
     return inspect.cleandoc((inspect.getdoc(problems) or "").split("\n\n")[1])
 
 
+def _promises() -> str:
+    parts = ["# Promises\n\nWhat each module promises to those that rely on it, and what it does not.\n"]
+    for path in sorted(PACKAGE.rglob("*.py")):
+        docstring = ast.get_docstring(ast.parse(path.read_text())) or ""
+        if "\nPromise:" in docstring:
+            parts.append(_promise(path.relative_to(PACKAGE.parent).as_posix(), docstring))
+    return "\n".join(parts)
+
+
+def _promise(place: str, docstring: str) -> str:
+    said = {name: one_line(text) for name, text in _SAID.findall(docstring)}
+    lines = [f"- {name.lower()}: {said[name]}\n" for name in ("Promise", "Not given", "Checked by") if name in said]
+    return f"## {place}\n\n{one_line(docstring.split(chr(10) * 2)[0])}\n\n{''.join(lines)}"
+
+
+_SAID: Final = re.compile(r"^(Promise|Not given|Checked by):(.*?)(?=\n\S|\n\n|\Z)", re.MULTILINE | re.DOTALL)
+
+
 def _metrics() -> str:
     rows = sorted((f"`{metric.name}`", metric.type, metric.documentation) for metric in REGISTRY.collect())
     begin = "# Metrics\n\nWhat `/metrics` tells Prometheus, by `service` and `partition`; times are in seconds.\n\n"
@@ -302,6 +320,7 @@ _PAGES: Final[dict[str, Callable[[], str]]] = {
     "rest.md": _rest,
     "payments-rest.md": _payments_rest,
     "errors.md": _errors,
+    "promises.md": _promises,
     "limits.md": _limits,
     "metrics.md": _metrics,
     "ledger-results.md": _ledger_results,
