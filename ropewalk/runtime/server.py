@@ -44,6 +44,7 @@ async def serving(node: Node, *, host: str = HOST, port: int = PORT) -> AsyncIte
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,
             backlog=_BACKLOG,
             timeout_graceful_shutdown=int(DEADLINE_MAX_S),
         )

@@ -22,8 +22,8 @@ from ropewalk.core.codec import checksum, encode_value
 from ropewalk.core.machine import Batch, Outcome, Request, Saved
 from ropewalk.data.shelf import Shelf
 from ropewalk.errors import Damaged, Rejected
-from ropewalk.systems.payments.ledger.commands import COMMANDS, Operation, decode
-from ropewalk.systems.payments.ledger.layout import TransferFlags
+from ropewalk.systems.payments.ledger.commands import COMMANDS, Operation, decode, operation_of
+from ropewalk.systems.payments.ledger.layout import ACCOUNT, TRANSFER, TransferFlags
 from ropewalk.systems.payments.ledger.machine import LedgerMachine
 from ropewalk.systems.payments.processing.books import RESERVED_BYTE, Holder
 from ropewalk.systems.payments.processing.limits import USUAL_STEPS, Steps
@@ -60,7 +60,9 @@ class PaymentsMachine:
         if command[:1] == ACH:
             decode_command(command)
         else:
-            _check_ids(*decode(command, COMMANDS))
+            operation = operation_of(command, COMMANDS)
+            if any(RESERVED_BYTE in command[highest] for highest in _HIGHEST_BYTES[operation]):
+                _check_ids(*decode(command, COMMANDS))
 
     def apply(self, batch: Batch) -> Outcome:
         """Do what is due, then what each request asks."""
@@ -135,6 +137,21 @@ def _check_ids(operation: Operation, rows: NDArray[np.void]) -> None:
             raise Rejected("clearing accounts are moved by entries and settlement windows only: name another account")
         if (closing & ((purposes == _SETTLEMENT) | (purposes == _SUSPENSE))).any():
             raise Rejected("an institution's settlement and suspense accounts stay open: name another account")
+
+
+def _highest_byte(dtype: np.dtype[np.void], field: str) -> slice:
+    """Where the highest byte of a 128-bit field is in each row of a command, behind its first byte."""
+    _, offset, *_ = dtype.fields[f"{field}_high"] if dtype.fields else (None, 0)
+    return slice(1 + offset + 7, None, dtype.itemsize)
+
+
+_HIGHEST_BYTES: Final = {
+    Operation.CREATE_ACCOUNTS: [_highest_byte(ACCOUNT, "id")],
+    Operation.CREATE_TRANSFERS: [
+        _highest_byte(TRANSFER, field) for field in ("id", "pending_id", "debit_account_id", "credit_account_id")
+    ],
+}
+"""In these it is seen whether a command names an id of ACH at all: for one transfer, in a twentieth of the time."""
 
 
 def _is_reserved(high: NDArray[np.uint64]) -> NDArray[np.bool_]:
