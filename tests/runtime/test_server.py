@@ -18,8 +18,7 @@ def test_a_port_that_is_taken_is_told_with_its_number() -> None:
             port = taken.getsockname()[1]
             async with open_node(counters(), open_engine("memory:")) as node:
                 with pytest.raises(Rejected, match=rf"port {port} \(another program does\): choose another port"):
-                    async with serving(node, port=port):
-                        raise NotImplementedError
+                    await serving(node, port=port).__aenter__()
 
     asyncio.run(main())
 
