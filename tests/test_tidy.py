@@ -27,7 +27,7 @@ IMPURE_IMPORT = re.compile(
 )
 IMPURE_CALLS = {"open", "input", "print", "id", "now", "today", "utcnow"}
 COMPILERS = {"compiled", "inlined"}
-SUPERVISORS = {"ropewalk/runtime/leader.py::Leader.run"}
+SUPERVISORS = {"ropewalk/runtime/leader.py::Leader.run", "ropewalk/runtime/edge.py::Edge.__call__"}
 NAMES_THAT_SAY_NOTHING = {"utils.py", "util.py", "helpers.py", "common.py", "misc.py", "base.py"}
 BLOCKS = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try, ast.TryStar, ast.Match)
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)

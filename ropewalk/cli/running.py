@@ -71,9 +71,10 @@ def _announce(started: Started, *, as_json: bool) -> None:
         click.echo(msgspec.json.encode(started))
         return
     console = Console(highlight=False, soft_wrap=True)
-    console.print(f"[bold]{started.service}[/] is up on [cyan]{started.url}[/]  (Ctrl-C stops it)")
+    console.print(f"[bold]{started.service}[/] is up on [cyan]{started.url}[/], kept in {started.engine}")
     for page in PAGES:
         console.print(f"  {started.url}/{page}")
+    console.print("[dim]Ctrl-C stops it[/]")
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:

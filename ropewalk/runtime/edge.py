@@ -10,6 +10,7 @@ Promise:    every error is a problem (RFC 9457) that says whether anything happe
 Checked by: tests/runtime/test_edge.py, tests/runtime/test_traces.py
 """
 
+import logging
 import re
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -22,7 +23,7 @@ from starlette.responses import Response
 from starlette.routing import compile_path
 from starlette.types import Receive, Scope, Send
 
-from ropewalk.errors import RopewalkError
+from ropewalk.errors import OutcomeUnknown, RopewalkError
 from ropewalk.observability.metrics import REGISTRY
 from ropewalk.observability.traces import is_tracing, request_span
 from ropewalk.runtime.documentation import documentation
@@ -34,6 +35,8 @@ from ropewalk.runtime.problems import Problem, not_found, problem_response
 from ropewalk.runtime.requests import json_response
 from ropewalk.runtime.service import Service
 from ropewalk.runtime.typed import typed_operations
+
+LOG = logging.getLogger("ropewalk")
 
 _Methods = dict[str, Operation]
 
@@ -63,6 +66,10 @@ class Edge:
                 response = await operation.handler(self._node, request)
         except RopewalkError as error:
             response = problem_response(error)
+        except Exception as error:
+            # The supervisor: what a handler raises by mistake is its caller's answer, and stops nobody else.
+            LOG.exception("%s %s", scope["method"], scope["path"])
+            response = problem_response(OutcomeUnknown(f"this program is wrong here ({type(error).__name__})"))
         await response(scope, receive, send)
 
     async def _traced(self, operation: Operation, request: Request) -> Response:

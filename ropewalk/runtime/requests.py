@@ -34,6 +34,11 @@ def header(request: Request, name: bytes) -> str | None:
     return None
 
 
+def sends(request: Request, media: str) -> bool:
+    """Whether the body is of that media type."""
+    return (header(request, b"content-type") or "").partition(";")[0].strip().lower() == media
+
+
 async def body_of(request: Request, *, bytes_max: int = COMMAND_BYTES_MAX) -> bytes:
     """The whole body. Raises Problem (413) past `bytes_max`."""
     _check_announced(request, bytes_max)

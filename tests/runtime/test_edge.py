@@ -82,6 +82,18 @@ def test_an_idempotency_key_gets_the_first_answer_again_and_refuses_another_body
     ask(story)
 
 
+def test_if_one_partition_of_several_stops_the_answer_says_that_some_of_it_happened() -> None:
+    async def story(client: httpx.AsyncClient) -> None:
+        many = [{"type": "Add", "counter": f"k{number}", "amount": 1} for number in range(10)]
+        stopped = await client.post("/commands", json=[*many, {"type": "Break", "counter": "k0"}])
+        assert stopped.status_code == 504
+        assert "some of it happened" in problem(stopped)["detail"]
+        refused = await client.post("/commands/Add", json={"counter": "k0", "amount": 1})
+        assert refused.status_code == 503
+
+    ask(story, counters(partitions=4))
+
+
 def test_a_query_of_the_service_is_answered() -> None:
     async def story(client: httpx.AsyncClient) -> None:
         for amount, counter in enumerate("abc"):
@@ -241,6 +253,8 @@ async def greet(node: Node, request: Request) -> Response:
             raise Rejected("nobody can't be greeted")
         case "perhaps":
             raise OutcomeUnknown("the answer was lost")
+        case "mistaken":
+            raise LookupError("a bug in the handler")
         case name:
             return json_response({"greeted": name, "by": node.service.name})
 
@@ -252,7 +266,8 @@ def test_a_service_has_operations_of_its_own_beside_those_of_every_service() -> 
     async def story(client: httpx.AsyncClient) -> None:
         assert (await client.get("/greetings/ann")).json() == {"greeted": "ann", "by": "counters"}
         assert (await client.get("/greetings/nobody")).status_code == 422
-        assert (await client.get("/greetings/perhaps")).status_code == 504
+        for name in ("perhaps", "mistaken"):
+            assert problem(await client.get(f"/greetings/{name}"))["status"] == 504
         assert "/greetings/{name}" in (await client.get("/openapi.json")).json()["paths"]
         assert (await client.post("/commands/Add", json={"counter": "a", "amount": 1})).status_code == 200
 

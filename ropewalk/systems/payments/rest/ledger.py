@@ -20,7 +20,7 @@ from ropewalk.core.limits import COMMAND_BYTES_MAX
 from ropewalk.runtime.node import Node
 from ropewalk.runtime.operations import BYTES, JSON, LEVEL_PARAMETERS, TOKEN, WRITE_PARAMETERS, Operation, Parameter
 from ropewalk.runtime.problems import bad_request, not_found
-from ropewalk.runtime.requests import body_of, deadline_s_of, decoded, header, json_response, request_id_of
+from ropewalk.runtime.requests import body_of, deadline_s_of, decoded, json_response, request_id_of, sends
 from ropewalk.systems.payments.ledger import commands as ledger
 from ropewalk.systems.payments.ledger.commands import Operation as Asked
 from ropewalk.systems.payments.ledger.layout import (
@@ -82,7 +82,7 @@ def _create(
     decoder: msgspec.json.Decoder[object] = msgspec.json.Decoder(kinds)
 
     async def handle(node: Node, http: HttpRequest) -> Response:
-        is_binary = header(http, b"content-type") == BYTES
+        is_binary = sends(http, BYTES)
         if is_binary:
             command = bytes([asked]) + await body_of(http)
         else:
@@ -110,7 +110,7 @@ def _look_up(path: str, asked: Asked, *, kind: type, records_of: Callable[[Rows]
     decoder = msgspec.json.Decoder(list[Decimal])
 
     async def handle(node: Node, http: HttpRequest) -> Response:
-        if header(http, b"content-type") == BYTES:
+        if sends(http, BYTES):
             answer, token = await ask(node, http, bytes([asked]) + await body_of(http))
             return Response(answer, headers={TOKEN: str(token)}, media_type=BYTES)
         ids = [number(each, "id", bits=128) for each in decoded(decoder, await body_of(http))]
