@@ -86,6 +86,7 @@ def test_each_entry_ends_posted_returned_or_rejected(town: Town) -> None:
         ("rejected", "originator_has_insufficient_funds"),
         ("posted", ""),
     ]
+    assert [entry["return_by"] for entry in entries] == ["2026-11-30", "2026-11-30", "2026-11-30", "", "2026-11-30"]
     assert asked(town, GetAccount(HARBOR, "1000"))["balance_cents"] == 750_00
     assert asked(town, GetAccount(MEADOW, "2001"))["balance_cents"] == 250_00
 

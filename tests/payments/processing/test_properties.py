@@ -68,7 +68,7 @@ actions = st.lists(
         st.tuples(st.just("window")),
         st.tuples(st.just("later"), st.integers(1, 60)),
         st.tuples(st.just("pay"), st.integers(0, 5), st.integers(0, 5), st.integers(1, 60)),
-        st.tuples(st.just("return"), st.integers(0, 30), st.sampled_from(("R01", "R10", "R06"))),
+        st.tuples(st.just("return"), st.integers(0, 30), st.integers(1, 5), st.sampled_from(("R01", "R10", "R06"))),
         st.tuples(st.just("step")),
     ),
     min_size=4,
@@ -139,23 +139,28 @@ class Play:
         debit, credit = account_id(Holder.DEPOSIT, payer), account_id(Holder.DEPOSIT, payee)
         self.town.transfer(debit=debit, credit=credit, cents=cents)
 
-    def send_back(self, which: int, reason: str) -> None:
-        posted = [
-            (file, entry)
+    def send_back(self, which: int, count: int, reason: str) -> None:
+        """Let one bank return some entries of another, in one file; a few may have been returned before."""
+        settled = [
+            entry
             for file in range(len(self.contents))
             for entry in self.entries(file)
             if entry["kind"] == "forward" and entry["state"] in ("posted", "returned") and entry["rdfi"] in BANKS
         ]
-        if posted:
-            _, entry = posted[which % len(posted)]
+        if not settled:
+            return
+        first = settled[which % len(settled)]
+        between = (first["trace"][:8], first["rdfi"])
+        chosen = [entry for entry in settled if (entry["trace"][:8], entry["rdfi"]) == between][-count:]
+        batch = batch_of("PPD", odfi=first["rdfi"], company="1", first_sequence=self._sequence())
+        odfi = next(bank for bank in BANKS if bank.startswith(between[0]))
+        for entry in chosen:
             addenda = [returned(reason, trace=int(entry["trace"]), rdfi=int(entry["rdfi"][:8]))]
-            batch = batch_of(entry["entry_class"], odfi=entry["rdfi"], company="1", first_sequence=self._sequence())
-            odfi = next(bank for bank in BANKS if entry["trace"].startswith(bank[:8]))
             batch.add(
                 transaction_code=return_code_of(entry["transaction_code"]), routing_number=odfi,
                 account=entry["account"], amount_cents=entry["amount_cents"], individual_name="A", addenda=addenda,
             )  # fmt: skip
-            self._submit(file_of(batch, modifier=self._modifier()))
+        self._submit(file_of(batch, modifier=self._modifier()))
 
     def step(self) -> None:
         self.town.batch([])

@@ -5,6 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from ropewalk.systems.payments.ach.building import returned
+from ropewalk.systems.payments.processing.limits import Steps
 from ropewalk.systems.payments.processing.messages import (
     FileAccepted,
     GetAccount,
@@ -29,7 +31,7 @@ def asked(town: Town, query: Any) -> Any:
 
 @pytest.fixture
 def town() -> Town:
-    town = Town()
+    town = Town(steps=Steps(entries=3, answers=2))
     for bank in (HARBOR, MEADOW):
         town.do(OpenInstitution(bank, bank))
     town.do(OpenAccounts([NewAccount(HARBOR, "1", overdraft=True), NewAccount(MEADOW, "2")]))
@@ -85,6 +87,26 @@ def test_windows_that_were_missed_settle_one_after_the_other(town: Town) -> None
     windows = asked(town, ListWindows())
     assert [window["settled"] for window in windows] == ["2026-11-25", "2026-11-27"]
     assert asked(town, GetProgress())["next_due_ns"] is None
+
+
+def test_what_a_window_takes_in_several_batches_it_settles_whole(town: Town) -> None:
+    submit(town, *[(22, 1)] * 8, effective="261125")
+    town.at("2026-11-25 08:30")
+    batch = batch_of("PPD", odfi=MEADOW, company="1")
+    for entry in asked(town, ListEntries(0)):
+        addenda = [returned("R03", trace=int(entry["trace"]), rdfi=int(MEADOW[:8]))]
+        batch.add(
+            transaction_code=21,
+            routing_number=HARBOR,
+            account="2",
+            amount_cents=1,
+            individual_name="A",
+            addenda=addenda,
+        )
+    town.do(SubmitFile(file_of(batch)))
+    town.at("2026-11-25 13:00")
+    assert states(town, 0) == ["returned"] * 8
+    assert [window["posted"] for window in asked(town, ListWindows())] == [8, 8]
 
 
 def test_the_machine_sleeps_until_the_next_window(town: Town) -> None:

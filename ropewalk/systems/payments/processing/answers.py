@@ -46,7 +46,7 @@ DISHONOR_BANKING_DAYS: Final = 5
 CONTEST_BANKING_DAYS: Final = 2
 REFUSAL_CALENDAR_DAYS: Final = 15
 
-_NO_LIMIT_DAY: Final = 2**16
+NO_LIMIT_DAY: Final = 2**16
 """Later than every day."""
 
 
@@ -211,7 +211,7 @@ def last_return_day(code: int, settled_day: int) -> int:
         sixtieth = day_of(settled_day) + timedelta(days=reason.calendar_days)
         return day_number(next_banking_day(sixtieth))
     if reason is None or reason.banking_days is None:
-        return _NO_LIMIT_DAY
+        return NO_LIMIT_DAY
     return _banking_days_after(settled_day, reason.banking_days)
 
 

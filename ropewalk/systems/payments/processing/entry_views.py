@@ -7,11 +7,13 @@ import numpy as np
 
 from ropewalk.errors import Rejected
 from ropewalk.systems.payments.ach.model import Category, entry_class_code
+from ropewalk.systems.payments.processing.answers import NO_LIMIT_DAY, last_return_day
 from ropewalk.systems.payments.processing.calendar import MINUTE_NS, day_of
 from ropewalk.systems.payments.processing.files import File, credit_side
 from ropewalk.systems.payments.processing.layouts import EntryState, Marks, reason_name
 from ropewalk.systems.payments.processing.limits import PAGE_MAX
 from ropewalk.systems.payments.processing.messages import ListEntries
+from ropewalk.systems.payments.processing.refusals import INSUFFICIENT
 from ropewalk.systems.payments.processing.views import EntryView
 
 _ENDED_BADLY = (EntryState.RETURNED, EntryState.REJECTED)
@@ -56,13 +58,23 @@ def _entry(file: File, row: int) -> EntryView:
         due_ns=int(state["due_minute"]) * MINUTE_NS,
         settled=_day(state["settled_day"]),
         answered=_day(state["answered_day"]),
+        return_by=_return_by(state),
         marks=[mark.name.lower() for mark in Marks if state["marks"] & mark and mark.name],
     )
+
+
+def _return_by(state: np.void) -> str:
+    """The last day of a return for the reason given, or for insufficient funds."""
+    if not state["settled_day"] or state["state"] == EntryState.REJECTED:
+        return ""
+    reason = int(state["code"]) if state["state"] == EntryState.RETURNED else INSUFFICIENT
+    last = last_return_day(reason, int(state["settled_day"]))
+    return _day(last) if last < NO_LIMIT_DAY else ""
 
 
 def _text(value: bytes) -> str:
     return value.decode("latin-1").strip()
 
 
-def _day(number: np.uint16) -> str:
+def _day(number: np.uint16 | int) -> str:
     return f"{day_of(int(number))}" if number else ""

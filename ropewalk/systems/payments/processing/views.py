@@ -74,7 +74,11 @@ class FileView(msgspec.Struct, frozen=True):
 
 
 class EntryView(msgspec.Struct, frozen=True):
-    """An entry and what has become of it. `reason` is an R-code, or a word if it never went out."""
+    """An entry and what has become of it. `reason` is an R-code, or a word if it never went out.
+
+    `return_by` is the last day on which a return may settle: for the reason that it was returned for, or the usual
+    two banking days; some reasons of consumers have sixty days.
+    """
 
     row: int
     line: int
@@ -94,6 +98,7 @@ class EntryView(msgspec.Struct, frozen=True):
     due_ns: int
     settled: str
     answered: str
+    return_by: str
     marks: Sequence[str]
 
 
