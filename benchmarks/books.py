@@ -1,4 +1,4 @@
-"""The ledger under load: a service around its machine, accounts, and any number of transfers as calls.
+"""The ledger of payments under load: accounts, and any number of transfers as calls.
 
 Everything is drawn from a seed, so each run asks the same.
 """
@@ -10,7 +10,6 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ropewalk import Service
 from ropewalk.core.machine import NO_ID, Request
 from ropewalk.runtime.node import Node
 from ropewalk.systems.payments.ledger.commands import Operation, decode_reply, encode
@@ -24,10 +23,7 @@ from ropewalk.systems.payments.ledger.layout import (
     split,
 )
 from ropewalk.systems.payments.ledger.limits import ROWS_MAX
-from ropewalk.systems.payments.ledger.machine import LedgerMachine
 from ropewalk.systems.payments.ledger.statuses import TransferStatus
-
-LEDGER: Final = Service("ledger", LedgerMachine)
 
 TRANSFER_BYTES: Final = TRANSFER.itemsize
 

@@ -11,7 +11,7 @@ def program(name: str, *, package: str, folder: Path | None = None) -> Path:
     found = _found(name, folder)
     if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
         for command in (["apt-get", "-qq", "update"], ["apt-get", "-qq", "install", "-y", package]):
-            subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+            subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
         found = _found(name, folder)
     if found is None:
         raise FileNotFoundError(f"{name} is missing: apt-get install {package}")

@@ -11,13 +11,12 @@ from statistics import median
 
 from benchmarks.environment import peak_mb
 from benchmarks.measures import Measure, Result, Round, Setting
-from ropewalk import Service, open_engine, open_node
+from ropewalk import open_engine, open_node
 from ropewalk.core.codec import checksum
 from ropewalk.core.machine import NO_ID, Request
 from ropewalk.runtime.node import Node
 from ropewalk.systems.payments.ach import samples
 from ropewalk.systems.payments.ach.reading import read, write
-from ropewalk.systems.payments.machine import PaymentsMachine
 from ropewalk.systems.payments.processing.limits import ACCOUNTS_OPENED_MAX, PART_BYTES_MAX
 from ropewalk.systems.payments.processing.messages import (
     AnyCommand,
@@ -33,8 +32,8 @@ from ropewalk.systems.payments.processing.messages import (
     decode_reply,
     encode_command,
 )
+from ropewalk.systems.payments.service import payments
 
-_PAYMENTS = Service("payments", PaymentsMachine)
 _ENTRIES = 1_000_000
 _ACCOUNTS = 10_000
 _WARM_UP_ENTRIES = 1_000
@@ -81,7 +80,7 @@ def _make(path: Path, entries: int) -> None:
 
 async def _validate_and_submit(path: Path, folder: Path, entries: int) -> Round:
     """One round; its two calls are the validation and the submission."""
-    async with open_node(_PAYMENTS, open_engine(f"sqlite:{folder}")) as node:
+    async with open_node(payments, open_engine(f"sqlite:{folder}")) as node:
         await _open_parties(node)
         began = time.perf_counter()
         content = path.read_bytes()

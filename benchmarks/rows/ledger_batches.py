@@ -6,12 +6,13 @@ Four, so that there is always a batch to write while another is applied; two of 
 import asyncio
 from statistics import median
 
-from benchmarks.books import LEDGER, TRANSFER_BYTES, Load, Mix, calls
+from benchmarks.books import TRANSFER_BYTES, Load, Mix, calls
 from benchmarks.driving import drive
 from benchmarks.measures import Measure, Result, Round, Setting, latencies
 from benchmarks.rows.disk import LARGE
 from benchmarks.rows.postgresql import BATCH as POSTGRESQL_BATCH
 from ropewalk import open_engine, open_node
+from ropewalk.systems.payments.service import payments
 
 _BATCH = 8_190
 _CALLS = 250
@@ -43,7 +44,7 @@ def run(setting: Setting, *, accounts: int, two_phase: bool = False, has_random_
 
 
 async def _rounds(setting: Setting, load: Load) -> list[Round]:
-    async with open_node(LEDGER, open_engine(f"sqlite:{setting.folder}")) as node:
+    async with open_node(payments, open_engine(f"sqlite:{setting.folder}")) as node:
         await load.open_accounts(node)
         rounds = []
         for number in range(setting.scale.rounds + 1):

@@ -3,12 +3,13 @@
 import asyncio
 from statistics import median
 
-from benchmarks.books import LEDGER, Load, Mix, calls
+from benchmarks.books import Load, Mix, calls
 from benchmarks.driving import drive
 from benchmarks.measures import Measure, Point, Result, Round, Setting, latencies
 from benchmarks.rows.disk import SMALL
 from benchmarks.rows.postgresql import SINGLE as POSTGRESQL_SINGLE
 from ropewalk import open_engine, open_node
+from ropewalk.systems.payments.service import payments
 
 _ACCOUNTS = 10_000
 _CALLERS = 256
@@ -33,7 +34,7 @@ def run(setting: Setting) -> Result:
 
 async def _rounds(setting: Setting) -> list[Round]:
     load = Load(_ACCOUNTS, Mix())
-    async with open_node(LEDGER, open_engine(f"sqlite:{setting.folder}")) as node:
+    async with open_node(payments, open_engine(f"sqlite:{setting.folder}")) as node:
         await load.open_accounts(node)
         rounds = []
         for number in range(setting.scale.rounds + 1):

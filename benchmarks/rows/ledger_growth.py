@@ -15,7 +15,7 @@ from statistics import median
 
 import numpy as np
 
-from benchmarks.books import LEDGER, Load, Mix, calls
+from benchmarks.books import Load, Mix, calls
 from benchmarks.driving import drive
 from benchmarks.environment import resident_mb
 from benchmarks.measures import Measure, Result, Round, Setting, joined, latencies
@@ -23,6 +23,7 @@ from ropewalk import open_engine, open_node
 from ropewalk.runtime.node import Node
 from ropewalk.systems.payments.ledger.commands import Operation, decode_reply, encode
 from ropewalk.systems.payments.ledger.layout import ACCOUNT_FILTER, AccountFilterFlags
+from ropewalk.systems.payments.service import payments
 
 _ACCOUNTS = 1_000_000
 _TRANSFERS = 10_000_000
@@ -67,7 +68,7 @@ def _load(setting: Setting) -> Load:
 
 
 def _ledger(setting: Setting, name: str) -> AbstractAsyncContextManager[Node]:
-    return open_node(LEDGER, open_engine(f"sqlite:{setting.folder / name}"))
+    return open_node(payments, open_engine(f"sqlite:{setting.folder / name}"))
 
 
 def _busy(accounts: int) -> int:

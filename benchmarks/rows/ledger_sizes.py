@@ -2,10 +2,11 @@
 
 import asyncio
 
-from benchmarks.books import LEDGER, Load, Mix, calls
+from benchmarks.books import Load, Mix, calls
 from benchmarks.driving import drive
 from benchmarks.measures import Measure, Point, Result, Round, Setting, latencies, median_round
 from ropewalk import open_engine, open_node
+from ropewalk.systems.payments.service import payments
 
 _ACCOUNTS = 10_000
 _CALLERS = 4
@@ -33,7 +34,7 @@ def run(setting: Setting) -> Result:
 
 async def _rounds(setting: Setting) -> dict[int, list[Round]]:
     load = Load(_ACCOUNTS, Mix())
-    async with open_node(LEDGER, open_engine(f"sqlite:{setting.folder}")) as node:
+    async with open_node(payments, open_engine(f"sqlite:{setting.folder}")) as node:
         await load.open_accounts(node)
         await drive(calls(node, load.commands(20, size=max(_CALLS))), callers=_CALLERS, work_per_call=1)
         rounds: dict[int, list[Round]] = {}

@@ -5,6 +5,7 @@ import io
 import json
 import os
 from collections.abc import Awaitable, Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,11 @@ def test_a_row_measures_something_in_a_process_of_its_own_and_leaves_nothing(row
     assert result.measures
     assert all(measure.value > 0 for measure in result.measures)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_every_row_has_a_module_that_can_be_run(row: str) -> None:
+    assert callable(import_module(f"benchmarks.rows.{ROWS[row].module}").run)
 
 
 def test_a_row_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
