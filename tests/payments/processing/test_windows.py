@@ -103,7 +103,7 @@ def test_what_a_window_takes_in_several_batches_it_settles_whole(town: Town) -> 
             individual_name="A",
             addenda=addenda,
         )
-    town.do(SubmitFile(file_of(batch)))
+    assert isinstance(town.do(SubmitFile(file_of(batch, modifier="B"))), FileAccepted)
     town.at("2026-11-25 13:00")
     assert states(town, 0) == ["returned"] * 8
     assert [window["posted"] for window in asked(town, ListWindows())] == [8, 8]
