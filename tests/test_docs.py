@@ -35,7 +35,7 @@ FENCE = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL
 LINK = re.compile(r"\]\(([^)\s]+)\)|(?:src|href|srcset)=\"([^\"]+)\"")
 HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 MARK = "=== end of command ==="
-PAGE_SECONDS = 60
+PAGE_SECONDS = 180
 PORT = "8080"
 
 

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -99,3 +100,12 @@ def test_every_command_and_every_option_is_in_the_reference() -> None:
         assert f"## {name}\n" in page
         options = [option for each in command.params for option in each.opts if isinstance(each, click.Option)]
         assert [option for option in options if f"`{option}" not in page] == []
+
+
+def test_every_dependency_has_a_decision() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    required = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    names = [re.split(r"[<>=\[; ]", requirement)[0].removesuffix("-api") for requirement in required]
+    decisions = "\n".join(page.read_text().lower() for page in (ROOT / "docs" / "decisions").glob("*.md"))
+    kinds = {name.split("-")[0] if name.startswith("opentelemetry") else name for name in names}
+    assert [name for name in sorted(kinds) if name not in decisions] == []

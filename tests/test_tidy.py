@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -286,6 +287,7 @@ def our_files(folder: Path = ROOT) -> Iterator[Path]:
             yield path
 
 
+@cache
 def our_findings() -> list[Finding]:
     found = []
     for path in our_files():
