@@ -73,7 +73,7 @@ class Node:
         NotAccepted     nothing happened this time
         OutcomeUnknown  perhaps it did: call again with the same id
         """
-        request = Request(request_id, encode_value(command))
+        request = Request(request_id, encoded(command))
         partition = self.service.partition_of(self.service.key(command))
         answers = await self.submit([request], partition=partition, deadline_s=deadline_s)
         reply = answers.replies[0]
@@ -110,10 +110,18 @@ class Node:
         self, partition: int, query: object, *, type_: object, level: ReadLevel, deadline_s: float
     ) -> Reply:
         leader = self.leaders[partition]
-        read = await leader.read(encode_value(query), level=level, deadline_s=deadline_s)
+        read = await leader.read(encoded(query), level=level, deadline_s=deadline_s)
         if read.answer == _NONE:
             return Reply(None, leader.token(read.position))
         return Reply(msgspec.msgpack.decode(read.answer, type=_type(type_)), leader.token(read.position))
+
+
+def encoded(message: object) -> bytes:
+    """The bytes of a command or query. Raises Rejected if a number in it is too large for any service."""
+    try:
+        return encode_value(message)
+    except OverflowError as error:
+        raise Rejected(f"a number does not fit 64 bits: {error}") from error
 
 
 _NONE = encode_value(None)

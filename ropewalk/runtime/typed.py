@@ -22,12 +22,12 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
 from ropewalk.core.clock import VectorClock
-from ropewalk.core.codec import checksum, encode_value
+from ropewalk.core.codec import checksum
 from ropewalk.core.limits import BATCH_BYTES_MAX, BATCH_REQUESTS_MAX
 from ropewalk.core.machine import NO_ID, Request
 from ropewalk.core.sessions import Reply
 from ropewalk.errors import OutcomeUnknown, Rejected, RopewalkError
-from ropewalk.runtime.node import Node
+from ropewalk.runtime.node import Node, encoded
 from ropewalk.runtime.operations import (
     JSON,
     LEVEL_PARAMETERS,
@@ -104,7 +104,7 @@ def _command(name: str, kind: type, *, types: Types, replied: type) -> Operation
         command = decoded(decoder, await body_of(http))
         request_id = request_id_of(http)
         partition = node.service.partition_of(node.service.key(command))
-        request = Request(request_id, encode_value(command))
+        request = Request(request_id, encoded(command))
         answers = await node.submit([request], partition=partition, deadline_s=deadline_s_of(http))
         reply = answers.replies[0]
         if reply is None:
@@ -162,7 +162,7 @@ async def _submit(
     replies: list[Reply] = [None] * len(commands)
 
     async def submit(partition: int, indexes: list[int]) -> VectorClock | RopewalkError:
-        requests = [Request(_numbered(key, index), encode_value(commands[index])) for index in indexes]
+        requests = [Request(_numbered(key, index), encoded(commands[index])) for index in indexes]
         try:
             answers = await node.submit(requests, partition=partition, deadline_s=deadline_s)
         except RopewalkError as error:

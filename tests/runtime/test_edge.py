@@ -132,6 +132,10 @@ def test_a_body_that_is_no_command_is_a_problem() -> None:
             refused = await client.post("/commands/Add", content=body)
             assert refused.status_code == status
             assert problem(refused)["detail"].startswith("the body is not")
+        for path, message in (("commands/Add", {"counter": "a", "amount": 2**64}), ("queries/Top", {"count": 2**64})):
+            refused = await client.post(f"/{path}", json=message)
+            assert refused.status_code == 422
+            assert "does not fit 64 bits" in problem(refused)["detail"]
 
     ask(story)
 

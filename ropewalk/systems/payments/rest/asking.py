@@ -13,20 +13,20 @@ from starlette.requests import Request as HttpRequest
 from ropewalk.core.clock import VectorClock
 from ropewalk.core.machine import NO_ID, Request
 from ropewalk.errors import Rejected
-from ropewalk.runtime.node import Node
+from ropewalk.runtime.node import Node, encoded
 from ropewalk.runtime.operations import LEVEL_PARAMETERS, Parameter
 from ropewalk.runtime.problems import Problem, bad_request, not_found
 from ropewalk.runtime.requests import deadline_s_of, level_of
 from ropewalk.runtime.typed import reused
 from ropewalk.systems.payments.processing.limits import PAGE_MAX
 from ropewalk.systems.payments.processing.messages import (
+    ACH,
     AnyCommand,
     AnyQuery,
     AnyReply,
     FileRefused,
     Refused,
     decode_reply,
-    encode_command,
     encode_query,
 )
 
@@ -72,7 +72,7 @@ async def do(
     node: Node, command: AnyCommand, *, request_id: bytes = NO_ID, deadline_s: float
 ) -> tuple[AnyReply, VectorClock]:
     """What became of an ACH command. Raises Problem if it was refused."""
-    reply, token = await submit(node, encode_command(command), request_id=request_id, deadline_s=deadline_s)
+    reply, token = await submit(node, ACH + encoded(command), request_id=request_id, deadline_s=deadline_s)
     decoded = decode_reply(reply)
     match decoded:
         case Refused(reason, detail):
