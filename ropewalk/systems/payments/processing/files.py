@@ -23,6 +23,8 @@ from ropewalk.systems.payments.ach.codes import SIDES, Side
 from ropewalk.systems.payments.ach.layout import RECORD_LENGTH
 from ropewalk.systems.payments.processing.layouts import BATCH, STATE, EntryState, Places, Rows
 
+_CAPACITY_MIN: Final = 256
+
 NO_MINUTE: Final = 2**32 - 1
 """Later than every minute."""
 
@@ -67,9 +69,10 @@ class File:
         self.state = state
         self.entries = contents.entries
         self.next_due_minute = NO_MINUTE
+        self.last_settled_day = int(state["settled_day"].max())
         self.reserved = int(np.count_nonzero(state["state"] != EntryState.ACCEPTED))
         self.tally = np.zeros((len(EntryState), 3), "i8")
-        self._by_trace: Places | None = None
+        self._by_trace: tuple[NDArray[np.uint64], Places] | None = None
         self._count_all()
 
     def change(self, rows: Places, state: EntryState) -> None:
@@ -87,17 +90,16 @@ class File:
         pending = self.state["state"] == EntryState.PENDING
         self.next_due_minute = int(self.state["due_minute"][pending].min()) if pending.any() else NO_MINUTE
 
-    def find_traces(self, traces: NDArray[np.uint64]) -> Places:
-        """The row of the last forward entry with each trace number, or -1."""
-        own = self.entries["trace"]
+    def find_trace(self, trace: int) -> int:
+        """The row of the last forward entry with a trace number, or -1."""
         if self._by_trace is None:
             forward = np.flatnonzero(self.entries["category"] == model.Category.FORWARD)
-            self._by_trace = forward[np.argsort(own[forward], kind="stable")]
-        if not self._by_trace.size:
-            return np.full(traces.size, -1, "i8")
-        places = np.searchsorted(own[self._by_trace], traces, side="right") - 1
-        rows = self._by_trace[np.maximum(places, 0)]
-        return np.where(own[rows] == traces, rows, -1)
+            traces = self.entries["trace"][forward]
+            order = np.argsort(traces, kind="stable")
+            self._by_trace = traces[order], forward[order]
+        traces, rows = self._by_trace
+        place = int(np.searchsorted(traces, np.uint64(trace), side="right")) - 1
+        return int(rows[place]) if place >= 0 and traces[place] == trace else -1
 
     def check(self) -> None:
         """Raise Bug if an entry or a cent is missing."""
@@ -125,6 +127,7 @@ class Files:
         self._all: list[File] = []
         self._by_key: dict[FileKey, int] = {}
         self._reserved = 0
+        self._bounds = np.zeros((_CAPACITY_MIN, 2), "u8")
         self.next_due_minute = NO_MINUTE
 
     def __iter__(self) -> Iterator[File]:
@@ -160,10 +163,11 @@ class Files:
 
     def find_trace(self, trace: int) -> Place | None:
         """The newest forward entry with a trace number: of those that have settled, if any has."""
-        wanted = np.array([trace], "u8")
         newest: Place | None = None
-        for file in reversed(self._all):
-            row = int(file.find_traces(wanted)[0])
+        bounds = self._bounds[: len(self._all)]
+        for number in np.flatnonzero((bounds[:, 0] <= trace) & (trace <= bounds[:, 1]))[::-1].tolist():
+            file = self._all[number]
+            row = file.find_trace(trace)
             if row < 0:
                 continue
             if file.state["state"][row] in (EntryState.POSTED, EntryState.RETURNED):
@@ -221,6 +225,9 @@ class Files:
             control_line=record.control_line,
         )
         file = File(record, contents, np.frombuffer(batches, BATCH), state=state)
+        if record.number >= len(self._bounds):
+            self._bounds = np.concatenate([self._bounds, np.zeros_like(self._bounds)])
+        self._bounds[record.number] = file.entries["trace"].min(), file.entries["trace"].max()
         self._all.append(file)
         self._by_key[record.key] = record.number
         return file

@@ -104,8 +104,12 @@ class Processing:
     def _run_window(self, command: RunWindow, *, time_ns: int) -> AnyReply:
         if not 0 <= command.through_ns // MINUTE_NS < NO_MINUTE:
             return Refused("through", f"{command.through_ns} is not a time in nanoseconds since 1970")
-        through_minute = command.through_ns // MINUTE_NS or self.state.files.earliest_due()
-        if through_minute == NO_MINUTE:
-            return Refused("nothing_due", "no entry waits for a window")
+        next_due = self.state.files.earliest_due()
+        through_minute = command.through_ns // MINUTE_NS or next_due
+        if next_due == NO_MINUTE or next_due > through_minute:
+            return Refused("nothing_due", "no entry waits for a window by then")
+        waiting = work.waiting_window(self.state, through_minute=through_minute)
+        if waiting is not None:
+            return WindowStarted(waiting.number)
         window = work.ask_window(self.state, through_minute=through_minute, by_hand=True, time_ns=time_ns)
         return WindowStarted(window.number)

@@ -113,7 +113,10 @@ def _institution(state: State, number: int) -> InstitutionView:
         _owed(lookup(state.ledger, holder, one)[0])
         for holder in (Holder.SETTLEMENT, Holder.CLEARING, Holder.SUSPENSE)
     )
-    return InstitutionView(number, institution.routing, institution.name, -settlement, clearing, suspense)
+    return InstitutionView(
+        number, f"{account_id(Holder.SETTLEMENT, number)}", institution.routing, institution.name,
+        -settlement, clearing, suspense,
+    )  # fmt: skip
 
 
 def _owed(row: np.void) -> int:
@@ -126,7 +129,7 @@ def _accounts(state: State, slots: Places) -> list[AccountView]:
     return [
         AccountView(
             number=slot,
-            ledger_id=f"{account_id(Holder.DEPOSIT, slot):032x}",
+            ledger_id=f"{account_id(Holder.DEPOSIT, slot)}",
             routing=state.directory.institutions[row["institution"]].routing,
             account=row["number"].decode(),
             name=row["name"].decode("latin-1"),
@@ -252,7 +255,7 @@ def _statement_lines(transfers: Rows, number: int) -> Iterator[StatementLine]:
         amount = get(row, "amount")
         yield StatementLine(
             timestamp=int(row["timestamp"]),
-            transfer_id=f"{get(row, 'id'):032x}",
+            transfer_id=f"{get(row, 'id')}",
             amount_cents=-amount if leaves else amount,
             pending=bool(row["flags"] & (TransferFlags.PENDING | TransferFlags.VOID_PENDING_TRANSFER)),
             what=Move(get(row, "id") >> 112 & 0xFF).name.lower() if ours else f"code {row['code']}",

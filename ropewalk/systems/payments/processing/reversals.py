@@ -87,12 +87,16 @@ class _Sought(NamedTuple):
 def _candidates(state: State, wanted: _Sought, *, settled_from: int) -> Iterator[tuple[int, int, _Exact]]:
     """Entries that may be reversed, oldest first: cut down by hash, so that few are looked at one by one."""
     sought = np.unique(wanted.hashes())
+    companies = np.unique(wanted.originators)
     for file in state.files:
+        of_company = np.isin(file.batches["originator"], companies) & ~file.batches["is_reversal"]
+        if file.last_settled_day < settled_from or not of_company.any():
+            continue
         reversible = (
             (file.state["state"] == EntryState.POSTED)
             & (file.state["settled_day"] >= settled_from)
             & (file.state["marks"] & Marks.REVERSED == 0)
-            & ~file.batches["is_reversal"][file.entries["batch"]]
+            & of_company[file.entries["batch"]]
         )
         rows = np.flatnonzero(reversible)
         if rows.size:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ropewalk.systems.payments.ach.layouts import IAT_ENTRY
 from ropewalk.systems.payments.ledger.statuses import TransferStatus
 from ropewalk.systems.payments.processing.books import LEG, Legs, post, reserve, void
+from ropewalk.systems.payments.processing.directory import Restriction
 from ropewalk.systems.payments.processing.files import File, credit_side, is_reserved
 from ropewalk.systems.payments.processing.layouts import (
     ACCOUNT_BYTES,
@@ -46,10 +47,12 @@ def reserve_step(state: State, file: File, *, time_ns: int) -> None:
     entries = file.entries[rows]
     moving = is_reserved(entries)
     legs = legs_of(state, file, rows[moving])
-    statuses = reserve(state.ledger, legs, time_ns=time_ns)
-    failed = statuses != TransferStatus.CREATED
+    reasons = _reasons_by_directory(state, legs)
+    allowed = np.flatnonzero(reasons == 0)
+    reasons[allowed] = _reasons_by_ledger(reserve(state.ledger, legs.of(reasons == 0), time_ns=time_ns))
+    failed = reasons > 0
     refused = legs.rows["row"][failed]
-    file.state["code"][refused] = _rejections(statuses[failed])
+    file.state["code"][refused] = reasons[failed]
     file.change(refused, EntryState.REJECTED)
     file.change(np.concatenate([rows[~moving], legs.rows["row"][~failed]]), EntryState.PENDING)
     file.reserved += rows.size
@@ -70,7 +73,7 @@ def settle_step(state: State, window: Window, file: File, *, rows: Places, time_
     returned = codes > 0
     void(state.ledger, legs.of((returned | rejected) & (legs.rows["amount"] > 0)), time_ns=time_ns)
     posted = ~returned & ~rejected
-    file.state["settled_day"][rows] = window.day
+    file.state["settled_day"][rows] = file.last_settled_day = window.day
     file.state["moves"][rows[posted]] = 1
     file.state["code"][rows] = np.where(rejected, np.uint8(Reason.ORIGINATOR_ACCOUNT_IS_CLOSED), codes)
     file.state["answered_day"][rows[returned]] = window.day
@@ -129,8 +132,25 @@ def _post(state: State, legs: Legs, codes: Codes, *, moving: NDArray[np.bool_], 
     return rejected
 
 
-def _rejections(statuses: NDArray[np.uint32]) -> NDArray[np.uint8]:
+def _reasons_by_directory(state: State, legs: Legs) -> NDArray[np.uint8]:
+    """Why an originator's own account keeps its entries from going out; 0 where nothing does."""
+    return np.asarray(_OF_ORIGINATORS[state.directory.accounts["restriction"][legs.rows["originator"]]])
+
+
+def _originator_table() -> NDArray[np.uint8]:
+    table = np.zeros(len(Restriction), "u1")
+    table[Restriction.CLOSED] = Reason.ORIGINATOR_ACCOUNT_IS_CLOSED
+    for restriction in (Restriction.FROZEN, Restriction.HOLDER_DECEASED, Restriction.SOLD):
+        table[restriction] = Reason.ORIGINATOR_ACCOUNT_REFUSES
+    return table
+
+
+_OF_ORIGINATORS: Final = _originator_table()
+
+
+def _reasons_by_ledger(statuses: NDArray[np.uint32]) -> NDArray[np.uint8]:
     reasons = np.full(statuses.size, Reason.ORIGINATOR_ACCOUNT_REFUSES, "u1")
+    reasons[statuses == TransferStatus.CREATED] = 0
     reasons[statuses == TransferStatus.EXCEEDS_CREDITS] = Reason.ORIGINATOR_HAS_INSUFFICIENT_FUNDS
     closed = (TransferStatus.DEBIT_ACCOUNT_ALREADY_CLOSED, TransferStatus.CREDIT_ACCOUNT_ALREADY_CLOSED)
     reasons[np.isin(statuses, closed)] = Reason.ORIGINATOR_ACCOUNT_IS_CLOSED

@@ -11,9 +11,13 @@ import msgspec
 
 
 class InstitutionView(msgspec.Struct, frozen=True):
-    """A bank: what it has settled so far, what it owes in the open window, what returns left in suspense."""
+    """A bank: what it has settled so far, what it owes in the open window, what returns left in suspense.
+
+    `ledger_id` is its settlement account in the ledger: cash comes to deposits from there, and leaves to there.
+    """
 
     number: int
+    ledger_id: str
     routing: str
     name: str
     settlement_cents: int

@@ -59,6 +59,15 @@ def ask_window(state: State, *, through_minute: int, by_hand: bool, time_ns: int
     return window
 
 
+def waiting_window(state: State, *, through_minute: int) -> Window | None:
+    """A window that has not begun and will take all that is due by a minute."""
+    last = state.windows.all[-1] if state.windows.all else None
+    if last is None or last is state.windows.current or last.closed_ns:
+        return None
+    covers = last.through_minute >= through_minute and last.files == len(state.files)
+    return last if covers else None
+
+
 def _advance(state: State, window: Window, *, time_ns: int) -> None:
     """Settle the next slice; if there is none, close the window."""
     while window.phase < Phase.NET:
