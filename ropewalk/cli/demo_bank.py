@@ -175,7 +175,7 @@ class DemoBank:
                 {
                     "id": number,
                     "debit_account_id": account_id(Holder.SETTLEMENT, routings.index(account.routing_number)),
-                    "credit_account_id": int(view.ledger_id, 16),
+                    "credit_account_id": int(view.ledger_id),
                     "amount": account.opening_cents,
                     "ledger": USD,
                     "code": 1,

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 
 from ropewalk.systems.payments.ach import read, samples
-from ropewalk.systems.payments.processing.books import USD, Holder, account_id
+from ropewalk.systems.payments.processing.books import USD
 from ropewalk.systems.payments.service import payments
 from tests.payments.rest.town import bank, open_everything
 from tests.runtime.served import client_of, problem
@@ -158,14 +158,18 @@ def test_lists_come_in_pages() -> None:
 
 def test_a_deposit_is_an_account_of_the_ledger_too() -> None:
     async def story(client: httpx.AsyncClient) -> None:
-        deposit = account_id(Holder.DEPOSIT, 0)
-        cash = account_id(Holder.SETTLEMENT, 0)
+        bank = (await client.get("/institutions?limit=1")).json()["items"][0]
         before = (await client.get("/accounts?limit=1")).json()["items"][0]
-        paid = {"id": "77", "debit_account_id": str(deposit), "credit_account_id": str(cash), "amount": "5",
-                "ledger": USD, "code": 1}  # fmt: skip
+        paid = {"id": "77", "debit_account_id": before["ledger_id"], "credit_account_id": bank["ledger_id"],
+                "amount": "5", "ledger": USD, "code": 1}  # fmt: skip
         done = await client.post("/ledger/transfers", json=[paid])
         assert done.json()["results"][0]["status"] == "created"
         after = (await client.get("/accounts?limit=1")).json()["items"][0]
         assert after["balance_cents"] == before["balance_cents"] - 5
+        settled = (await client.get("/institutions?limit=1")).json()["items"][0]["settlement_cents"]
+        assert settled == bank["settlement_cents"] - 5
+        path = f"/institutions/{before['routing']}/accounts/{before['account']}/statement"
+        line = (await client.get(path)).json()["items"][-1]
+        assert (await client.get(f"/ledger/transfers/{line['transfer_id']}")).json()["amount"] == "5"
 
     ask(story)
