@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from ropewalk.systems.payments.ach import Code, Reading, read, write
-
-SHARED = Path(__file__).parents[3] / "../shared/data/payments"
+from tests.payments.shared import PAYMENTS as SHARED
 
 
 def _cases(tree: dict[str, Any]) -> dict[str, dict[str, Any]]:

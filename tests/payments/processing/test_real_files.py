@@ -22,8 +22,9 @@ from ropewalk.systems.payments.processing.messages import (
     SubmitFile,
 )
 from tests.payments.processing.town import Town
+from tests.payments.shared import PAYMENTS
 
-FOLDER = Path(__file__).parents[3] / "../shared/data/payments/ach/valid"
+FOLDER = PAYMENTS / "ach/valid"
 FILES = sorted(FOLDER.glob("*.ach"))
 
 
