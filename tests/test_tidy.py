@@ -1,281 +1,32 @@
-"""The rules of style that a machine can check, each shown to catch a planted violation.
+"""The repository keeps the rules of style (`tests.tidy_rules`), and each rule is shown to catch a planted violation.
 
-A rule is a function from a module to what it finds there. What it finds and is right to leave is a line in
-`tidy_exceptions.txt` with its reason; a line that is no longer needed fails too, so that file only shrinks.
-Layers are checked by import-linter, types by mypy, the rest by ruff.
+What a rule finds and is right to leave is a line in `tidy_exceptions.txt` with its reason; a line that is no longer
+needed fails too, so that file only shrinks. Layers are checked by import-linter, types by mypy, the rest by ruff.
 """
 
-import ast
-import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
+
+from tests.tidy_rules import (
+    FILE_LINES,
+    FUNCTION_LINES,
+    PUBLIC_METHODS,
+    RULES,
+    Finding,
+    findings,
+    module,
+    text_findings,
+)
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("ropewalk", "tests", "benchmarks", "examples")
 TEXT_SUFFIXES = {".py", ".md", ".toml", ".txt", ".sql", ".json", ".html", ".css", ".js", ".svg", ".yaml", ".yml", ""}
 NOT_OURS = {"__pycache__", "build", "dist", "demo-data", "bench-results"}
-
-PURE = re.compile(r"ropewalk/(core/|systems/\w+/(machine\.py|ledger/|processing/|ach/))")
-IMPURE_IMPORT = re.compile(
-    r"(?:asyncio|concurrent|fcntl|http|io|logging|mmap|multiprocessing|os|pathlib|random|secrets|selectors|shutil|socket"
-    r"|sqlite3|subprocess|tempfile|threading|time|urllib|uuid)(?:\.|$)"
-)
-IMPURE_CALLS = {"open", "input", "print", "id", "now", "today", "utcnow"}
-COMPILERS = {"compiled", "inlined"}
-SUPERVISORS = {"ropewalk/runtime/leader.py::Leader.run", "ropewalk/runtime/edge.py::Edge.__call__"}
-NAMES_THAT_SAY_NOTHING = {"utils.py", "util.py", "helpers.py", "common.py", "misc.py", "base.py"}
-BLOCKS = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try, ast.TryStar, ast.Match)
-FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-Function = ast.FunctionDef | ast.AsyncFunctionDef
-
-FUNCTION_LINES, FILE_LINES, PUBLIC_METHODS, PORT_METHODS, POSITIONALS, NESTING = 50, 400, 12, 6, 3, 3
-MACHINE_PATH = re.compile("(?<![\\w.])/(?:" + "|".join(("work", "tmp", "home", "root")) + r")(?:/|\b(?=[\s\"'`]))")
-REGISTRY = re.compile("index-" + "url|find-" + "links|trusted-" + r"host|pypi\." + "org|python" + "hosted")
-UNFINISHED = re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME|HA" + r"CK)\b(?!\(#\d+\))")
-
-
-class Module(NamedTuple):
-    """A Python file."""
-
-    path: str
-    source: str
-    tree: ast.Module
-
-
-class Finding(NamedTuple):
-    """What a rule objects to: `place` is the file, or file::name."""
-
-    rule: str
-    place: str
-    what: str
-
-
-Found = Iterator[tuple[str, str]]
-"""Names inside the module (empty for the module itself), and what is wrong with each."""
-
-
-def module(path: str, source: str) -> Module:
-    return Module(path, source, ast.parse(source))
-
-
-def functions(tree: ast.AST, prefix: str = "") -> Iterator[tuple[str, Function]]:
-    for node in ast.iter_child_nodes(tree):
-        name = f"{prefix}{node.name}" if isinstance(node, (*FUNCTIONS, ast.ClassDef)) else prefix.rstrip(".")
-        if isinstance(node, FUNCTIONS):
-            yield name, node
-        yield from functions(node, f"{name}." if name else "")
-
-
-def classes(tree: ast.Module) -> Iterator[ast.ClassDef]:
-    return (node for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
-
-
-def begins_with_a_docstring(given: Module) -> Found:
-    if given.source.strip() and not ast.get_docstring(given.tree):
-        yield "", "begins without a docstring that says what it is"
-
-
-def is_pure(given: Module) -> Found:
-    if not PURE.match(given.path):
-        return
-    for node in ast.walk(given.tree):
-        match node:
-            case ast.Import(names=names):
-                imported = [each.name for each in names]
-            case ast.ImportFrom(module=str(name)):
-                imported = [name]
-            case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)) if name in IMPURE_CALLS:
-                yield "", f"line {node.lineno} calls {name}, in a pure module"
-                continue
-            case ast.AsyncFunctionDef() | ast.Await():
-                yield "", f"line {node.lineno} is async, in a pure module"
-                continue
-            case _:
-                continue
-        for name in imported:
-            if IMPURE_IMPORT.match(name):
-                yield "", f"imports {name}, in a pure module"
-
-
-def iterates_no_set(given: Module) -> Found:
-    """A set's order depends on the hash seed: sort it first. Finds sets that are visible in the same function."""
-    if not PURE.match(given.path):
-        return
-    for name, function in functions(given.tree):
-        sets = set(names_of_sets(function))
-        for iterated in (each for node in ast.walk(function) for each in iterated_by(node)):
-            if makes_set(iterated) or ast.unparse(iterated) in sets:
-                yield name, f"line {iterated.lineno} iterates a set: sort it, its order depends on the hash seed"
-
-
-def names_of_sets(function: Function) -> Iterator[str]:
-    for node in ast.walk(function):
-        match node:
-            case ast.Assign(value=value, targets=[target]) if makes_set(value):
-                yield ast.unparse(target)
-            case ast.AnnAssign(value=ast.expr() as value, target=target) if makes_set(value):
-                yield ast.unparse(target)
-
-
-def makes_set(node: ast.expr) -> bool:
-    match node:
-        case ast.Set() | ast.SetComp() | ast.Call(func=ast.Name(id="set" | "frozenset")):
-            return True
-        case ast.BinOp(op=ast.BitOr() | ast.BitAnd() | ast.Sub(), left=left, right=right):
-            return makes_set(left) or makes_set(right)
-        case _:
-            return False
-
-
-def iterated_by(node: ast.AST) -> list[ast.expr]:
-    match node:
-        case ast.For(iter=iterated) | ast.comprehension(iter=iterated) | ast.Starred(value=iterated):
-            return [iterated]
-        case ast.Call(func=ast.Name(id="list" | "tuple" | "enumerate" | "iter" | "zip"), args=args):
-            return args
-        case ast.Call(func=ast.Attribute(attr="join" | "extend"), args=args):
-            return args
-        case _:
-            return []
-
-
-def is_short(given: Module) -> Found:
-    lines = given.source.count("\n")
-    if lines > FILE_LINES:
-        yield "", f"has {lines} lines, and {FILE_LINES} are enough"
-    for name, function in functions(given.tree):
-        size = len(code_lines(function))
-        if size > FUNCTION_LINES:
-            yield name, f"has {size} lines, and {FUNCTION_LINES} are enough"
-
-
-def code_lines(function: Function) -> range:
-    assert function.end_lineno is not None
-    first = function.body[0]
-    is_docstring = isinstance(first, ast.Expr) and isinstance(getattr(first.value, "value", None), str)
-    documented = (first.end_lineno or 0) - first.lineno + 1 if is_docstring else 0
-    return range(function.lineno + documented, function.end_lineno + 1)
-
-
-def has_few_methods(given: Module) -> Found:
-    for each in classes(given.tree):
-        count = sum(isinstance(node, FUNCTIONS) and not node.name.startswith("_") for node in each.body)
-        is_port = any("Protocol" in ast.unparse(base) for base in each.bases)
-        allowed = PORT_METHODS if is_port else PUBLIC_METHODS
-        if count > allowed:
-            yield each.name, f"has {count} public methods, and {allowed} are enough"
-
-
-def has_few_positionals(given: Module) -> Found:
-    """But for compiled functions: Numba does not hold callers to keyword-only parameters (numba #5655)."""
-    if not given.path.startswith("ropewalk/"):
-        return
-    for name, function in functions(given.tree):
-        if any(ast.unparse(each) in COMPILERS for each in function.decorator_list):
-            continue
-        named = [each for each in function.args.posonlyargs + function.args.args if each.arg not in ("self", "cls")]
-        if len(named) > POSITIONALS:
-            yield name, f"has {len(named)} positional parameters, and {POSITIONALS} are enough"
-
-
-def nests_little(given: Module) -> Found:
-    for name, function in functions(given.tree):
-        depth = max((nesting(node) for node in function.body), default=0)
-        if depth > NESTING:
-            yield name, f"nests {depth} deep, and {NESTING} are enough"
-
-
-def nesting(node: ast.AST) -> int:
-    if isinstance(node, FUNCTIONS):
-        return 0
-    inside = 0
-    for child in ast.iter_child_nodes(node):
-        is_elif = isinstance(node, ast.If) and child in node.orelse and isinstance(child, ast.If)
-        inside = max(inside, nesting(child) - is_elif)
-    return inside + isinstance(node, BLOCKS)
-
-
-def catches_what_it_names(given: Module) -> Found:
-    for name, function in functions(given.tree):
-        handlers = (node for node in ast.walk(function) if isinstance(node, ast.ExceptHandler))
-        for handler in handlers if f"{given.path}::{name}" not in SUPERVISORS else ():
-            caught = "everything" if handler.type is None else ast.unparse(handler.type)
-            if caught in ("everything", "Exception", "BaseException"):
-                yield name, f"line {handler.lineno} catches {caught}: name the errors that are expected"
-
-
-def asserts_only_in_tests(given: Module) -> Found:
-    if given.path.startswith("ropewalk/") and not given.path.startswith("ropewalk/proving/"):
-        for node in ast.walk(given.tree):
-            if isinstance(node, ast.Assert):
-                yield "", f"line {node.lineno} asserts, which `python -O` leaves out: use `invariant`"
-
-
-def keeps_hold_of_its_tasks(given: Module) -> Found:
-    for node in ast.walk(given.tree):
-        match node:
-            case ast.Call(
-                func=ast.Attribute(value=ast.Name(id="asyncio"), attr="create_task" | "ensure_future" as name)
-            ):
-                yield "", f"line {node.lineno} calls asyncio.{name}: use a TaskGroup, which waits for its tasks"
-
-
-def neither_waits_nor_pretends(given: Module) -> Found:
-    if not given.path.startswith("tests/"):
-        return
-    for node in ast.walk(given.tree):
-        match node:
-            case ast.Call(func=ast.Attribute(attr="sleep"), args=[time]) if ast.unparse(time) != "0":
-                yield "", f"line {node.lineno} sleeps: wait for what is to happen"
-            case ast.Attribute(attr="skip" | "skipif" | "xfail" | "importorskip" as name):
-                yield "", f"line {node.lineno} uses {name}: a test runs or is not there"
-            case ast.ImportFrom(module="unittest.mock") | ast.ImportFrom(module="unittest"):
-                yield "", f"line {node.lineno} imports a mock: fakes are engines and pass conformance"
-
-
-def has_a_name_that_says_something(given: Module) -> Found:
-    if Path(given.path).name in NAMES_THAT_SAY_NOTHING:
-        yield "", "has a name that does not say what it is about"
-
-
-RULES: tuple[Callable[[Module], Found], ...] = (
-    begins_with_a_docstring,
-    is_pure,
-    iterates_no_set,
-    is_short,
-    has_few_methods,
-    has_few_positionals,
-    nests_little,
-    catches_what_it_names,
-    asserts_only_in_tests,
-    keeps_hold_of_its_tasks,
-    neither_waits_nor_pretends,
-    has_a_name_that_says_something,
-)
-
-
-def findings(given: Module) -> list[Finding]:
-    return [
-        Finding(rule.__name__, f"{given.path}::{name}" if name else given.path, what)
-        for rule in RULES
-        for name, what in rule(given)
-    ]
-
-
-def text_findings(path: str, text: str) -> list[Finding]:
-    """What no file may hold, of whatever kind."""
-    return [
-        Finding(rule, path, f"line {number} holds {found[0]!r}")
-        for number, line in enumerate(text.splitlines(), start=1)
-        for rule, pattern in (("machine_path", MACHINE_PATH), ("registry", REGISTRY), ("unfinished", UNFINISHED))
-        for found in pattern.finditer(line)
-    ]
 
 
 def our_files(folder: Path = ROOT) -> Iterator[Path]:
@@ -321,37 +72,48 @@ DEEP = '"""D."""\ndef f():\n if a:\n  for b in c:\n   while d:\n    with e:\n   
 METHODS = "".join(f"    def m{number}(self): pass\n" for number in range(PUBLIC_METHODS + 1))
 
 
-@pytest.mark.parametrize(
-    ("rule", "path", "source"),
-    [
-        ("begins_with_a_docstring", "ropewalk/core/a.py", "x = 1\n"),
-        ("is_pure", "ropewalk/core/a.py", '"""D."""\nimport time\n'),
-        ("is_pure", "ropewalk/core/a.py", '"""D."""\nfrom os.path import join\n'),
-        ("is_pure", "ropewalk/systems/payments/machine.py", '"""D."""\nx = datetime.now()\n'),
-        ("is_pure", "ropewalk/core/a.py", '"""D."""\nasync def f(): pass\n'),
-        ("iterates_no_set", "ropewalk/core/a.py", '"""D."""\ndef f(a):\n    return [b for b in set(a)]\n'),
-        ("iterates_no_set", "ropewalk/core/a.py", '"""D."""\ndef f(a):\n    b = {a} | c\n    return list(b)\n'),
-        ("is_short", "tests/a.py", '"""D."""\n' + LONG_FUNCTION),
-        ("is_short", "ropewalk/a.py", '"""D."""\n' + "x = 1\n" * FILE_LINES),
-        ("has_few_methods", "ropewalk/a.py", f'"""D."""\nclass A:\n{METHODS}'),
-        (
-            "has_few_methods",
-            "ropewalk/a.py",
-            f'"""D."""\nclass A(Protocol):\n{METHODS[: METHODS.index("def m7")]}pass\n',
-        ),
-        ("has_few_positionals", "ropewalk/a.py", '"""D."""\ndef f(a, b, c, d): pass\n'),
-        ("nests_little", "ropewalk/a.py", DEEP),
-        ("catches_what_it_names", "ropewalk/a.py", '"""D."""\ndef f():\n try: a\n except Exception: pass\n'),
-        ("catches_what_it_names", "ropewalk/a.py", '"""D."""\ndef f():\n try: a\n except: pass\n'),
-        ("asserts_only_in_tests", "ropewalk/a.py", '"""D."""\nassert x\n'),
-        ("keeps_hold_of_its_tasks", "ropewalk/a.py", '"""D."""\nasyncio.create_task(f())\n'),
-        ("neither_waits_nor_pretends", "tests/a.py", '"""D."""\ntime.sleep(0.1)\n'),
-        ("neither_waits_nor_pretends", "tests/a.py", '"""D."""\n@pytest.mark.xfail\ndef test_a(): pass\n'),
-        ("has_a_name_that_says_something", "ropewalk/core/utils.py", '"""D."""\n'),
-    ],
-)
+PLANTED: list[tuple[str, str, str]] = [
+    ("begins_with_a_docstring", "ropewalk/core/a.py", "x = 1\n"),
+    ("is_pure", "ropewalk/core/a.py", '"""D."""\nimport time\n'),
+    ("is_pure", "ropewalk/core/a.py", '"""D."""\nfrom os.path import join\n'),
+    ("is_pure", "ropewalk/systems/payments/machine.py", '"""D."""\nx = datetime.now()\n'),
+    ("is_pure", "ropewalk/core/a.py", '"""D."""\nasync def f(): pass\n'),
+    (
+        "is_pure",
+        "ropewalk/systems/payments/ledger/a.py",
+        '"""D."""\nfrom ropewalk.engines.system import now_ns\n',
+    ),
+    ("counts_in_integers", "ropewalk/systems/payments/machine.py", '"""D."""\nrate = 0.1\n'),
+    ("counts_in_integers", "ropewalk/core/a.py", '"""D."""\nhalf = cents / 2\n'),
+    ("iterates_no_set", "ropewalk/core/a.py", '"""D."""\ndef f(a):\n    return [b for b in set(a)]\n'),
+    ("iterates_no_set", "ropewalk/core/a.py", '"""D."""\ndef f(a):\n    b = {a} | c\n    return list(b)\n'),
+    ("is_short", "tests/a.py", '"""D."""\n' + LONG_FUNCTION),
+    ("is_short", "ropewalk/a.py", '"""D."""\n' + "x = 1\n" * FILE_LINES),
+    ("has_few_methods", "ropewalk/a.py", f'"""D."""\nclass A:\n{METHODS}'),
+    (
+        "has_few_methods",
+        "ropewalk/a.py",
+        f'"""D."""\nclass A(Protocol):\n{METHODS[: METHODS.index("def m7")]}pass\n',
+    ),
+    ("has_few_positionals", "ropewalk/a.py", '"""D."""\ndef f(a, b, c, d): pass\n'),
+    ("nests_little", "ropewalk/a.py", DEEP),
+    ("catches_what_it_names", "ropewalk/a.py", '"""D."""\ndef f():\n try: a\n except Exception: pass\n'),
+    ("catches_what_it_names", "ropewalk/a.py", '"""D."""\ndef f():\n try: a\n except: pass\n'),
+    ("asserts_only_in_tests", "ropewalk/a.py", '"""D."""\nassert x\n'),
+    ("keeps_hold_of_its_tasks", "ropewalk/a.py", '"""D."""\nasyncio.create_task(f())\n'),
+    ("neither_waits_nor_pretends", "tests/a.py", '"""D."""\ntime.sleep(0.1)\n'),
+    ("neither_waits_nor_pretends", "tests/a.py", '"""D."""\n@pytest.mark.xfail\ndef test_a(): pass\n'),
+    ("has_a_name_that_says_something", "ropewalk/core/utils.py", '"""D."""\n'),
+]
+
+
+@pytest.mark.parametrize(("rule", "path", "source"), PLANTED)
 def test_a_planted_violation_is_found_by_its_rule_and_no_other(rule: str, path: str, source: str) -> None:
     assert {found.rule for found in findings(module(path, source))} == {rule}
+
+
+def test_every_rule_has_a_planted_violation() -> None:
+    assert {rule.__name__ for rule in RULES} == {rule for rule, _, _ in PLANTED}
 
 
 @pytest.mark.parametrize(
