@@ -25,6 +25,8 @@ HOST: Final = "127.0.0.1"
 PORT: Final = 8080
 
 _BACKLOG: Final = 2_048
+_IDLE_S: Final = 75
+"""An idle connection is kept longer than clients usually keep theirs, so that none is closed under a request."""
 
 
 @asynccontextmanager
@@ -46,6 +48,7 @@ async def serving(node: Node, *, host: str = HOST, port: int = PORT) -> AsyncIte
             server_header=False,
             proxy_headers=False,
             backlog=_BACKLOG,
+            timeout_keep_alive=_IDLE_S,
             timeout_graceful_shutdown=int(DEADLINE_MAX_S),
         )
     )

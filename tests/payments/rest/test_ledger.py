@@ -1,6 +1,7 @@
 """The ledger through its REST interface."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 
 import httpx
@@ -149,5 +150,16 @@ def test_a_request_that_can_not_be_read_says_what_to_send_instead() -> None:
             f"/ledger/transfers?ledger={2**32}",
         ):
             assert problem(await client.get(path))["status"] == 400
+
+    ask(story)
+
+
+def test_the_document_describes_every_part_of_every_path() -> None:
+    async def story(client: httpx.AsyncClient) -> None:
+        document = (await client.get("/openapi.json")).json()
+        for path, methods in document["paths"].items():
+            for operation in methods.values():
+                described = {each["name"] for each in operation["parameters"] if each["in"] == "path"}
+                assert described == set(re.findall(r"{(\w+)}", path)), path
 
     ask(story)

@@ -48,7 +48,13 @@ class Restriction(msgspec.Struct, frozen=True):
 
 
 def _change(
-    path: str, summary: str, *, body: type[T], command: Callable[[T, HttpRequest], AnyCommand], method: str = "POST"
+    path: str,
+    summary: str,
+    *,
+    body: type[T],
+    command: Callable[[T, HttpRequest], AnyCommand],
+    method: str = "POST",
+    named: tuple[Parameter, ...] = (),
 ) -> Operation:
     """An operation that has a command applied."""
     decoder = msgspec.json.Decoder(body)
@@ -65,7 +71,7 @@ def _change(
         handler=handle,
         body={JSON: body},
         answer={JSON: ask_for.WindowStarted if body is ask_for.RunWindow else ask_for.Done},
-        parameters=WRITE_PARAMETERS,
+        parameters=(*named, *WRITE_PARAMETERS),
         group=_GROUP,
     )
 
@@ -214,6 +220,7 @@ ACH_OPERATIONS: Final = (
             http.path_params["routing"], http.path_params["number"], given.restriction
         ),
         method="PUT",
+        named=(ROUTING, ACCOUNT),
     ),
     _change(
         "/originators",

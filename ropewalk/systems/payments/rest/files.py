@@ -8,6 +8,8 @@ Checked by: tests/payments/rest/test_files.py
 """
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import IO, Final
 
 from starlette.requests import Request as HttpRequest
@@ -15,15 +17,43 @@ from starlette.responses import Response
 
 from ropewalk.core.clock import VectorClock
 from ropewalk.core.codec import Checksum
+from ropewalk.errors import NotAccepted
 from ropewalk.runtime.node import Node
 from ropewalk.runtime.operations import BYTES, JSON, WRITE_PARAMETERS, Operation
 from ropewalk.runtime.requests import deadline_s_of, json_response, request_id_of, stream_of
-from ropewalk.systems.payments.processing.limits import FILE_BYTES_MAX, PART_BYTES_MAX
+from ropewalk.systems.payments.processing.limits import FILE_BYTES_MAX, PART_BYTES_MAX, UPLOADS_MAX
 from ropewalk.systems.payments.processing.messages import AnyReply, FileAccepted, SendPart, SubmitFile
 from ropewalk.systems.payments.rest.asking import do
 
 
+class _Intake:
+    """How many files this process is taking in: processing keeps the parts of `UPLOADS_MAX` of them, and no more."""
+
+    def __init__(self) -> None:
+        self._files = 0
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """A place while the block runs. Raises NotAccepted if there is none."""
+        if self._files >= UPLOADS_MAX:
+            raise NotAccepted(f"{self._files} files are being taken in already, as many as may be", retry_after_s=1.0)
+        self._files += 1
+        try:
+            yield
+        finally:
+            self._files -= 1
+
+
+_INTAKE: Final = _Intake()
+
+
 async def _submit(node: Node, http: HttpRequest) -> Response:
+    with _INTAKE.place():
+        reply, token = await _take(node, http)
+    return json_response(reply, token=token)
+
+
+async def _take(node: Node, http: HttpRequest) -> tuple[AnyReply, VectorClock]:
     state = Checksum()
     size = 0
     with tempfile.SpooledTemporaryFile(PART_BYTES_MAX) as kept:
@@ -33,10 +63,8 @@ async def _submit(node: Node, http: HttpRequest) -> Response:
             kept.write(piece)
         kept.seek(0)
         if size <= PART_BYTES_MAX:
-            reply, token = await _send(node, http, SubmitFile(kept.read()))
-        else:
-            reply, token = await _send_parts(node, http, kept, upload=state.digest())
-    return json_response(reply, token=token)
+            return await _send(node, http, SubmitFile(kept.read()))
+        return await _send_parts(node, http, kept, upload=state.digest())
 
 
 async def _send_parts(
