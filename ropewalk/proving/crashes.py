@@ -36,7 +36,7 @@ def check_crashes(place: str, *, number: int, kills: int, random: Random, folder
             child.kill()
             for line in child.stdout:
                 _take(line, appended, snapshots)
-    asyncio.run(_check(_factory(place)(number), appended, snapshots))
+    asyncio.run(_check(factory(place)(number), appended, snapshots))
 
 
 def _take(line: str, appended: list[int], snapshots: list[int]) -> None:
@@ -81,11 +81,12 @@ def _payload(position: int | Position) -> bytes:
     return int(position).to_bytes(8, "big") * (1 + position * 7919 % 4_000)
 
 
-def _factory(place: str) -> Callable[[int], Engine]:
+def factory(place: str) -> Callable[[int], Engine]:
+    """The function at MODULE:FUNCTION, which takes a number and opens the engine of that number."""
     module, _, function = place.partition(":")
-    factory: Callable[[int], Engine] = getattr(importlib.import_module(module), function)
-    return factory
+    open_numbered: Callable[[int], Engine] = getattr(importlib.import_module(module), function)
+    return open_numbered
 
 
 if __name__ == "__main__":
-    asyncio.run(write_until_killed(_factory(sys.argv[1])(int(sys.argv[2]))))
+    asyncio.run(write_until_killed(factory(sys.argv[1])(int(sys.argv[2]))))

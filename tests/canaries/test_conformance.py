@@ -1,14 +1,21 @@
-"""Planted bugs in an engine: for each, a check of the conformance suite that finds it."""
+"""Planted bugs in an engine or a machine: for each, a check of the conformance suite that finds it."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+import msgspec
 import pytest
 
 from ropewalk.core.chain import Position
+from ropewalk.core.codec import checksum
+from ropewalk.core.keyed import KeyedMachine
+from ropewalk.core.machine import Batch, Outcome, Request
 from ropewalk.data.log import LogRecord
 from ropewalk.engines.memory import MemoryEngine, MemoryLog, MemoryShelf, MemorySnapshots
-from ropewalk.proving.conformance import ENGINE_CHECKS
+from ropewalk.errors import Bug
+from ropewalk.proving.conformance import ENGINE_CHECKS, check_batching, check_machine
+from tests.runtime.counter import Add, AddAt, counter, request
 
 
 def broken_checks() -> list[str]:
@@ -73,5 +80,47 @@ def test_a_planted_bug_is_found(
     assert broken_checks()
 
 
+def batches_with_timers() -> list[list[Request]]:
+    return [[request(AddAt("a", 1, number * 1_000_000_000 + 500_000_000))] for number in range(1, 4)]
+
+
+def digest_without_timers(machine: Any) -> bytes:
+    return checksum(machine.save().parts["items"])
+
+
+def load_without_timers(machine: Any, parts: Mapping[str, bytes]) -> None:
+    machine._state.update(msgspec.msgpack.decode(parts["items"]))
+
+
+def reply_that_tells_its_process(machine: Any, batch: Batch) -> Outcome:
+    return Outcome([str(id(machine)).encode() for _ in batch.requests])
+
+
+@pytest.mark.parametrize(
+    ("method", "bug", "claim"),
+    [
+        ("digest", digest_without_timers, "a changed state has another digest"),
+        ("load", load_without_timers, "equal machines"),
+        ("apply", reply_that_tells_its_process, "equal machines give equal outcomes"),
+    ],
+)
+def test_a_bug_planted_in_a_machine_is_found(
+    monkeypatch: pytest.MonkeyPatch, method: str, bug: Callable[..., object], claim: str
+) -> None:
+    monkeypatch.setattr(KeyedMachine, method, bug)
+    with pytest.raises(Bug, match=claim):
+        asyncio.run(check_machine(counter, batches_with_timers()))
+
+
+def test_a_machine_whose_replies_depend_on_their_batch_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        KeyedMachine, "apply", lambda _, batch: Outcome([bytes([len(batch.requests)])] * len(batch.requests))
+    )
+    with pytest.raises(Bug, match="replies do not depend on the batch"):
+        check_batching(counter, [request(Add("a", 1)), request(Add("a", 2))])
+
+
 def test_without_a_bug_nothing_is_found() -> None:
     assert broken_checks() == []
+    asyncio.run(check_machine(counter, batches_with_timers()))
+    check_batching(counter, [request(Add("a", 1)), request(Add("a", 2))])

@@ -14,7 +14,8 @@ from ropewalk.core.machine import Request
 from ropewalk.data.engine import Engine
 from ropewalk.engines.memory import MemoryEngine, MemoryShelf
 from ropewalk.engines.sqlite import SqliteEngine
-from ropewalk.proving.conformance import ENGINE_CHECKS, EngineCheck, OpenEngine, check_machine
+from ropewalk.proving.conformance import ENGINE_CHECKS, EngineCheck, OpenEngine, check_batching, check_machine
+from ropewalk.proving.workloads.bank import Bank
 from ropewalk.proving.workloads.known import WORKLOADS
 from tests.runtime.counter import Add, AddAt, counter
 
@@ -28,7 +29,22 @@ def sqlite(folder: Path) -> OpenEngine:
     return lambda: SqliteEngine(folder)
 
 
-MINE = "from ropewalk import open_engine\ndef mine(number): return open_engine(f'sqlite:data/{number}')\n"
+MINE = """
+from ropewalk import open_engine
+
+def sound(number):
+    return open_engine(f"sqlite:data/{number}")
+
+class Broken:
+    def __init__(self, engine):
+        self.open, self.close = self.unwritten, engine.close
+
+    async def unwritten(self, service, partition):
+        raise NotImplementedError("nothing is opened yet")
+
+def broken(number):
+    return Broken(open_engine("memory:"))
+"""
 
 ENGINES: dict[str, Callable[[Path], Callable[[], Engine]]] = {"memory": memory, "sqlite": sqlite}
 
@@ -39,15 +55,23 @@ def test_engine(engine: str, check: EngineCheck, tmp_path: Path) -> None:
     asyncio.run(check(ENGINES[engine](tmp_path)))
 
 
+def proved(folder: Path, function: str) -> "subprocess.CompletedProcess[str]":
+    (folder / "mine.py").write_text(MINE)
+    command = [sys.executable, "-m", "ropewalk.proving", f"mine:{function}"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
+
+
 def test_the_suite_runs_against_an_engine_of_ones_own_without_a_test_framework(tmp_path: Path) -> None:
-    program = (
-        f"from ropewalk import open_engine\ndef mine(number): return open_engine(f'sqlite:{tmp_path}/{{number}}')\n"
-    )
-    (tmp_path / "mine.py").write_text(program)
-    command = [sys.executable, "-m", "ropewalk.proving.conformance", "mine:mine"]
-    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    ran = proved(tmp_path, "sound")
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert ran.stdout.count("holds ") == len(ENGINE_CHECKS)
+    assert ran.stdout.count("holds ") == len(ENGINE_CHECKS) + 1
+
+
+def test_one_that_is_broken_is_told_what_it_breaks_and_every_check_is_tried(tmp_path: Path) -> None:
+    ran = proved(tmp_path, "broken")
+    assert ran.returncode == 1
+    assert ran.stdout.count("BROKEN  ") == len(ENGINE_CHECKS) + 1
+    assert "NotImplementedError: nothing is opened yet" in ran.stdout
 
 
 def counting(*commands: Add | AddAt) -> list[Request]:
@@ -72,3 +96,9 @@ def test_the_machines_of_every_workload(name: str) -> None:
     shelf = MemoryShelf()
     batches = [workload.opening(), *([workload.request(random) for _ in range(4)] for _ in range(30))]
     asyncio.run(check_machine(lambda: workload.machine(shelf), batches))
+
+
+def test_how_a_bank_s_commands_are_batched_makes_no_difference() -> None:
+    bank, random = Bank(), Random(6)
+    requests = [*bank.opening(), *(bank.request(random) for _ in range(200))]
+    check_batching(lambda: bank.machine(MemoryShelf()), requests)
