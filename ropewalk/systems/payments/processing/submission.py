@@ -16,9 +16,10 @@ from datetime import date
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ropewalk.core.codec import checksum
-from ropewalk.systems.payments.ach.layouts import FILE_HEADER
+from ropewalk.systems.payments.ach.layouts import BATCH_HEADER, FILE_HEADER
 from ropewalk.systems.payments.ach.model import Category, Reading, entry_class_code
 from ropewalk.systems.payments.ach.model import File as Contents
 from ropewalk.systems.payments.ach.reading import read
@@ -27,12 +28,13 @@ from ropewalk.systems.payments.processing.files import FileKey, FileRecord
 from ropewalk.systems.payments.processing.layouts import BATCH, Rows
 from ropewalk.systems.payments.processing.limits import ERRORS_TOLD_MAX, FILE_BYTES_MAX
 from ropewalk.systems.payments.processing.messages import FileAccepted, FileError, FileRefused, Refused, SubmitFile
-from ropewalk.systems.payments.processing.schedule import SAME_DAY_CENTS_MAX, Due, due, return_due
+from ropewalk.systems.payments.processing.schedule import SAME_DAY_CENTS_MAX, due, return_due
 from ropewalk.systems.payments.processing.state import State
 
 Answer = FileAccepted | FileRefused | Refused
 
-_REVERSAL: Final = b"REVERSAL"
+_REVERSAL: Final = np.frombuffer(b"REVERSAL  ", "u1")
+"""The company entry description of a batch that reverses entries."""
 
 
 def submit(state: State, command: SubmitFile, *, time_ns: int) -> Answer:
@@ -124,46 +126,50 @@ def _parties(state: State, contents: Contents) -> tuple[Rows, list[FileError]]:
     columns = contents.batch_columns
     batches = np.zeros(columns.size, BATCH)
     batches["odfi"] = state.directory.find_institutions(columns["odfi"])
-    batches["originator"] = -1
-    firsts = contents.entries[columns["entry_first"]]
-    is_forward = firsts["category"] == Category.FORWARD
-    errors = []
-    for place in range(columns.size):
-        odfi, line = int(batches["odfi"][place]), int(columns["header_line"][place])
-        if odfi < 0:
-            detail = f"no institution has the routing number {columns['odfi'][place]:08}: open it first"
-            where = "originating_dfi_identification"
-            errors.append(_batch_error(line, where, code="unknown_institution", message=detail))
-        elif is_forward[place]:
-            company = bytes(columns["company_id"][place]).decode("latin-1").strip()
-            batches["originator"][place] = state.directory.find_originator(odfi, company)
-            batches["is_reversal"][place] = _is_reversal(contents, place)
-            if batches["originator"][place] < 0:
-                detail = f"{company!r} is no originator of that institution: open it first"
-                where = "company_identification"
-                errors.append(_batch_error(line, where, code="unknown_originator", message=detail))
-    return batches, errors
+    forward = _is_forward(contents)
+    companies, which = np.unique(columns["company_id"], return_inverse=True)
+    pairs, of_pair = np.unique(np.stack([which, batches["odfi"]], axis=1), axis=0, return_inverse=True)
+    found = [state.directory.find_originator(odfi, _text(companies[company])) for company, odfi in pairs.tolist()]
+    batches["originator"] = np.where(forward, np.array(found)[of_pair.reshape(-1)], -1)
+    description = BATCH_HEADER["company_entry_description"]
+    shown = contents.rows[columns["header_line"] - 1, description.start : description.stop]
+    batches["is_reversal"] = forward & (shown == _REVERSAL).all(axis=1)
+    unknown = np.flatnonzero((batches["odfi"] < 0) | (forward & (batches["originator"] < 0)))
+    return batches, [_unknown_party(columns[place], odfi=int(batches["odfi"][place])) for place in unknown.tolist()]
 
 
-def _is_reversal(contents: Contents, place: int) -> bool:
-    return contents.batches[place].header["company_entry_description"].strip() == _REVERSAL.decode()
+def _is_forward(contents: Contents) -> NDArray[np.bool_]:
+    """Which batches hold forward entries: all entries of a batch are of one kind."""
+    firsts = contents.entries[contents.batch_columns["entry_first"]]
+    return np.asarray(firsts["category"] == Category.FORWARD)
+
+
+def _unknown_party(batch: np.void, *, odfi: int) -> FileError:
+    line = int(batch["header_line"])
+    if odfi < 0:
+        message = f"no institution has the routing number {batch['odfi']:08}: open it first"
+        return _batch_error(line, "originating_dfi_identification", code="unknown_institution", message=message)
+    message = f"{_text(batch['company_id'])!r} is no originator of that institution: open it first"
+    return _batch_error(line, "company_identification", code="unknown_originator", message=message)
 
 
 def _set_due(contents: Contents, batches: Rows, *, time_ns: int) -> None:
     """When the entries of each batch settle."""
-    answered = return_due(time_ns)
-    known: dict[tuple[bytes, int], Due] = {}
     columns = contents.batch_columns
-    for place in range(columns.size):
-        found = Due(answered, answered)
-        if batches["originator"][place] >= 0:
-            what = (bytes(columns["effective_date"][place]), int(columns["entry_class"][place]))
-            if what not in known:
-                entry_class = entry_class_code(what[1])
-                known[what] = due(time_ns, effective=_date(what[0]), standard_entry_class=entry_class)
-            found = known[what]
-        batches["same_day_minute"][place] = found.same_day_ns // MINUTE_NS
-        batches["next_day_minute"][place] = found.next_day_ns // MINUTE_NS
+    dates, which = np.unique(columns["effective_date"], return_inverse=True)
+    kinds, of_kind = np.unique(np.stack([which, columns["entry_class"]], axis=1), axis=0, return_inverse=True)
+    times = [
+        due(time_ns, effective=_date(dates[day]), standard_entry_class=entry_class_code(entry_class))
+        for day, entry_class in kinds.tolist()
+    ]
+    minutes = np.array(times)[of_kind.reshape(-1)] // MINUTE_NS
+    forward, answered = _is_forward(contents), return_due(time_ns) // MINUTE_NS
+    batches["same_day_minute"] = np.where(forward, minutes[:, 0], answered)
+    batches["next_day_minute"] = np.where(forward, minutes[:, 1], answered)
+
+
+def _text(value: bytes) -> str:
+    return value.decode("latin-1").strip()
 
 
 def _date(text: bytes) -> date | None:
