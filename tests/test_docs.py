@@ -156,6 +156,18 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(path), f"{relative(page)} links to {link}"
 
 
+def test_a_function_that_is_named_beside_a_link_is_in_that_file() -> None:
+    named = [
+        (page, file, name)
+        for page in PAGES
+        for file, names in re.findall(r"\]\(([^)]+\.py)\)((?: `\w+`,?)+)", page.read_text())
+        for name in re.findall(r"\w+", names)
+    ]
+    gone = [name for page, file, name in named if f"def {name}(" not in (page.parent / file).resolve().read_text()]
+    assert gone == []
+    assert len(named) > 10
+
+
 def test_every_page_is_reached_from_the_readme() -> None:
     reached, waiting = set(), [ROOT / "README.md"]
     while waiting:
