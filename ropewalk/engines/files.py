@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import MutableMapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from ropewalk.core.chain import Position
 from ropewalk.core.codec import checksum
@@ -73,14 +74,24 @@ class FileSnapshots:
         return self._folder / f"{position:020}.snapshot"
 
 
+_RESIDENT_BYTES_MAX = 256 * 1_048_576
+"""About so much of mapped files is in this process's memory at most; the system's cache keeps what has room."""
+
+_TOUCHED_BYTES = 65_536
+"""What one look into a blob brings in: Linux maps 16 pages around each that is asked for."""
+
+
 class FileShelf:
     """One file a blob, read through memory maps."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
-        self._maps: dict[str, memoryview] = {}
+        self._maps: dict[str, _Mapped] = {}
         self._synced: dict[str, bytes] = {}
+        self._resident_bytes = 0
+        self._puts = 0
+        self._puts_synced = 0
 
     def put(self, name: str, content: bytes | memoryview) -> None:
         # Replaced by rename, so that maps of the earlier file stay what they were.
@@ -94,11 +105,14 @@ class FileShelf:
             ) from error
         self._maps.pop(name, None)
         self._synced.pop(name, None)
+        self._puts += 1
+        self._touch(len(content))
 
     def get(self, name: str) -> memoryview:
         if name not in self._maps:
             self._maps[name] = _map(self._path(name))
-        return self._maps[name]
+        self._touch(_TOUCHED_BYTES)
+        return self._maps[name].view
 
     def remove(self, name: str) -> None:
         self._maps.pop(name, None)
@@ -110,7 +124,9 @@ class FileShelf:
 
     async def sync(self, name: str) -> bytes:
         if name not in self._synced:
-            self._synced[name] = await asyncio.to_thread(self._sync, self.get(name), self._path(name))
+            view = self.get(name)
+            self._synced[name] = await asyncio.to_thread(self._sync, view, self._path(name))
+            self._touch(len(view))
         return self._synced[name]
 
     def table(self) -> MutableMapping[str, bytes]:
@@ -118,13 +134,32 @@ class FileShelf:
 
     def _sync(self, blob: memoryview, path: Path) -> bytes:
         _sync_path(path)
-        _sync_path(self._folder)
+        puts = self._puts
+        if self._puts_synced < puts:
+            _sync_path(self._folder)
+            self._puts_synced = puts
         return checksum(blob)
+
+    def _touch(self, size: int) -> None:
+        """Count what is in memory of the maps, and let go of all of it now and then: it is read again when needed."""
+        self._resident_bytes += size
+        if self._resident_bytes > _RESIDENT_BYTES_MAX:
+            self._resident_bytes = 0
+            for mapped in self._maps.values():
+                if mapped.file is not None:
+                    mapped.file.madvise(mmap.MADV_DONTNEED)
 
     def _path(self, name: str) -> Path:
         if not _BLOB_NAME.fullmatch(name):
             raise Rejected(f"not a blob name: {name!r}; use letters, digits, dot, dash and underscore")
         return self._folder / f"{name}.blob"
+
+
+class _Mapped(NamedTuple):
+    """A file in memory; an empty one can't be mapped."""
+
+    file: mmap.mmap | None
+    view: memoryview
 
 
 def _write_durably(path: Path, parts: Sequence[bytes | memoryview]) -> None:
@@ -153,11 +188,12 @@ def _sync_path(path: Path) -> None:
         os.close(descriptor)
 
 
-def _map(path: Path) -> memoryview:
+def _map(path: Path) -> _Mapped:
     try:
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_size == 0:
-                return memoryview(b"")
-            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+                return _Mapped(None, memoryview(b""))
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            return _Mapped(mapped, memoryview(mapped))
     except FileNotFoundError:
         raise KeyError(path.stem) from None
