@@ -80,9 +80,10 @@ def test_every_error_is_in_the_reference() -> None:
     assert [name for name in names if f"`{name}`" not in page] == []
 
 
-def test_every_limit_is_in_the_reference_with_its_value() -> None:
+def test_every_limit_has_a_reason_and_is_in_the_reference_with_its_value() -> None:
     page = reference("limits.md")
     limits = [limit for path in MODULES if path.name == "limits.py" for limit in limits_of(path)]
+    assert [limit.name for limit in limits if not limit.reason] == []
     assert [name for name, value, _ in limits if f"| `{name}` | {value} |" not in page] == []
     assert len(limits) > 20
 

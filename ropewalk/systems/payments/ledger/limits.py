@@ -27,7 +27,10 @@ SLOT_BITS: Final = 28
 """Of the 64 bits of an entry in the index by account: 268 million accounts, 69 billion transfers."""
 
 ACCOUNTS_MAX: Final = 2**SLOT_BITS
+"""Accounts that an entry of that index can name."""
+
 TRANSFERS_MAX: Final = 2 ** (64 - SLOT_BITS)
+"""Transfers that it can name."""
 
 invariant(1 + ROWS_MAX * 128 <= COMMAND_BYTES_MAX, "a command holds the largest request")
 invariant(PIECE_ENTRIES >= RUNS_MERGED, "a step of a merge advances")

@@ -44,6 +44,7 @@ class Steps(NamedTuple):
 
 
 USUAL_STEPS: Final = Steps()
+"""The two steps above; tests take smaller ones."""
 
 invariant(PART_BYTES_MAX <= COMMAND_BYTES_MAX - 1_024, "a command holds a part")
 invariant(3 * RETURN_FILE_ENTRIES + 2 * RETURN_FILE_ENTRIES <= 10_000, "an entry is at most five lines of a file")
