@@ -32,10 +32,13 @@ def is_tracing() -> bool:
 
 
 @contextmanager
-def request_span(name: str, headers: Mapping[str, str]) -> Iterator[Span]:
+def request_span(method: str, route: str, headers: Mapping[str, str]) -> Iterator[Span]:
     """The span of one request, below the caller's own if the headers name it (W3C `traceparent`)."""
     context = propagate.extract(headers)
-    with TRACER.start_as_current_span(name, context, kind=SpanKind.SERVER) as span:
+    attributes = {"http.request.method": method, "http.route": route}
+    with TRACER.start_as_current_span(
+        f"{method} {route}", context, kind=SpanKind.SERVER, attributes=attributes
+    ) as span:
         yield span
 
 

@@ -73,7 +73,7 @@ class Edge:
         await response(scope, receive, send)
 
     async def _traced(self, operation: Operation, request: Request) -> Response:
-        with request_span(f"{operation.method} {operation.path}", request.headers) as span:
+        with request_span(operation.method, operation.path, request.headers) as span:
             try:
                 response = await operation.handler(self._node, request)
             except RopewalkError as error:

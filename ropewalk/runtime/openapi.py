@@ -3,7 +3,7 @@
 It says version 3.0.3 because that is what the bundled Swagger UI draws. msgspec writes the JSON Schema of 3.1, so
 what 3.0 spells otherwise (null, constants, byte strings, exclusive bounds, tuples) is rewritten.
 
-Checked by: tests/runtime/test_edge.py
+Checked by: tests/runtime/test_openapi.py, test_edge.py
 """
 
 import re

@@ -42,7 +42,11 @@ def test_append_and_apply_are_children_of_the_request_which_is_a_child_of_the_ca
     assert request.parent is not None
     assert format(request.parent.span_id, "016x") == "b7ad6b7169203331"
     assert request.attributes is not None
-    assert request.attributes["http.response.status_code"] == 200
+    assert dict(request.attributes) == {
+        "http.request.method": "POST",
+        "http.route": "/commands/Add",
+        "http.response.status_code": 200,
+    }
     for name in ("append", "apply"):
         parent = spans[name].parent
         assert parent is not None
