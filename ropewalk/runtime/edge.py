@@ -32,7 +32,7 @@ from ropewalk.runtime.node import Node
 from ropewalk.runtime.openapi import Document, openapi
 from ropewalk.runtime.operations import JSON, Operation
 from ropewalk.runtime.problems import Problem, not_found, problem_response
-from ropewalk.runtime.requests import json_response
+from ropewalk.runtime.requests import header, json_response
 from ropewalk.runtime.service import Service
 from ropewalk.runtime.typed import typed_operations
 
@@ -60,6 +60,8 @@ class Edge:
         request = Request(scope, receive)
         try:
             operation = self._operation(scope)
+            if operation.method != "GET" and header(request, b"sec-fetch-site") == "cross-site":
+                raise _foreign()
             if self._is_tracing:
                 response = await self._traced(operation, request)
             else:
@@ -106,6 +108,12 @@ class Edge:
                 scope["path_params"] = matched.groupdict()
                 return methods
         raise not_found(f"there is nothing at {path}: /docs lists what there is")
+
+
+def _foreign() -> Problem:
+    """A browser says that a page of another site asks, behind the back of whoever looks at it."""
+    detail = "a page of another site may look and not change anything: ask from a page of this service, or a program"
+    return Problem(HTTPStatus.FORBIDDEN, "foreign_page", detail)
 
 
 def document_of(service: Service) -> Document:

@@ -1,8 +1,8 @@
 """Errors as RFC 9457 problems: what went wrong, whether anything happened, and what to do next.
 
-    Rejected          400, 404, 409, 413 or 422    nothing happened: change the request
-    NotAccepted       503 with Retry-After         nothing happened this time: send it again
-    OutcomeUnknown    504                          perhaps it did: send it again with the same Idempotency-Key
+    Rejected          400, 403, 404, 405, 409, 413 or 422    nothing happened: change the request
+    NotAccepted       503 with Retry-After                   nothing happened this time: send it again
+    OutcomeUnknown    504                                    perhaps it did: send it again with the same key
 
 Checked by: tests/runtime/test_edge.py
 """

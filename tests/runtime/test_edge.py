@@ -140,6 +140,18 @@ def test_a_body_that_is_no_command_is_a_problem() -> None:
     ask(story)
 
 
+def test_a_page_of_another_site_changes_nothing() -> None:
+    async def story(client: httpx.AsyncClient) -> None:
+        for site, status in (("cross-site", 403), ("same-origin", 200), ("none", 200)):
+            headers = {"Sec-Fetch-Site": site}
+            done = await client.post("/commands/Add", json={"counter": site, "amount": 1}, headers=headers)
+            assert done.status_code == status
+            assert (await client.get(f"/state/{site}", headers=headers)).status_code == 200
+        assert (await client.get("/state/cross-site")).json()["value"] is None
+
+    ask(story)
+
+
 def test_a_header_that_can_not_be_read_is_a_problem() -> None:
     async def story(client: httpx.AsyncClient) -> None:
         for name, value in (
