@@ -49,9 +49,6 @@ def demo(*, once: bool, port: int, entries: int, seconds: float) -> None:
 
 
 async def _tour(console: Console, *, port: int, entries: int, seconds: float, stays: bool) -> None:
-    stopped = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     with tempfile.TemporaryDirectory(prefix="ropewalk-demo-") as folder:
         engine = open_engine(f"sqlite:{folder}")
         async with open_node(payments, engine) as node, serving(node, port=port) as url:
@@ -64,10 +61,18 @@ async def _tour(console: Console, *, port: int, entries: int, seconds: float, st
             await _show_files(console, bank, entries=entries)
             await _show_settlement(console, bank)
             await _show_burst(console, bank, seconds=seconds)
-            if stays and not stopped.is_set():
+            if stays:
                 _show_pages(console, url)
-                await stopped.wait()
+                await _wait_for_a_signal()
             console.print("Stopping: answering what was accepted, and saving the state.")
+
+
+async def _wait_for_a_signal() -> None:
+    """Until Ctrl-C, which is the usual end from here on; before, it breaks off what is being shown."""
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    await stopped.wait()
 
 
 async def _show_files(console: Console, bank: DemoBank, *, entries: int) -> None:
