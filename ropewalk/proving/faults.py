@@ -45,9 +45,12 @@ class Odds(msgspec.Struct, frozen=True):
     appended: float = 0.0
     repeated: float = 0.0
     late: float = 0.0
+    slow: float = 0.0
+    read_damaged: float = 0.0
     snapshot_refused: float = 0.0
     snapshot_damaged: float = 0.0
     delay_max_s: float = 0.005
+    slow_max_s: float = 1.0
     late_max_s: float = 0.5
 
     def fate(self, random: Random) -> Fate:
@@ -62,21 +65,24 @@ class Odds(msgspec.Struct, frozen=True):
         weights[Fate.ANSWERED] = 1.0 - sum(weights.values())
         return random.choices(list(weights), list(weights.values()))[0]
 
+    def delay_s(self, random: Random) -> float:
+        """Draw how long something takes; now and then a disk or a network stalls."""
+        return random.random() * (self.slow_max_s if random.random() < self.slow else self.delay_max_s)
 
-NO_FAULTS = Odds()
 
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
 """Starts what goes on though its writer dies, like a packet that is already on its way."""
 
 
 class FaultyLog:
-    """A log behind a network."""
+    """A log behind a network, and on a disk that may return other bytes than it was given."""
 
     def __init__(self, log: Log, random: Random, odds: Odds, *, spawn: Spawn) -> None:
         self._log = log
         self._random = random
         self._odds = odds
         self._spawn = spawn
+        self.has_damaged = False
 
     async def append(self, payload: bytes) -> Position:
         fate = self._odds.fate(self._random)
@@ -106,7 +112,12 @@ class FaultyLog:
 
     async def read(self, *, after: Position, limit: int) -> Sequence[LogRecord]:
         await self._delay()
-        return await self._log.read(after=after, limit=self._random.randint(1, limit))
+        records = list(await self._log.read(after=after, limit=self._random.randint(1, limit)))
+        if records and self._random.random() < self._odds.read_damaged:
+            self.has_damaged = True
+            place = self._random.randrange(len(records))
+            records[place] = records[place]._replace(payload=_changed(records[place].payload, self._random))
+        return records
 
     async def last(self) -> Position:
         await self._delay()
@@ -126,13 +137,13 @@ class FaultyLog:
         await self._log.append(payload)
 
     async def _delay(self) -> None:
-        await asyncio.sleep(self._random.random() * self._odds.delay_max_s)
+        await asyncio.sleep(self._odds.delay_s(self._random))
 
 
 class FaultySnapshots:
-    """Snapshots on a failing disk. A write that is cut off leaves nothing; one in a while rots after it was kept.
+    """Snapshots on a failing disk. A write that is cut off leaves nothing; some that are kept are torn, or rot.
 
-    Only the newest rots, and not two in a row: that is as much as keeping two snapshots is a remedy for.
+    Only the newest is harmed, and not two in a row: that is as much as keeping two snapshots is a remedy for.
     """
 
     def __init__(self, snapshots: Snapshots, random: Random, odds: Odds) -> None:
@@ -148,8 +159,8 @@ class FaultySnapshots:
         whole = b"".join(parts)
         rots = not self._has_rotten and self._random.random() < self._odds.snapshot_damaged
         if rots and len(await self._snapshots.positions()) > 0:
-            place = self._random.randrange(len(whole))
-            whole = whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :]
+            is_torn = self._random.random() < 0.5
+            whole = whole[: self._random.randrange(len(whole))] if is_torn else _changed(whole, self._random)
             self._has_rotten = True
         else:
             self._has_rotten = False
@@ -167,4 +178,10 @@ class FaultySnapshots:
         await self._snapshots.remove(position)
 
     async def _delay(self) -> None:
-        await asyncio.sleep(self._random.random() * self._odds.delay_max_s)
+        await asyncio.sleep(self._odds.delay_s(self._random))
+
+
+def _changed(stored: bytes, random: Random) -> bytes:
+    """The same with one bit of another value."""
+    place = random.randrange(len(stored))
+    return stored[:place] + bytes([stored[place] ^ 1 << random.randrange(8)]) + stored[place + 1 :]

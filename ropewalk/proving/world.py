@@ -27,8 +27,8 @@ from ropewalk.data.engine import Storage
 from ropewalk.data.log import Log
 from ropewalk.data.reads import AtLeast, ReadLevel, Stale, Strong
 from ropewalk.engines.memory import MemoryLog, MemoryShelf, MemorySnapshots
-from ropewalk.errors import NotAccepted, OutcomeUnknown, RopewalkError
-from ropewalk.proving.faults import NO_FAULTS, FaultyLog, FaultySnapshots, Odds
+from ropewalk.errors import Damaged, NotAccepted, OutcomeUnknown, RopewalkError
+from ropewalk.proving.faults import FaultyLog, FaultySnapshots, Odds
 from ropewalk.proving.history import Acknowledged, Broken, History, Seen, check_history
 from ropewalk.proving.virtual import Deadlock, VirtualLoop, run_virtual
 from ropewalk.proving.workload import Workload
@@ -187,19 +187,26 @@ class _World:
         skew_ns = int(self._random.uniform(-_CLOCK_SKEW_S, _CLOCK_SKEW_S) * 1e9)
         lives_s = self._random.random() * 4 * self._pace_s
         self._note(f"site {site.number} starts")
-        with suppress(NotAccepted, OutcomeUnknown):
-            async with self._leading(site, self._odds, skew_ns=skew_ns) as leader:
+        log = FaultyLog(site.log, Random(self._random.random()), self._odds, spawn=self._spawn)
+        try:
+            async with self._leading(site, log, skew_ns=skew_ns) as leader:
                 self._note(f"site {site.number} leads from {leader.partition.applied.position}")
                 self._leaders.append(leader)
                 try:
                     await asyncio.sleep(lives_s)
                 finally:
                     self._leaders.remove(leader)
+                    _check_end(leader, log)
                 self._note(f"site {site.number} is asked to stop")
+        except (NotAccepted, OutcomeUnknown) as error:
+            self._note(f"site {site.number} can't lead: {error}")
+        except Damaged as error:
+            if not log.has_damaged:
+                raise
+            self._note(f"site {site.number} stops: {error}")
         self._note(f"site {site.number} has stopped")
 
-    def _leading(self, site: _Site, odds: Odds, *, skew_ns: int) -> AbstractAsyncContextManager[Leader]:
-        log = FaultyLog(site.log, Random(self._random.random()), odds, spawn=self._spawn)
+    def _leading(self, site: _Site, log: Log, *, skew_ns: int) -> AbstractAsyncContextManager[Leader]:
         return lead(
             self._workload.machine(site.shelf),
             Storage(log, site.snapshots, site.shelf),
@@ -209,7 +216,11 @@ class _World:
         )
 
     def _spawn(self, late: Coroutine[Any, Any, None]) -> None:
-        self._tasks.create_task(late)
+        try:
+            self._tasks.create_task(late)
+        except RuntimeError:
+            # The world ends because something is broken: nothing arrives any more.
+            late.close()
 
     # What clients do: ask, ask again, read.
 
@@ -271,7 +282,7 @@ class _World:
             await self._compare_replicas(site, verdict.replica.digest())
         records = len(self._log.all_payloads)
         for site in self._sites:
-            async with self._leading(site, NO_FAULTS, skew_ns=0) as leader:
+            async with self._leading(site, site.log, skew_ns=0) as leader:
                 leader.partition.machine.check()
         return Holds(
             seed=self._seed,
@@ -300,6 +311,15 @@ class _World:
         self.trace.append(f"{_loop().time():9.4f}  {what}")
 
 
+def _check_end(leader: Leader, log: FaultyLog) -> None:
+    """A leader may stop because another leads, no answer comes, or a record is damaged; not because of itself."""
+    because = leader.stopped_because
+    if isinstance(because, Damaged) and not log.has_damaged:
+        raise because
+    if "mend the machine" in str(because):
+        raise Broken(f"no leader stops because of itself: {because}")
+
+
 def _draw_odds(random: Random) -> Odds:
     """Some worlds are calm, some are rough, each in its own way."""
     rough = random.choice((0.0, 0.02, 0.1))
@@ -310,6 +330,8 @@ def _draw_odds(random: Random) -> Odds:
         appended=chances[2],
         repeated=chances[3],
         late=chances[4],
+        slow=random.choice((0.0, 0.0, 0.02)),
+        read_damaged=random.choice((0.0, 0.0, 0.05)),
         snapshot_refused=random.choice((0.0, 0.3)),
         snapshot_damaged=random.choice((0.0, 0.3)),
         delay_max_s=random.choice((0.0, 0.002, 0.01)),

@@ -39,6 +39,31 @@ def test_each_fate_does_what_its_name_says() -> None:
     assert appended(Odds(late=1.0), error=OutcomeUnknown) == [b"a"]
 
 
+def test_a_read_may_return_one_changed_bit_and_says_so_to_the_world() -> None:
+    async def main() -> tuple[bytes, bytes]:
+        log = MemoryLog()
+        await log.append(b"whole")
+        faulty = FaultyLog(log, Random(1), Odds(read_damaged=1.0), spawn=lambda _: None)
+        [read] = await faulty.read(after=START, limit=1)
+        [kept] = await log.read(after=START, limit=1)
+        assert faulty.has_damaged
+        return read.payload, kept.payload
+
+    read, kept = run_virtual(main())
+    assert kept == b"whole"
+    assert sum((one ^ other).bit_count() for one, other in zip(read, kept, strict=True)) == 1
+
+
+def test_a_slow_disk_takes_up_to_a_second_and_not_a_moment_of_real_time() -> None:
+    async def main() -> float:
+        faulty = FaultyLog(MemoryLog(), Random(1), Odds(slow=1.0), spawn=lambda _: None)
+        for _ in range(1_000):
+            await faulty.append(b"a")
+        return asyncio.get_running_loop().time()
+
+    assert 900 < run_virtual(main()) < 1_100
+
+
 def test_a_snapshot_rots_but_never_all_that_are_kept() -> None:
     async def main() -> list[bool]:
         kept = MemorySnapshots()

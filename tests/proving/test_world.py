@@ -1,10 +1,18 @@
 """Simulated worlds: a bounded number of seeds here, thousands in `make prove`."""
 
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import pytest
 
 from ropewalk.proving.workloads.known import WORKLOADS
 from ropewalk.proving.world import Breach, run_world
 
+ROOT = Path(__file__).parents[2]
 SEEDS = {"bank": 60, "payments": 50}
 
 
@@ -22,6 +30,31 @@ def test_every_promise_holds(name: str, first: int) -> None:
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_a_seed_gives_the_same_world_every_time(name: str) -> None:
     assert run_world(WORKLOADS[name](7), 7) == run_world(WORKLOADS[name](7), 7)
+
+
+def test_a_seed_gives_the_same_world_in_any_process() -> None:
+    outputs = set()
+    for hash_seed in ("1", "2"):
+        command = [sys.executable, "-m", "ropewalk", "prove", "bank", "--seed", "7", "--json"]
+        environment = os.environ | {"PYTHONHASHSEED": hash_seed}
+        told = json.loads(subprocess.check_output(command, env=environment, cwd=ROOT))
+        del told["seconds"]
+        outputs.add(json.dumps(told))
+    assert len(outputs) == 1
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_no_world_asks_what_time_it_really_is(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = run_world(WORKLOADS[name](4), 4)
+
+    def refuse() -> float:
+        raise AssertionError("a world asked for the real time")
+
+    for clock in ("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns"):
+        monkeypatch.setattr(time, clock, refuse)
+    verdict = run_world(WORKLOADS[name](4), 4)
+    monkeypatch.undo()
+    assert verdict == expected
 
 
 def test_worlds_are_rough_enough_to_prove_something() -> None:
