@@ -42,9 +42,20 @@ async def load_snapshot(partition: Partition, storage: Storage) -> Recovered:
         except Damaged as error:
             damaged.append(DamagedSnapshot(position, str(error)))
             continue
+        await _check_log_reaches(storage.log, position)
         partition.load(snapshot.parts)
         return Recovered(position, damaged)
     return Recovered(START, damaged)
+
+
+async def _check_log_reaches(log: Log, position: Position) -> None:
+    """Raise Damaged if the log ends before a snapshot: it would hand out positions that the snapshot includes."""
+    last = await log.last()
+    if last < position:
+        raise Damaged(
+            f"the log ends at position {last}, and there is a snapshot at {position}: records that were acknowledged "
+            "are missing; nothing was written: restore this log from a replica or a backup"
+        )
 
 
 async def read_records(

@@ -11,7 +11,9 @@ from random import Random
 import pytest
 
 from ropewalk import open_engine, open_node
-from ropewalk.errors import Damaged
+from ropewalk.engines.sqlite import SqliteLog
+from ropewalk.errors import Damaged, NotAccepted
+from ropewalk.proving.conformance import payloads
 from ropewalk.proving.crashes import check_crashes
 from tests.runtime.counter import Add
 from tests.runtime.test_node import counters
@@ -58,6 +60,51 @@ def test_a_missing_record_stops_the_partition_and_says_which_it_is(tmp_path: Pat
     database.close()
     with pytest.raises(Damaged, match="record at position 7 is missing"):
         fill(tmp_path)
+
+
+def test_a_log_that_ends_before_a_snapshot_is_not_continued(tmp_path: Path) -> None:
+    fill(tmp_path)
+    partition = tmp_path / "counters" / "0000"
+    for path in partition.glob("log.db*"):
+        path.unlink()
+    for _ in range(2):
+        with pytest.raises(
+            Damaged, match=r"log ends at position 0, and there is a snapshot at 21.*nothing was written"
+        ):
+            fill(tmp_path)
+
+
+def test_a_damaged_newest_snapshot_falls_back_to_the_one_before_and_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    fill(tmp_path)
+    fill(tmp_path)
+    older, newest = sorted((tmp_path / "counters" / "0000" / "snapshots").iterdir())
+    newest.write_bytes(newest.read_bytes()[:-1])
+    fill(tmp_path)
+    assert f"the snapshot at position {int(newest.stem)} has a damaged part" in caplog.text
+    assert "an older one is used" in caplog.text
+    assert older.exists()
+
+
+async def append_much(log: SqliteLog) -> None:
+    for _ in range(1_000):
+        await log.append(bytes(4_000))
+
+
+def test_a_full_database_refuses_and_takes_more_when_there_is_room(tmp_path: Path) -> None:
+    async def main() -> None:
+        log = SqliteLog(tmp_path / "log.db")
+        await log._run(lambda: log._database.execute("PRAGMA max_page_count = 20"))
+        with pytest.raises(NotAccepted, match="free some space on this disk"):
+            await append_much(log)
+        appended = await log.last()
+        await log._run(lambda: log._database.execute("PRAGMA max_page_count = 1000"))
+        assert await log.append(b"next") == appended + 1
+        assert len(await payloads(log)) == appended + 1
+        await log.close()
+
+    asyncio.run(main())
 
 
 ON_A_FULL_DISK = """
