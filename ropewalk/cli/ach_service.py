@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
@@ -17,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from ropewalk.cli.client import Client, Json, Refusal, asking, connected, print_json, print_table
+from ropewalk.core.codec import Checksum
 
 _PIECE_BYTES: Final = 262_144
 _POLL_S: Final = 0.05
@@ -53,6 +53,8 @@ def submit(files: tuple[Path, ...], *, url: str, as_json: bool) -> None:
                 print_json(row)
     if not as_json:
         print_table(_FILE_TITLES, rows)
+        if any(row["verdict"] == "refused" for row in rows):
+            click.echo("`ropewalk ach validate FILE` shows each error at its place in the file.", err=True)
     sys.exit(code)
 
 
@@ -89,16 +91,16 @@ def returns(*, window: int | None, output: Path | None, url: str, as_json: bool)
 
 def _submitted(client: Client, file: Path, advance: Callable[[int], None]) -> Json:
     try:
-        digest = blake2b(digest_size=16)
+        state = Checksum()
         for piece in _pieces(file):
-            digest.update(piece)
+            state.update(piece)
 
         def pieces() -> Iterator[bytes]:
             for piece in _pieces(file):
                 yield piece
                 advance(len(piece))
 
-        accepted = client.upload("/files", pieces, key=f"submit {digest.hexdigest()}")
+        accepted = client.upload("/files", pieces, key=f"submit {state.digest().hex()}")
     except Refusal as refusal:
         problem = {name: refusal.problem.get(name) for name in ("detail", "errors") if name in refusal.problem}
         return {"name": str(file), "verdict": "refused", **problem}

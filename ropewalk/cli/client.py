@@ -53,7 +53,7 @@ class Client:
     def get(self, path: str, **query: object) -> Any:
         """What is at a path."""
         given = {name: str(value) for name, value in query.items() if value is not None}
-        return self._answer("GET", path, params=given).json()
+        return _json(self._answer("GET", path, params=given))
 
     def content(self, path: str) -> bytes:
         """The bytes that are at a path."""
@@ -74,12 +74,12 @@ class Client:
     def post(self, path: str, body: object, *, key: str | None = None) -> Any:
         """Have something done: once for each key, if it does not name itself by an id of its own."""
         headers = {"Content-Type": "application/json", **({"Idempotency-Key": key} if key else {})}
-        return self._answer("POST", path, content=msgspec.json.encode(body), headers=headers).json()
+        return _json(self._answer("POST", path, content=msgspec.json.encode(body), headers=headers))
 
     def upload(self, path: str, pieces: Callable[[], Iterator[bytes]], *, key: str) -> Any:
         """Send bytes in pieces; `pieces` begins again if they must be sent again."""
         headers = {"Idempotency-Key": key, "Content-Type": "application/octet-stream"}
-        return self._answer("POST", path, pieces=pieces, headers=headers).json()
+        return _json(self._answer("POST", path, pieces=pieces, headers=headers))
 
     def _answer(
         self, method: str, path: str, *, pieces: Callable[[], Iterator[bytes]] | None = None, **how: Any
@@ -147,7 +147,17 @@ def _is_number(text: str) -> bool:
 
 def _problem(response: httpx.Response) -> Json:
     try:
-        problem = msgspec.json.decode(response.content, type=dict[str, Any])
+        return msgspec.json.decode(response.content, type=dict[str, Any])
     except msgspec.DecodeError:
-        return {"detail": f"{response.url} answered {response.status_code}, and not as a Ropewalk service does"}
-    return problem
+        return {"detail": _not_ours(response)}
+
+
+def _json(response: httpx.Response) -> Any:
+    try:
+        return msgspec.json.decode(response.content)
+    except msgspec.DecodeError as error:
+        raise click.ClickException(_not_ours(response)) from error
+
+
+def _not_ours(response: httpx.Response) -> str:
+    return f"{response.url} answered {response.status_code}, and not as payments do: is --url right?"

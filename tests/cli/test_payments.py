@@ -3,7 +3,9 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import httpx
@@ -83,6 +85,29 @@ def test_a_statement_is_shown_as_a_table_and_as_json(service: Running) -> None:
     assert statement["account"]["balance_cents"] == employer.opening_cents
     shown = ropewalk(*words, "--url", service.url)
     assert "50,000,000.00" in shown.stdout
+
+
+class Stranger(BaseHTTPRequestHandler):
+    """Answers whatever is asked, and is no service of ours."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"<h1>hello</h1>")
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def test_a_stranger_at_the_url_is_not_taken_for_payments() -> None:
+    with HTTPServer(("127.0.0.1", 0), Stranger) as stranger:
+        thread = Thread(target=stranger.serve_forever)
+        thread.start()
+        done = ropewalk("ledger", "trial-balance", "--url", f"http://127.0.0.1:{stranger.server_port}")
+        stranger.shutdown()
+        thread.join()
+    assert done.returncode == 1
+    assert "not as payments do: is --url right?" in done.stderr
 
 
 def test_a_refusal_is_told_in_the_words_of_the_service(service: Running) -> None:
