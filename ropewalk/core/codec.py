@@ -3,7 +3,7 @@
 A record in the log is a fixed header and a body, all little-endian:
 
     magic 4 | format 1 | kind 1 | machine version 2 | body bytes 4 | reserved 4 | term 8 | time ns 8
-    follows: position 8, checksum 16 | writer 16 | checksum 16 (BLAKE2b-128 of all the rest) | body
+    follows: position 8, checksum 16 | writer 16 | checksum 16 (of all the rest) | body
 
 The body of a batch is MessagePack: an array of [request id, command]. Values are MessagePack too, with maps in
 key order, so equal values have equal bytes.
@@ -67,10 +67,10 @@ def encode_value(value: object) -> bytes:
 
 
 class Checksum:
-    """BLAKE2b (RFC 7693) with 16 bytes, in pieces: twice as fast as SHA-256 and in the standard library."""
+    """The first 16 bytes of SHA-256 (FIPS 180-4), in pieces: where processors compute it, twice as fast as BLAKE2b."""
 
     def __init__(self) -> None:
-        self._state = hashlib.blake2b(digest_size=_CHECKSUM_BYTES)
+        self._state = hashlib.sha256()
 
     def update(self, piece: bytes | memoryview) -> None:
         """Add a piece."""
@@ -78,7 +78,7 @@ class Checksum:
 
     def digest(self) -> bytes:
         """The 16 bytes for all pieces so far."""
-        return self._state.digest()
+        return self._state.digest()[:_CHECKSUM_BYTES]
 
 
 def checksum(*parts: bytes | memoryview) -> bytes:
