@@ -11,6 +11,7 @@ from ropewalk.cli.lazy import LazyCommands
 
 COMMANDS: Final = {
     "ach": "ropewalk.cli.ach:ach",
+    "audit": "ropewalk.cli.audit:audit",
     "demo": "ropewalk.cli.demo:demo",
     "prove": "ropewalk.cli.prove:prove",
     "ledger": "ropewalk.cli.ledger:ledger",

@@ -27,6 +27,8 @@ from ropewalk.errors import Damaged
 
 MAGIC: Final = b"RPWK"
 FORMAT: Final = 1
+VERSION_MAX: Final = 0xFFFF
+"""The largest machine version that a record can have."""
 _FIELDS: Final = struct.Struct("<4sBBHIIQQQ16s16s")
 _CHECKSUM_BYTES: Final = 16
 HEADER_BYTES: Final = _FIELDS.size + _CHECKSUM_BYTES
@@ -67,7 +69,7 @@ def encode_value(value: object) -> bytes:
 
 
 class Checksum:
-    """The first 16 bytes of SHA-256 (FIPS 180-4), in pieces: where processors compute it, twice as fast as BLAKE2b."""
+    """The first 16 bytes of SHA-256 (FIPS 180-4), in pieces. Processors compute it: twice as fast as BLAKE2b."""
 
     def __init__(self) -> None:
         self._state = hashlib.sha256()

@@ -119,3 +119,8 @@ class Partition:
             return outcome.replies
 
         return self._sessions.answer(stored.record.requests, apply)
+
+
+def saved_head(parts: Mapping[str, bytes | memoryview]) -> Head:
+    """The last record that is in a saved state."""
+    return msgspec.msgpack.decode(parts["partition"], type=_Saved).head

@@ -159,6 +159,11 @@ class SqliteEngine:
         self._logs.append(log)
         return Storage(log, FileSnapshots(folder / "snapshots"), FileShelf(folder / "shelf"))
 
+    def partitions(self) -> list[tuple[str, int]]:
+        """The services and partitions that are kept here."""
+        kept = sorted(path.parent for path in self._folder.glob("*/*/log.db"))
+        return [(folder.parent.name, int(folder.name)) for folder in kept]
+
     async def close(self) -> None:
         for log in self._logs:
             await log.close()

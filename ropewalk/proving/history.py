@@ -13,14 +13,12 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from ropewalk.core.chain import START, Position
-from ropewalk.core.codec import Stored, decode_record
+from ropewalk.core.codec import VERSION_MAX, Stored, decode_record
 from ropewalk.core.machine import NO_ID, Batch, Request
 from ropewalk.core.partition import Partition
 from ropewalk.core.sessions import Reply
 from ropewalk.engines.memory import MemoryShelf
 from ropewalk.proving.workload import Workload
-
-_VERSION_ANY = 0xFFFF
 
 
 class Broken(AssertionError):
@@ -113,7 +111,7 @@ def _counting(payloads: Sequence[bytes]) -> Iterator[Stored]:
     """The records that count: the chain's rule once more, in three lines."""
     head = START
     for number, payload in enumerate(payloads, start=1):
-        stored = decode_record(Position(number), payload, machine_version_max=_VERSION_ANY)
+        stored = decode_record(Position(number), payload, machine_version_max=VERSION_MAX)
         if stored.link.follows.position == head:
             head = stored.link.position
             yield stored

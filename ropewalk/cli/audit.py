@@ -1,0 +1,62 @@
+"""`ropewalk audit FOLDER`: read everything that is kept, and tell what is not what was written.
+
+Checked by: tests/cli/test_audit.py
+"""
+
+import asyncio
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import msgspec
+from rich.console import Console
+
+from ropewalk.engines.sqlite import SqliteEngine
+from ropewalk.errors import RopewalkError
+from ropewalk.runtime.audit import Audited
+from ropewalk.runtime.audit import audit as audit_partition
+
+
+@click.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a partition.")
+def audit(*, folder: Path, as_json: bool) -> None:
+    """Compare every record, snapshot and blob of a sqlite: FOLDER, or of a backup of it, with its checksum.
+
+    Nothing may use the folder meanwhile. Exits 1 if anything is damaged, 2 if there is nothing to read.
+    """
+    try:
+        found = list(_audited(folder))
+    except RopewalkError as error:
+        raise click.ClickException(str(error)) from error
+    for service, partition, audited in found:
+        if as_json:
+            click.echo(json.dumps({"service": service, "partition": partition, **msgspec.to_builtins(audited)}))
+        else:
+            _tell(f"{service}/{partition}", audited)
+    if not found:
+        click.echo(f"{folder} holds no service: name the folder that stands behind sqlite:", err=True)
+        sys.exit(2)
+    sys.exit(1 if any(audited.damages for _, _, audited in found) else 0)
+
+
+def _audited(folder: Path) -> Iterator[tuple[str, int, Audited]]:
+    if not (folder / "lock").exists():
+        return
+    engine = SqliteEngine(folder)
+    with asyncio.Runner() as runner:
+        for service, partition in engine.partitions():
+            storage = runner.run(engine.open(service, partition))
+            yield service, partition, runner.run(audit_partition(storage))
+        runner.run(engine.close())
+
+
+def _tell(name: str, audited: Audited) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    what = f"{audited.records:,} records, {audited.snapshots} snapshots, {audited.blobs:,} blobs"
+    if not audited.damages:
+        console.print(f"[green]whole[/]    {name}: {what}")
+    for damage in audited.damages:
+        console.print(f"[red]damaged[/]  {name}: {damage}")

@@ -1,0 +1,68 @@
+"""An audit: every byte that a partition keeps is read, and compared with the checksum that was kept of it.
+
+A restart reads the newest snapshot and the tail of the log, and believes the sealed blobs by their length: reading
+gigabytes would keep callers waiting. This reads everything, and the chain from record to record, on an engine that
+nothing else uses; so it also tells whether a backup is whole.
+
+Promise:    `audit` names everything of one partition that is not what was written; nothing is changed.
+Not given:  what lies before the oldest record that is kept.
+Checked by: tests/runtime/test_audit.py
+"""
+
+from collections.abc import AsyncIterator
+
+import msgspec
+
+from ropewalk.core.chain import Head, follow
+from ropewalk.core.codec import VERSION_MAX
+from ropewalk.core.limits import SNAPSHOTS_KEPT
+from ropewalk.core.partition import saved_head
+from ropewalk.data.engine import Storage
+from ropewalk.data.log import Log
+from ropewalk.data.snapshots import check_blobs, read_snapshot
+from ropewalk.errors import Damaged
+from ropewalk.runtime.recovery import read_records
+
+
+class Audited(msgspec.Struct, frozen=True):
+    """What was read of one partition, and what is wrong with it, one sentence each."""
+
+    records: int
+    skipped: int
+    snapshots: int
+    blobs: int
+    damages: list[str]
+
+
+async def audit(storage: Storage) -> Audited:
+    """Read all that is kept of a partition."""
+    damages: list[str] = []
+    heads: list[Head] = []
+    blobs = 0
+    positions = await storage.snapshots.positions()
+    for position in positions:
+        try:
+            snapshot = await read_snapshot(storage.snapshots, storage.shelf, position)
+            heads.append(saved_head(snapshot.parts))
+            await check_blobs(storage.shelf, snapshot)
+            blobs += len(snapshot.blobs)
+        except Damaged as error:
+            damages.append(str(error))
+    # The log is trimmed behind the oldest snapshot when as many are kept as are wanted.
+    begin = heads[0] if heads and len(positions) >= SNAPSHOTS_KEPT else Head()
+    records = counted = 0
+    try:
+        async for counts in _records(storage.log, begin):
+            records += 1
+            counted += counts
+    except Damaged as error:
+        damages.append(str(error))
+    return Audited(records, records - counted, len(positions), blobs, damages)
+
+
+async def _records(log: Log, head: Head) -> AsyncIterator[bool]:
+    """For each record behind `head`, whether it counts. Raises Damaged at the first that is not what was written."""
+    async for stored, _ in read_records(log, after=head.position, machine_version_max=VERSION_MAX):
+        following = follow(head, stored.link)
+        head = following or head
+        yield following is not None

@@ -1,0 +1,38 @@
+"""`ropewalk audit` on a folder, whole and harmed."""
+
+import asyncio
+import json
+from pathlib import Path
+
+from ropewalk import open_engine, open_node
+from tests.cli.running import ropewalk
+from tests.runtime.counter import Add
+from tests.runtime.test_node import counters
+
+
+def fill(folder: Path) -> None:
+    async def main() -> None:
+        async with open_node(counters(2), open_engine(f"sqlite:{folder}")) as node:
+            for number in range(20):
+                await node.call(Add(f"k{number}", 1))
+
+    asyncio.run(main())
+
+
+def test_a_folder_is_read_partition_by_partition(tmp_path: Path) -> None:
+    fill(tmp_path)
+    done = ropewalk("audit", str(tmp_path))
+    assert (done.returncode, done.stdout.count("whole")) == (0, 2), done.stderr
+    (snapshot,) = (tmp_path / "counters/0001/snapshots").iterdir()
+    snapshot.write_bytes(b"?" + snapshot.read_bytes()[1:])
+    done = ropewalk("audit", str(tmp_path), "--json")
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 1
+    assert [(each["partition"], len(each["damages"])) for each in told] == [(0, 0), (1, 1)]
+
+
+def test_a_folder_without_a_service_is_told_and_left_alone(tmp_path: Path) -> None:
+    done = ropewalk("audit", str(tmp_path))
+    assert done.returncode == 2
+    assert "holds no service" in done.stderr
+    assert list(tmp_path.iterdir()) == []
