@@ -40,6 +40,8 @@ def prove(workload: str, *, seeds: int, first: int, seed: int | None, as_json: b
         told = {"workload": workload, "seeds": len(wanted), "seconds": round(took_s, 1), **totals}
         click.echo(json.dumps({**told, "breaches": [msgspec.to_builtins(breach) for breach in breaches]}))
     else:
+        if seed is not None:
+            click.echo("\n".join(results[0].trace))
         _tell(workload, breaches, totals, seeds=len(wanted), took_s=took_s)
     sys.exit(1 if breaches else 0)
 
@@ -68,10 +70,8 @@ def _run_all(workload: str, seeds: range) -> Iterator[Holds | Breach]:
 
 def _tell(workload: str, breaches: list[Breach], totals: dict[str, int], *, seeds: int, took_s: float) -> None:
     for breach in breaches:
-        if seeds == 1:
-            click.echo("\n".join(breach.trace))
         click.echo(f"BROKEN in seed {breach.seed}: {breach.claim}")
         click.echo(f"  repeat it with: ropewalk prove {workload} --seed {breach.seed}")
     counted = ", ".join(f"{count:,} {name}" for name, count in totals.items())
     verdict = f"{len(breaches)} broken" if breaches else "every promise held"
-    click.echo(f"{seeds:,} worlds of {workload} in {took_s:.0f} s: {verdict} ({counted})")
+    click.echo(f"{seeds:,} worlds of {workload} in {took_s:.0f} s, {seeds / took_s:.1f}/s: {verdict} ({counted})")

@@ -48,7 +48,7 @@ _CLOCK_SKEW_S = 2.0
 
 
 class Holds(msgspec.Struct, frozen=True):
-    """Every promise held in this world; the counts say what it was put through."""
+    """Every promise held in this world; the counts say what it was put through, the trace how it ended."""
 
     seed: int
     acknowledged: int
@@ -57,6 +57,7 @@ class Holds(msgspec.Struct, frozen=True):
     crashes: int
     records: int
     skipped: int
+    trace: Sequence[str]
 
 
 class Breach(msgspec.Struct, frozen=True):
@@ -292,6 +293,7 @@ class _World:
             crashes=self._crashes,
             records=records,
             skipped=records - verdict.counted,
+            trace=self.trace[-TRACE_LINES:],
         )
 
     async def _compare_replicas(self, site: _Site, digest: bytes) -> None:

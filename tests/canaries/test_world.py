@@ -1,6 +1,7 @@
 """Planted bugs, one for each thing that a world checks: a checker that finds none of them proves nothing."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import Any
 
 import msgspec
@@ -11,8 +12,9 @@ from ropewalk.core import partition
 from ropewalk.core.chain import Head, Link, Position
 from ropewalk.core.codec import HEADER_BYTES, Stored, checksum
 from ropewalk.core.keyed import KeyedMachine
-from ropewalk.core.machine import Batch, Outcome, Request
-from ropewalk.core.sessions import Sessions
+from ropewalk.core.machine import NO_ID, Batch, Outcome, Request
+from ropewalk.core.sessions import Reply, Sessions
+from ropewalk.proving.history import Acknowledged, Broken, _check_acknowledged
 from ropewalk.proving.workloads.bank import Move
 from ropewalk.proving.workloads.known import WORKLOADS
 from ropewalk.proving.workloads.settlement import Settlement
@@ -122,6 +124,15 @@ def test_answers_that_go_to_the_wrong_caller(monkeypatch: pytest.MonkeyPatch) ->
         Call, "answer", lambda call, answers: answer(call, Answers(answers.replies, Position(answers.position - 1)))
     )
     assert "in the log at its position" in claim_found()
+
+
+def test_one_effect_that_is_acknowledged_to_two() -> None:
+    acknowledged = Acknowledged(Request(NO_ID, b"once"), b"done", Position(2), 0.0, 1.0)
+    told: dict[tuple[Position, bytes, bytes], list[Reply]] = {(Position(2), NO_ID, b"once"): [b"done", b"repeated"]}
+    again = msgspec.structs.replace(acknowledged, reply=b"repeated")
+    _check_acknowledged([acknowledged, again], deepcopy(told))
+    with pytest.raises(Broken, match="what was answered is what the log gives"):
+        _check_acknowledged([acknowledged, acknowledged], told)
 
 
 def test_money_that_is_made(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,11 +57,11 @@ class Settlement:
 
     def request(self, random: Random) -> Request:
         match random.randrange(8):
-            case 0 | 1 | 2:
+            case 0 | 1:
                 return _request(messages.SubmitFile(_file(random)))
-            case 3 | 4:
+            case 2 | 3:
                 return Request(random.randbytes(16), messages.encode_command(messages.RunWindow()))
-            case 5:
+            case 4:
                 bank, number = random.choice(_BANKS), random.choice(_NUMBERS)
                 return _request(messages.RestrictAccount(bank, number, random.choice(_RESTRICTIONS)))
             case _:
