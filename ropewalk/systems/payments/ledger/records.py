@@ -112,7 +112,8 @@ def balances_of(rows: Rows) -> list[Balance]:
 def results_of(rows: Rows, statuses: type[AccountStatus] | type[TransferStatus]) -> list[Result]:
     """The results of RESULT rows."""
     told = {
-        int(status): (status.name.lower(), status.meaning) for status in map(statuses, set(rows["status"].tolist()))
+        int(status): (status.name.lower(), status.meaning)
+        for status in map(statuses, np.unique(rows["status"]).tolist())
     }
     return [
         Result(status=told[status][0], meaning=told[status][1], timestamp=str(timestamp))
@@ -174,6 +175,9 @@ def _column(kind: type[Record], rows: Rows, name: str) -> list[Any]:
     values = rows[name].tolist()
     if name == "flags":
         flags = _FLAGS[kind]
-        told = {value: [flag.name.lower() for flag in flags(value) if flag.name] for value in set(values)}
+        told = {
+            value: [flag.name.lower() for flag in flags(value) if flag.name]
+            for value in np.unique(rows[name]).tolist()
+        }
         return [told[value] for value in values]
     return values if name in _SHORT else [str(value) for value in values]
