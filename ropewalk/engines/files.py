@@ -48,8 +48,7 @@ class FileSnapshots:
     """One file a snapshot, named by its position."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._folder = folder
+        self._folder = _opened(folder)
 
     async def write(self, position: Position, parts: Sequence[bytes | memoryview]) -> None:
         try:
@@ -85,13 +84,13 @@ class FileShelf:
     """One file a blob, read through memory maps."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._folder = folder
+        self._folder = _opened(folder)
         self._maps: dict[str, _Mapped] = {}
         self._synced: dict[str, bytes] = {}
         self._resident_bytes = 0
         self._puts = 0
-        self._puts_synced = 0
+        # What an earlier process left may not be durable yet.
+        self._puts_synced = -1
 
     def put(self, name: str, content: bytes | memoryview) -> None:
         # Replaced by rename, so that maps of the earlier file stay what they were.
@@ -100,6 +99,7 @@ class FileShelf:
             temporary.write_bytes(content)
             temporary.rename(self._path(name))
         except OSError as error:
+            temporary.unlink(missing_ok=True)
             raise NotAccepted(
                 f"{self._path(name)} was not written: {error}; free some space and start again"
             ) from error
@@ -164,12 +164,17 @@ class _Mapped(NamedTuple):
 
 def _write_durably(path: Path, parts: Sequence[bytes | memoryview]) -> None:
     temporary = path.with_suffix(".new")
-    with temporary.open("wb") as file:
-        for part in parts:
-            file.write(part)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(path)
+    try:
+        with temporary.open("wb") as file:
+            for part in parts:
+                file.write(part)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.rename(path)
+    except OSError:
+        # On a full disk half a file is in the way of everything else.
+        temporary.unlink(missing_ok=True)
+        raise
     _sync_path(path.parent)
 
 
@@ -178,6 +183,14 @@ def _read(path: Path, bytes_max: int | None) -> bytes:
         # A damaged head may ask for more than there is memory, and `read` makes room for what it is asked for.
         size = os.fstat(file.fileno()).st_size
         return file.read(size if bytes_max is None else min(bytes_max, size))
+
+
+def _opened(folder: Path) -> Path:
+    """A folder without the files that a process was still writing when it died."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for unfinished in folder.glob("*.new"):
+        unfinished.unlink()
+    return folder
 
 
 def _sync_path(path: Path) -> None:

@@ -24,6 +24,9 @@ from ropewalk.data.log import Log
 from ropewalk.data.snapshots import Snapshots, read_snapshot, write_snapshot
 from ropewalk.errors import Damaged, invariant
 
+_BEGIN_NS: Final = 1_700_000_000_000_000_000
+"""A time of this century (nanoseconds since 1970): a machine may know calendars."""
+
 OpenEngine = Callable[[], Engine]
 """Opens the same engine each time, as a process that starts does; what was durable is there again."""
 
@@ -339,7 +342,7 @@ async def check_machine(make: Callable[[], Machine], batches: Sequence[Sequence[
     straight, restarted, again = make(), make(), make()
     digest, parts = straight.digest(), _parts(straight)
     for number, requests in enumerate(batches, start=1):
-        batch = Batch(Position(number), number * 1_000_000_000, requests)
+        batch = Batch(Position(number), _BEGIN_NS + number * 1_000_000_000, requests)
         for request in requests:
             straight.vet(request.command)
         outcomes = [machine.apply(batch) for machine in (straight, restarted, again)]
@@ -363,7 +366,7 @@ def check_batching(make: Callable[[], Machine], requests: Sequence[Request]) -> 
     Not every machine promises it: timers fire between batches, and a reply may tell the position of its batch.
     """
     together, apart = make(), make()
-    time_ns = 1_000_000_000
+    time_ns = _BEGIN_NS
     replies = list(together.apply(Batch(Position(1), time_ns, requests)).replies)
     singly = [apart.apply(Batch(Position(1), time_ns, [request])).replies[0] for request in requests]
     invariant(replies == singly, "replies do not depend on the batch that a request is in")

@@ -74,3 +74,12 @@ def test_a_full_check_finds_a_blob_that_was_changed(disk: tuple[FileSnapshots, F
             await check_blobs(shelf, snapshot)
 
     asyncio.run(main())
+
+
+def test_what_a_dead_process_left_half_written_is_removed_when_the_folder_is_opened(tmp_path: Path) -> None:
+    for folder in ("shelf", "snapshots"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "half.new").write_bytes(b"half")
+    FileShelf(tmp_path / "shelf")
+    FileSnapshots(tmp_path / "snapshots")
+    assert not list(tmp_path.glob("*/*.new"))
