@@ -50,6 +50,7 @@ def demo(*, once: bool, port: int, entries: int, seconds: float) -> None:
 
 async def _tour(console: Console, *, port: int, entries: int, seconds: float, stays: bool) -> None:
     with tempfile.TemporaryDirectory(prefix="ropewalk-demo-") as folder:
+        console.print("Starting; the first time the ledger is compiled, which takes half a minute.")
         engine = open_engine(f"sqlite:{folder}")
         async with open_node(payments, engine) as node, serving(node, port=port) as url:
             console.print(

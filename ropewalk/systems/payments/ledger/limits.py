@@ -5,11 +5,14 @@ Checked by: tests/payments/ledger/test_limits.py
 
 from typing import Final
 
-from ropewalk.core.limits import COMMAND_BYTES_MAX
+from ropewalk.core.limits import BATCH_BYTES_MAX, COMMAND_BYTES_MAX
 from ropewalk.errors import invariant
 
 ROWS_MAX: Final = 8_190
 """Events of one request, and rows of one reply, as at TigerBeetle: 1 MiB of 128-byte rows."""
+
+RECORD_ROWS_MAX: Final = BATCH_BYTES_MAX // 128
+"""Rows of 128 bytes in one record of the log, so that no table has to grow while one is applied."""
 
 SEGMENT_ROWS: Final = 65_536
 """Transfers kept in memory before they are sealed: 8 MiB, written in some milliseconds."""

@@ -33,7 +33,7 @@ from ropewalk.systems.payments.ledger.hot import (
 )
 from ropewalk.systems.payments.ledger.ids import Ids
 from ropewalk.systems.payments.ledger.layout import TRANSFER, Rows
-from ropewalk.systems.payments.ledger.limits import ROWS_MAX, SLOT_BITS, TRANSFERS_MAX
+from ropewalk.systems.payments.ledger.limits import RECORD_ROWS_MAX, SLOT_BITS, TRANSFERS_MAX
 from ropewalk.systems.payments.ledger.runs import SavedRuns, SortedRuns
 from ropewalk.systems.payments.ledger.segments import Segments
 from ropewalk.systems.payments.ledger.words import Array
@@ -61,7 +61,7 @@ class Transfers:
         self._balances = Segments(shelf, "balances", HISTORY)
         self._sides = SortedRuns(shelf, "sides", words=1, piece_entries=piece_entries)
         self.ids = Ids(shelf, piece_entries=piece_entries)
-        self._capacity = segment_rows + ROWS_MAX
+        self._capacity = segment_rows + RECORD_ROWS_MAX
         self.hot = new_hot(self._capacity, first_row=0, last_timestamp=0)
 
     @property
