@@ -61,3 +61,10 @@ def test_worlds_are_rough_enough_to_prove_something() -> None:
     assert sum(verdict.unknown for verdict in verdicts if not isinstance(verdict, Breach)) > 20
     assert sum(verdict.crashes for verdict in verdicts if not isinstance(verdict, Breach)) > 50
     assert sum(verdict.skipped for verdict in verdicts if not isinstance(verdict, Breach)) > 100
+
+
+@pytest.mark.parametrize("seed", [100296, 100684, 100900])
+def test_worlds_that_were_broken_once_hold(seed: int) -> None:
+    # A snapshot in the middle of a settlement window forgot that its files were still due.
+    verdict = run_world(WORKLOADS["payments"](seed), seed)
+    assert not isinstance(verdict, Breach), verdict.claim

@@ -200,6 +200,8 @@ class Files:
         """The whole of it, but for what lies on the shelf."""
         return {
             "files": encode_value([file.record for file in self._all]),
+            # Not to be found in the states alone: while a window is open, files are due that it has done already.
+            "due": encode_value((self.next_due_minute, [file.next_due_minute for file in self._all])),
             "states": b"".join(file.state.tobytes() for file in self._all),
         }
 
@@ -207,14 +209,15 @@ class Files:
         """Become what was saved; the blobs are on the shelf again."""
         self._all, self._by_key, self._reserved = [], {}, 0
         states = np.frombuffer(parts["states"], STATE)
+        self.next_due_minute, due = msgspec.msgpack.decode(parts["due"], type=tuple[int, list[int]])
         first = 0
-        for record in msgspec.msgpack.decode(parts["files"], type=list[FileRecord]):
+        for record, due_minute in zip(
+            msgspec.msgpack.decode(parts["files"], type=list[FileRecord]), due, strict=True
+        ):
             end = first + record.entries
             file = self._keep(record, states[first:end].copy())
-            if file.reserved == record.entries:
-                file.find_due()
+            file.next_due_minute = due_minute
             first = end
-        self.find_due(through_minute=0)
 
     def _keep(self, record: FileRecord, state: Rows) -> File:
         rows, entries, batch_columns, batches = (self._shelf.get(name) for name in _blobs(record.number))
