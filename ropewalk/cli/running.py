@@ -6,7 +6,6 @@ Checked by: tests/cli/test_serve.py
 """
 
 import asyncio
-import gc
 import logging
 import signal
 import sys
@@ -61,10 +60,6 @@ async def _serve(service: Service, place: Place, *, as_json: bool) -> None:
         asyncio.get_running_loop().add_signal_handler(signal_number, stopped.set)
     engine = open_engine(place.engine)
     async with open_node(service, engine) as node, serving(node, host=place.host, port=place.port) as url:
-        # Compiled code and its types are tens of thousands of objects that never die: to look through them at each
-        # full collection stops everything for 60 ms.
-        gc.collect()
-        gc.freeze()
         _announce(Started("started", service.name, url, place.engine, service.partitions), as_json=as_json)
         await stopped.wait()
         if not as_json:
