@@ -3,6 +3,8 @@
 Checked by: tests/cli/test_payments.py
 """
 
+import sys
+
 import click
 
 from ropewalk.cli.running import Place, run
@@ -24,6 +26,6 @@ def payments(*, engine: str, host: str, port: int, as_json: bool) -> None:
     # Imported here: it brings NumPy and Numba, which take a second.
     from ropewalk.systems.payments.service import payments as service
 
-    if not as_json:
+    if sys.stderr.isatty() and not as_json:
         click.echo("starting; the first time the ledger is compiled, which takes half a minute", err=True)
     run(service, Place(engine, host, port), as_json=as_json)
