@@ -1,0 +1,1 @@
+"""What the partitions and the clients of a system agree on, and how: pure, and written as machines."""

@@ -1,0 +1,1 @@
+"""What people ask ZooKeeper and etcd for: sessions, locks, semaphores, elections, counters, configuration."""

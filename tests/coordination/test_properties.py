@@ -1,0 +1,64 @@
+"""What holds after any sequence of commands: tokens that only grow, and permits that go to who asked first."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ropewalk.coordination.recipes.messages import (
+    Acquire,
+    Claims,
+    Command,
+    EndSession,
+    GetClaims,
+    KeepAlive,
+    Release,
+)
+from tests.coordination.room import Room
+
+SESSIONS = st.sampled_from(["ada", "ben", "cleo"])
+NAMES = st.sampled_from(["s/1", "s/2"])
+COMMANDS = st.one_of(
+    st.builds(
+        Acquire, st.just("semaphore"), NAMES, SESSIONS, st.just(200), st.just(True), st.integers(1, 2), st.just(2)
+    ),
+    st.builds(Acquire, st.just("lock"), NAMES, SESSIONS, st.just(200), st.booleans()),
+    st.builds(Release, st.sampled_from(["lock", "semaphore"]), NAMES, SESSIONS),
+    st.builds(KeepAlive, st.just("s"), SESSIONS),
+    st.builds(EndSession, st.just("s"), SESSIONS),
+)
+STEPS = st.lists(st.tuples(st.integers(0, 150), COMMANDS), min_size=1, max_size=40)
+
+
+@settings(max_examples=300, deadline=None)
+@given(STEPS)
+def test_each_token_is_larger_than_every_one_before(steps: list[tuple[int, Command]]) -> None:
+    room = Room()
+    seen: dict[int, tuple[str, str]] = {}
+    for ms, command in steps:
+        room.now_ms += ms
+        room.do(command)
+        for kind in ("lock", "semaphore"):
+            for name in ("s/1", "s/2"):
+                fresh = {
+                    each.token: (f"{kind}:{name}", each.session)
+                    for each in room.ask(GetClaims(kind, name), Claims).held  # type: ignore[arg-type]
+                }
+                assert all(seen.get(token, owner) == owner for token, owner in fresh.items())
+                seen |= fresh
+    assert all(token > 0 for token in seen)
+
+
+@settings(max_examples=300, deadline=None)
+@given(STEPS)
+def test_who_waits_is_let_in_before_who_asked_later(steps: list[tuple[int, Command]]) -> None:
+    room = Room()
+    before: list[str] = []
+    for ms, command in steps:
+        room.now_ms += ms
+        room.do(command)
+        claims = room.ask(GetClaims("lock", "s/1"), Claims)
+        queue = [each.session for each in claims.queue]
+        still = [session for session in before if session in queue]
+        let_in = [before.index(each.session) for each in claims.held if each.session in before]
+        assert queue[: len(still)] == still
+        assert all(place < before.index(session) for place in let_in for session in still)
+        before = queue
