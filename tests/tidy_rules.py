@@ -18,6 +18,7 @@ IMPURE_CALLS = {"open", "input", "print", "id", "now", "today", "utcnow"}
 COMPILERS = {"compiled", "inlined"}
 SUPERVISORS = {
     "ropewalk/runtime/leader.py::Leader.run",
+    "ropewalk/runtime/node.py::_follow",
     "ropewalk/runtime/edge.py::Edge.__call__",
     "ropewalk/proving/conformance.py::_holds",
 }

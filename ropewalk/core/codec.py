@@ -2,11 +2,11 @@
 
 A record in the log is a fixed header and a body, all little-endian:
 
-    magic 4 | format 1 | kind 1 | machine version 2 | body bytes 4 | reserved 4 | term 8 | time ns 8
+    magic 4 | format 1 | kind 1 | machine version 2 | body bytes 4 | of them notes 4 | term 8 | time ns 8
     follows: position 8, checksum 16 | writer 16 | checksum 16 (of all the rest) | body
 
-The body of a batch is MessagePack: an array of [request id, command]. Values are MessagePack too, with maps in
-key order, so equal values have equal bytes.
+The body is MessagePack: an array of [request id, command], and behind it, if there are any, an array of notes
+(`ropewalk.core.mailbox`). Values are MessagePack too, with maps in key order, so equal values have equal bytes.
 
 Promise:    `decode_record(encode_record(r)) == r`; a changed bit is found (`Damaged`); an unknown format, kind or
             version is refused (`Damaged`), never guessed.
@@ -23,6 +23,7 @@ import msgspec
 
 from ropewalk.core.chain import Head, Link, Position
 from ropewalk.core.machine import Request
+from ropewalk.core.mailbox import Note
 from ropewalk.errors import Damaged
 
 MAGIC: Final = b"RPWK"
@@ -35,6 +36,7 @@ HEADER_BYTES: Final = _FIELDS.size + _CHECKSUM_BYTES
 
 _VALUE_ENCODER: Final = msgspec.msgpack.Encoder(order="deterministic")
 _REQUESTS_DECODER: Final = msgspec.msgpack.Decoder(list[Request])
+_NOTES_DECODER: Final = msgspec.msgpack.Decoder(list[Note])
 
 
 class Kind(IntEnum):
@@ -54,6 +56,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     follows: Head
     writer: bytes
     requests: Sequence[Request] = ()
+    notes: Sequence[Note] = ()
 
 
 class Stored(msgspec.Struct, frozen=True, gc=False):
@@ -93,14 +96,15 @@ def checksum(*parts: bytes | memoryview) -> bytes:
 
 def encode_record(record: Record) -> tuple[bytes, bytes]:
     """Return the record's bytes and its checksum."""
-    body = _VALUE_ENCODER.encode(record.requests)
+    notes = _VALUE_ENCODER.encode(record.notes) if record.notes else b""
+    body = _VALUE_ENCODER.encode(record.requests) + notes
     head = _FIELDS.pack(
         MAGIC,
         FORMAT,
         record.kind,
         record.machine_version,
         len(body),
-        0,
+        len(notes),
         record.term,
         record.time_ns,
         record.follows.position,
@@ -120,7 +124,7 @@ def decode_record(position: Position, payload: bytes, *, machine_version_max: in
     where = f"the record at position {position}"
     if len(payload) < HEADER_BYTES or payload[:4] != MAGIC:
         raise Damaged(f"{where} is not a Ropewalk record ({len(payload)} bytes); {_RESTORE}")
-    (_, format_, kind, machine_version, body_bytes, _, term, time_ns, follows, followed, writer) = (
+    (_, format_, kind, machine_version, body_bytes, notes_bytes, term, time_ns, follows, followed, writer) = (
         _FIELDS.unpack_from(payload)
     )
     if format_ != FORMAT:
@@ -138,6 +142,7 @@ def decode_record(position: Position, payload: bytes, *, machine_version_max: in
             f"{where} has kind {kind} and machine version {machine_version}, and this program knows kinds "
             f"{sorted(_KINDS)} and versions up to {machine_version_max}; {_UPGRADE}"
         )
+    requests, notes = _body(where, body, notes_bytes)
     record = Record(
         kind=_KINDS[kind],
         machine_version=machine_version,
@@ -145,7 +150,8 @@ def decode_record(position: Position, payload: bytes, *, machine_version_max: in
         time_ns=time_ns,
         follows=Head(Position(follows), followed),
         writer=writer,
-        requests=_requests(where, body),
+        requests=requests,
+        notes=notes,
     )
     return Stored(Link(position, computed, record.follows), record)
 
@@ -155,8 +161,9 @@ _RESTORE: Final = "nothing was skipped: restore this log from a replica or a bac
 _UPGRADE: Final = "nothing was skipped: start the newer program that wrote it"
 
 
-def _requests(where: str, body: memoryview) -> list[Request]:
+def _body(where: str, body: memoryview, notes_bytes: int) -> tuple[list[Request], Sequence[Note]]:
+    end = len(body) - notes_bytes
     try:
-        return _REQUESTS_DECODER.decode(body)
+        return _REQUESTS_DECODER.decode(body[:end]), _NOTES_DECODER.decode(body[end:]) if notes_bytes else ()
     except msgspec.DecodeError as error:
         raise Damaged(f"{where} has a sound checksum and an unreadable body ({error}); {_UPGRADE}") from error

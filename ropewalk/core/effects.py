@@ -15,4 +15,30 @@ class At(msgspec.Struct, frozen=True):
     command: msgspec.Struct
 
 
-Effect = At
+class Send(msgspec.Struct, frozen=True):
+    """A message: `command` is applied once by the partition of the key `to`, after all that was sent there before.
+
+    With a `tag` the reply to it comes back as the command `Replied`.
+    """
+
+    to: str
+    command: msgspec.Struct
+    tag: str = ""
+
+
+class Publish(msgspec.Struct, frozen=True):
+    """An event: a fact of some kind about a subject, which others may follow."""
+
+    kind: str
+    subject: str
+    data: object = None
+
+
+class Replied(msgspec.Struct, frozen=True):
+    """What a machine is told when a `Send` with a tag is answered."""
+
+    tag: str
+    reply: object
+
+
+Effect = At | Send | Publish

@@ -1,8 +1,9 @@
 """Keyed machines: a service as one pure function over one typed command at a time.
 
 You write `apply(state, entry)`. It reads the state (a mapping from key to value) and answers with an `Applied`: the
-reply, the values to write, and timers to set. It changes nothing itself, so a refusal is simply an answer without
-writes. Commands, values and replies are msgspec structs; commands are told apart by their tag.
+reply, the values to write, and effects: timers, messages to other partitions, events. It changes nothing itself, so a
+refusal is simply an answer without writes. Commands, values and replies are msgspec structs; commands are told apart
+by their tag.
 
 Promise:    `apply` sees the writes of every command before it; timers fire in the order of their time, then of their
             setting, each once.
@@ -11,15 +12,16 @@ Checked by: tests/core/test_keyed.py, ropewalk.proving.conformance (machine chec
 
 import heapq
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
-from typing import Generic, TypeVar, cast
+from typing import Generic, TypeVar, Union, cast
 
 import msgspec
 
 from ropewalk.core.chain import Position
 from ropewalk.core.codec import checksum, encode_value
-from ropewalk.core.effects import Effect
+from ropewalk.core.effects import At, Effect, Publish, Replied, Send
 from ropewalk.core.limits import TIMERS_FIRED_MAX
-from ropewalk.core.machine import Batch, Outcome, Saved
+from ropewalk.core.machine import Batch, Event, Message, Outcome, Received, Saved
+from ropewalk.core.place import Place
 from ropewalk.errors import Damaged, Rejected
 
 V = TypeVar("V")
@@ -28,15 +30,19 @@ Q = TypeVar("Q")
 
 
 class Entry(msgspec.Struct, Generic[C], frozen=True, gc=False):
-    """One command, with the time (nanoseconds since 1970, UTC) and the log position at which it is applied."""
+    """One command, with the time (nanoseconds since 1970, UTC) and the log position at which it is applied.
+
+    `sender` is the log of the partition that sent it; a caller's command, and a timer's, has none.
+    """
 
     command: C
     time_ns: int
     position: Position
+    sender: str = ""
 
 
 class Applied(msgspec.Struct, Generic[V], frozen=True, gc=False):
-    """What a command does: its reply, the values it writes (None deletes the key), the timers it sets."""
+    """What a command does: its reply, the values it writes (None deletes the key), and what else is to happen."""
 
     reply: object
     writes: Mapping[str, V | None] = msgspec.field(default_factory=dict)
@@ -51,6 +57,7 @@ class KeyedMachine(Generic[V, C, Q]):
     """A machine from a pure function.
 
     `commands` is a struct type or a union of tagged ones, `value` the type of the state's values; msgspec reads both.
+    `messages` are commands that partitions send each other, and timers: no caller may. `place` says where keys are.
     `answer` answers `queries`, read-only questions of the same kind. A query that is a string is a key, its answer
     the value. `table` keeps the encoded values if they outgrow memory; else a dict keeps them.
     """
@@ -65,20 +72,27 @@ class KeyedMachine(Generic[V, C, Q]):
         queries: object = str,
         answer: Callable[[Mapping[str, V], Q], object] | None = None,
         check: Callable[[Mapping[str, V]], None] = lambda _: None,
+        messages: object | None = None,
+        place: Place | None = None,
         version: int = 1,
         table: MutableMapping[str, bytes] | None = None,
     ) -> None:
         self.name = name
+        self._place = place or Place(name)
         self.version = version
         self._apply = apply
         self._answer = answer
         self._check = check
         self._commands: msgspec.msgpack.Decoder[C] = msgspec.msgpack.Decoder(_type(commands))
+        known = commands if messages is None else Union[_type(commands), _type(messages)]  # noqa: UP007
+        self._known: msgspec.msgpack.Decoder[C] = msgspec.msgpack.Decoder(_type(known))
         self._queries: msgspec.msgpack.Decoder[Q] = msgspec.msgpack.Decoder(_type(queries))
         self._values: msgspec.msgpack.Decoder[V] = msgspec.msgpack.Decoder(_type(value))
         self._state: MutableMapping[str, V] = {} if table is None else _Encoded(table, self._values)
         self._timers: list[Timer] = []
         self._timers_set = 0
+        self._sent: list[Message] = []
+        self._events: list[Event] = []
 
     def vet(self, command: bytes) -> None:
         """Raise Rejected if the command is not one of this machine's."""
@@ -88,12 +102,13 @@ class KeyedMachine(Generic[V, C, Q]):
             raise Rejected(f"{self.name} can't read this command: {error}") from error
 
     def apply(self, batch: Batch) -> Outcome:
-        """Fire the timers that are due, then apply each request's command."""
+        """Fire the timers that are due, then apply each message's and each request's command."""
+        self._sent, self._events = [], []
         self._fire_due(batch)
-        replies = []
+        replies = [encode_value(self._receive(message, batch)) for message in batch.messages]
         for request in batch.requests:
-            replies.append(encode_value(self._step(request.command, batch)))
-        return Outcome(replies, self._timers[0][0] if self._timers else None)
+            replies.append(encode_value(self._step(self._decoded(request.command, batch), batch)))
+        return Outcome(replies, self._timers[0][0] if self._timers else None, self._sent, self._events)
 
     def read(self, query: bytes) -> bytes:
         """The encoded value of a key, or the encoded answer to a question of the service."""
@@ -129,30 +144,47 @@ class KeyedMachine(Generic[V, C, Q]):
         """Run the service's own check."""
         self._check(self._state)
 
-    def _step(self, command: bytes, batch: Batch) -> object:
+    def _receive(self, message: Received, batch: Batch) -> object:
+        if message.is_reply:
+            replied = Replied(message.tag.decode(), msgspec.msgpack.decode(message.command))
+            return self._step(cast(C, replied), batch, sender=message.sender)
+        return self._step(self._decoded(message.command, batch), batch, sender=message.sender)
+
+    def _decoded(self, command: bytes, batch: Batch) -> C:
         try:
-            decoded = self._commands.decode(command)
+            return self._known.decode(command)
         except msgspec.DecodeError as error:
             raise Damaged(
                 f"{self.name}: a command in the record at position {batch.position} can't be read ({error}); "
                 "nothing was skipped: start the newer program that wrote it"
             ) from error
-        applied = self._apply(self._state, Entry(decoded, batch.time_ns, batch.position))
+
+    def _step(self, command: C, batch: Batch, *, sender: str = "") -> object:
+        applied = self._apply(self._state, Entry(command, batch.time_ns, batch.position, sender))
         for key, value in applied.writes.items():
             if value is None:
                 self._state.pop(key, None)
             else:
                 self._state[key] = value
         for effect in applied.effects:
-            self._timers_set += 1
-            heapq.heappush(self._timers, (effect.time_ns, self._timers_set, encode_value(effect.command)))
+            self._do(effect)
         return applied.reply
+
+    def _do(self, effect: Effect) -> None:
+        match effect:
+            case At(time_ns, command):
+                self._timers_set += 1
+                heapq.heappush(self._timers, (time_ns, self._timers_set, encode_value(command)))
+            case Send(to, command, tag):
+                self._sent.append(Message(self._place.log_of(to), encode_value(command), tag.encode()))
+            case Publish(kind, subject, data):
+                self._events.append(Event(kind, subject, encode_value(data)))
 
     def _fire_due(self, batch: Batch) -> None:
         for _ in range(TIMERS_FIRED_MAX):
             if not self._timers or self._timers[0][0] > batch.time_ns:
                 return
-            self._step(heapq.heappop(self._timers)[2], batch)
+            self._step(self._decoded(heapq.heappop(self._timers)[2], batch), batch)
 
 
 class _Encoded(MutableMapping[str, V]):

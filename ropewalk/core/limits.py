@@ -43,6 +43,30 @@ SNAPSHOTS_KEPT: Final = 2
 TIMERS_FIRED_MAX: Final = 1_024
 """Timers that one entry fires; the rest fire with the next entry, so that no entry is without bound."""
 
+DELIVERY_LETTERS_MAX: Final = 8_192
+"""Messages in one delivery from one partition to another, so that one record takes in some deliveries at once."""
+
+DELIVERY_BYTES_MAX: Final = COMMAND_BYTES_MAX
+"""The same bound in bytes; a delivery of one message may be as large as a command."""
+
+MAIL_BYTES_MAX: Final = BATCH_BYTES_MAX
+"""Deliveries that one record takes in, beside its requests."""
+
+OUTBOX_MESSAGES_MAX: Final = 262_144
+"""Messages of a partition that were not yet taken in by others. Past it callers get `NotAccepted` until they are."""
+
+OUTBOX_BYTES_MAX: Final = 64 * 1_048_576
+"""The same bound in bytes."""
+
+EVENTS_KEPT: Final = 65_536
+"""Events of a partition that are kept for those who follow; who is further behind begins again."""
+
+EVENTS_BYTES_KEPT: Final = 16 * 1_048_576
+"""The same bound in bytes, since events are in memory and in every snapshot."""
+
+EVENTS_READ_MAX: Final = 1_024
+"""Events that are answered at once."""
+
 PARTITIONS_MAX: Final = 1_024
 """Partitions of one service."""
 
@@ -52,6 +76,12 @@ APPEND_RETRY_DELAYS_S: Final = (0.001, 0.01, 0.05, 0.2, 1.0)
 TERM_ATTEMPTS_MAX: Final = 8
 """Times that a process tries to lead before it says that another does."""
 
+DELIVERY_RETRY_DELAYS_S: Final = (0.005, 0.02, 0.1, 0.5, 2.0)
+"""Pauses between attempts to deliver the same messages; the last one repeats until the receiver takes them in."""
+
+RECEIPT_DELAY_S: Final = 0.05
+"""How long a sender waits for a record of its own to note in what others have taken in, before it writes one."""
+
 DEADLINE_DEFAULT_S: Final = 30.0
 """How long a caller waits who did not say."""
 
@@ -60,6 +90,9 @@ DEADLINE_MAX_S: Final = 300.0
 
 invariant(COMMAND_BYTES_MAX <= BATCH_BYTES_MAX, "a batch holds the largest command")
 invariant(BATCH_BYTES_MAX <= QUEUE_BYTES_MAX, "a queue holds a batch")
+invariant(DELIVERY_BYTES_MAX <= MAIL_BYTES_MAX, "a record takes in the largest delivery")
+invariant(DELIVERY_LETTERS_MAX <= OUTBOX_MESSAGES_MAX, "an outbox fills a delivery")
+invariant(EVENTS_READ_MAX <= EVENTS_KEPT, "what is answered at once is kept")
 invariant(BATCH_REQUESTS_MAX <= QUEUE_REQUESTS_MAX, "a queue holds a batch of requests")
 invariant(BATCH_REQUESTS_MAX <= SESSION_REQUESTS, "a request repeated in the next batch is remembered")
 invariant(DEADLINE_DEFAULT_S <= DEADLINE_MAX_S, "the usual wait is allowed")

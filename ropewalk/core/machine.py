@@ -27,8 +27,36 @@ class Request(msgspec.Struct, frozen=True, array_like=True, gc=False):
     command: bytes
 
 
+class Received(msgspec.Struct, frozen=True, gc=False):
+    """A message from another partition (`sender` is the name of its log), applied exactly once.
+
+    Or, if `is_reply`, what this machine's own message with that `tag` was answered.
+    """
+
+    sender: str
+    command: bytes
+    tag: bytes = b""
+    is_reply: bool = False
+
+
+class Message(msgspec.Struct, frozen=True, gc=False):
+    """A command for the partition with log `to`. With a `tag` its reply comes back as a `Received`."""
+
+    to: str
+    command: bytes
+    tag: bytes = b""
+
+
+class Event(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A fact that others may follow: of which kind, about what, and its data."""
+
+    kind: str
+    subject: str
+    data: bytes = b""
+
+
 class Batch(msgspec.Struct, frozen=True, gc=False):
-    """A record that counted, as a machine sees it.
+    """A record that counted, as a machine sees it: the messages in it are applied first, then the requests.
 
     `time_ns` (nanoseconds since 1970, UTC) was proposed by the leader and never falls from one batch to the next.
     """
@@ -36,16 +64,20 @@ class Batch(msgspec.Struct, frozen=True, gc=False):
     position: Position
     time_ns: int
     requests: Sequence[Request]
+    messages: Sequence[Received] = ()
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
-    """What a machine answers to a batch: one reply a request, in order.
+    """What a machine answers to a batch: one reply a message, then one a request, in order.
 
     `wakes_at_ns`: the time at which the machine wants a batch though nobody asks anything (a timer is due).
+    `sent` goes to other partitions, and to this one if it is addressed so; `events` are for whoever follows.
     """
 
     replies: Sequence[bytes]
     wakes_at_ns: int | None = None
+    sent: Sequence[Message] = ()
+    events: Sequence[Event] = ()
 
 
 class Saved(msgspec.Struct, frozen=True):
@@ -73,7 +105,7 @@ class Machine(Protocol):
         ...
 
     def apply(self, batch: Batch) -> Outcome:
-        """Change the state by `batch` and answer each of its requests."""
+        """Change the state by `batch` and answer each of its messages and requests."""
         ...
 
     def read(self, query: bytes) -> bytes:

@@ -15,7 +15,9 @@ import msgspec
 
 from ropewalk.core.chain import Head, Position, follow
 from ropewalk.core.codec import Kind, Stored, checksum, encode_value
-from ropewalk.core.machine import Batch, Machine, Request, Saved
+from ropewalk.core.feed import Feed
+from ropewalk.core.machine import Batch, Machine, Outcome, Received, Request, Saved
+from ropewalk.core.mailbox import Delivery, Letter, Mailbox, Note, Opening, Receipt
 from ropewalk.core.sessions import Reply, Sessions
 from ropewalk.errors import invariant
 
@@ -27,13 +29,17 @@ class _Saved(msgspec.Struct, frozen=True):
     term: int
     time_ns: int
     wakes_at_ns: int | None
+    partitions: int = 0
 
 
 class Partition:
     """One machine, how far it has read its log, and how far it has applied it."""
 
-    def __init__(self, machine: Machine, *, sessions: Sessions | None = None) -> None:
+    def __init__(self, machine: Machine, *, sessions: Sessions | None = None, feed: Feed | None = None) -> None:
         self.machine = machine
+        self.mailbox = Mailbox()
+        self.feed = feed or Feed()
+        self.partitions = 0
         self.head = Head()
         self.read_through = Position(0)
         self.applied = Head()
@@ -68,7 +74,10 @@ class Partition:
         return True
 
     def apply(self, stored: Stored) -> Sequence[Reply]:
-        """Apply a record that counts and return one reply a request."""
+        """Apply a record that counts and return one reply a request.
+
+        What partitions tell each other in it comes first, then the machine sees the messages and the requests.
+        """
         invariant(
             stored.link.follows == self.applied,
             "records are applied in the order in which they were admitted",
@@ -77,18 +86,26 @@ class Partition:
         )
         # A leader's clock may be behind its predecessor's: time stands still until it has caught up.
         self.time_ns = max(self.time_ns, stored.record.time_ns)
-        replies = self._answer(stored)
+        replies = self._answer(stored, self._take_note(stored.record.notes))
         self.applied = Head(stored.link.position, stored.link.checksum)
         self._term_applied = stored.record.term
         return replies
 
+    @property
+    def applied_through(self) -> Position:
+        """Every record up to here is applied or skipped."""
+        # A record may be admitted and not yet applied: a leader's own, or that of one who has just deposed it.
+        return self.read_through if self.head == self.applied else self.applied.position
+
     def save(self) -> Saved:
         """The state at the last applied record, with the chain head."""
-        saved = _Saved(self.applied, self._term_applied, self.time_ns, self.wakes_at_ns)
+        saved = _Saved(self.applied, self._term_applied, self.time_ns, self.wakes_at_ns, self.partitions)
         machine = self.machine.save()
         parts: dict[str, bytes | memoryview] = {
             "partition": encode_value(saved),
             "sessions": self._sessions.save(),
+            "mailbox": self.mailbox.save(),
+            "feed": self.feed.save(),
         }
         parts.update({f"machine.{name}": part for name, part in machine.parts.items()})
         return Saved(parts, machine.blobs)
@@ -97,28 +114,55 @@ class Partition:
         """Become what was saved; the next record to admit is the one behind its head."""
         saved = msgspec.msgpack.decode(parts["partition"], type=_Saved)
         self._sessions.load(parts["sessions"])
+        self.mailbox.load(parts["mailbox"])
+        self.feed.load(parts["feed"])
         prefix = "machine."
         self.machine.load({n[len(prefix) :]: part for n, part in parts.items() if n.startswith(prefix)})
         self.head = self.applied = saved.head
         self.read_through = saved.head.position
         self.term = self._term_applied = saved.term
-        self.time_ns, self.wakes_at_ns = saved.time_ns, saved.wakes_at_ns
+        self.time_ns, self.wakes_at_ns, self.partitions = saved.time_ns, saved.wakes_at_ns, saved.partitions
 
     def digest(self) -> bytes:
         """16 bytes that are equal if and only if two replicas are."""
         return checksum(
             self.machine.digest(),
             self._sessions.save(),
-            encode_value((self.applied, self.time_ns, self.wakes_at_ns)),
+            self.mailbox.save(),
+            self.feed.save(),
+            encode_value((self.applied, self.time_ns, self.wakes_at_ns, self.partitions)),
         )
 
-    def _answer(self, stored: Stored) -> Sequence[Reply]:
+    def _take_note(self, notes: Sequence[Note]) -> Sequence[Received]:
+        """Do what the notes of a record say; return the messages in them that are new."""
+        messages: list[Received] = []
+        for note in notes:
+            match note:
+                case Delivery():
+                    messages.extend(self.mailbox.take_in(note))
+                case Receipt():
+                    self.mailbox.settle(note)
+                case Opening(partitions):
+                    self.partitions = partitions
+        return messages
+
+    def _answer(self, stored: Stored, messages: Sequence[Received]) -> Sequence[Reply]:
         def apply(requests: Sequence[Request]) -> Sequence[bytes]:
-            outcome = self.machine.apply(Batch(stored.link.position, self.time_ns, requests))
+            outcome = self.machine.apply(Batch(stored.link.position, self.time_ns, requests, messages))
             self.wakes_at_ns = outcome.wakes_at_ns
-            return outcome.replies
+            self._post(outcome, messages)
+            self.feed.add(outcome.events, time_ns=self.time_ns)
+            return outcome.replies[len(messages) :] if messages else outcome.replies
 
         return self._sessions.answer(stored.record.requests, apply)
+
+    def _post(self, outcome: Outcome, messages: Sequence[Received]) -> None:
+        """Put into the outbox what the machine answers to messages, and then what it sends itself."""
+        for message, reply in zip(messages, outcome.replies, strict=False):
+            if message.tag and not message.is_reply:
+                self.mailbox.post(message.sender, Letter(reply, message.tag, is_reply=True))
+        for sent in outcome.sent:
+            self.mailbox.post(sent.to, Letter(sent.command, sent.tag))
 
 
 def saved_head(parts: Mapping[str, bytes | memoryview]) -> Head:

@@ -38,3 +38,11 @@ class PartitionMetrics:
         self.waiting_requests = _waiting.labels(*labels)
         self.applied_position = _position.labels(*labels)
         self.leads = _leads.labels(*labels)
+
+    def measure(self, position: int, requests: int, *, took_s: float, waiting: int) -> None:
+        """A record is applied: where, how many requests it answered, in what time, and how many still wait."""
+        self.answered.inc(requests)
+        self.apply_s.observe(took_s)
+        self.batch_requests.observe(requests)
+        self.waiting_requests.set(waiting)
+        self.applied_position.set(position)

@@ -16,6 +16,8 @@ from collections.abc import Callable, Sequence
 import msgspec
 from opentelemetry import trace
 
+from ropewalk.communication.admission import Admission, Priority
+from ropewalk.communication.limits import ADMISSION_TARGET_S
 from ropewalk.core import limits
 from ropewalk.core.chain import Position
 from ropewalk.core.machine import Request
@@ -30,7 +32,10 @@ class Bounds(msgspec.Struct, frozen=True):
     batch_bytes_max: int = limits.BATCH_BYTES_MAX
     queue_requests_max: int = limits.QUEUE_REQUESTS_MAX
     queue_bytes_max: int = limits.QUEUE_BYTES_MAX
+    outbox_messages_max: int = limits.OUTBOX_MESSAGES_MAX
+    outbox_bytes_max: int = limits.OUTBOX_BYTES_MAX
     snapshot_log_bytes: int = limits.SNAPSHOT_LOG_BYTES
+    answer_target_s: float = ADMISSION_TARGET_S
 
 
 class Answers(msgspec.Struct, frozen=True, gc=False):
@@ -43,10 +48,19 @@ class Answers(msgspec.Struct, frozen=True, gc=False):
 class Call:
     """Requests of one caller that are written in one record."""
 
-    __slots__ = ("answers", "bytes", "deadline_s", "requests", "span")
+    __slots__ = ("answers", "bytes", "deadline_s", "offered_s", "priority", "requests", "span")
 
-    def __init__(self, requests: Sequence[Request], *, deadline_s: float, answers: "asyncio.Future[Answers]") -> None:
+    def __init__(
+        self,
+        requests: Sequence[Request],
+        *,
+        deadline_s: float,
+        answers: "asyncio.Future[Answers]",
+        priority: Priority = Priority.INTERACTIVE,
+    ) -> None:
         self.requests = requests
+        self.priority = priority
+        self.offered_s = 0.0
         self.bytes = sum([len(request.command) for request in requests])
         self.deadline_s = deadline_s
         self.answers = answers
@@ -74,6 +88,7 @@ class Calls:
         self._requests = 0
         self._bytes = 0
         self._seconds_per_request = 0.0
+        self.admission = Admission(ceiling=bounds.queue_requests_max, target_s=bounds.answer_target_s)
         self.arrived = asyncio.Event()
 
     @property
@@ -101,7 +116,17 @@ class Calls:
             raise NotAccepted(
                 f"{self._requests} requests of {self._bytes} bytes wait already, and "
                 f"{self._bounds.queue_requests_max} requests or {self._bounds.queue_bytes_max} bytes may",
-                retry_after_s=max(0.01, self._requests * self._seconds_per_request),
+                retry_after_s=self._drained_after_s,
+            )
+        call.offered_s = self._now_s()
+        calls = len(self._waiting) + len(self._in_flight) + 1
+        if not self.admission.admits(
+            call.priority, requests=self._requests + count, calls=calls, now_s=call.offered_s
+        ):
+            raise NotAccepted(
+                f"{self._requests} requests wait already, and {self.admission.part_of(call.priority)} of "
+                f"{call.priority.name.lower()} calls are answered in time",
+                retry_after_s=self._drained_after_s,
             )
         self._requests += count
         self._bytes += call.bytes
@@ -131,10 +156,12 @@ class Calls:
         return taken
 
     def finish(self, calls: Sequence[Call], *, took_s: float) -> None:
-        """These calls are answered: make room. `took_s` is for the next `retry_after_s`."""
+        """These calls, the oldest first, are answered: make room. `took_s` is for the next `retry_after_s`."""
         requests = sum([len(call.requests) for call in calls])
         if requests:
+            now_s = self._now_s()
             self._seconds_per_request = took_s / requests
+            self.admission.answered(took_s=now_s - calls[0].offered_s, requests=self._requests, now_s=now_s)
         for call in calls:
             self._release(call)
             del self._in_flight[call]
@@ -158,6 +185,10 @@ class Calls:
         self._waiting.clear()
         self._in_flight.clear()
         self._requests = self._bytes = 0
+
+    @property
+    def _drained_after_s(self) -> float:
+        return max(0.01, self._requests * self._seconds_per_request)
 
     def _release(self, call: Call) -> None:
         self._requests -= len(call.requests)

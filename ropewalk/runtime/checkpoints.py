@@ -9,21 +9,51 @@ Promise:    the log holds every record behind the oldest kept snapshot, and the 
 Checked by: tests/runtime/test_checkpoints.py, ropewalk.proving.world
 """
 
+import logging
+
 from ropewalk.core.chain import START, Position
 from ropewalk.core.limits import SNAPSHOTS_KEPT
 from ropewalk.core.machine import Saved
+from ropewalk.core.partition import Partition
 from ropewalk.data.engine import Storage
 from ropewalk.data.snapshots import read_blob_names, write_snapshot
-from ropewalk.errors import Damaged
+from ropewalk.errors import Damaged, RopewalkError
+
+LOG = logging.getLogger("ropewalk")
 
 
 class Checkpoints:
-    """The snapshots of one partition, and the log and shelf behind them."""
+    """The snapshots of one partition, and the log and shelf behind them.
 
-    def __init__(self, storage: Storage) -> None:
+    `log_bytes` counts what was appended since the last one, `failure` says why the last one was not written.
+    """
+
+    def __init__(self, storage: Storage, *, log_name: str = "", every_bytes: int = 0) -> None:
         self._storage = storage
+        self._log_name = log_name
+        self._every_bytes = every_bytes
         self.newest = START
         self.newest_bytes = 0
+        self.log_bytes = 0
+        self.is_saving = False
+        self.failure: RopewalkError | None = None
+
+    @property
+    def is_due(self) -> bool:
+        """True if as much was appended as is worth a snapshot, and none is being written."""
+        return not self.is_saving and self.log_bytes >= max(self._every_bytes, self.newest_bytes)
+
+    async def save(self, partition: Partition) -> None:
+        """Save the state as it is now. A failure is shown, and tried again after as much log as before."""
+        self.is_saving = True
+        self.log_bytes = 0
+        try:
+            await self.write(partition.save(), partition.applied.position)
+            self.failure = None
+        except RopewalkError as error:
+            LOG.warning("%s: no snapshot: %s", self._log_name, error)
+            self.failure = error
+        self.is_saving = False
 
     async def write(self, saved: Saved, position: Position) -> None:
         """Keep `saved`, then forget what it makes superfluous."""

@@ -1,8 +1,8 @@
 """The one loop: batch, append, admit, apply, reply.
 
-        calls ──► batch ──► append ─────────► admit ──► (next batch)
-                              │ meanwhile                │
-                              └ apply the one before     └► apply ──► reply
+        calls, mail ──► batch ──► append ─────────► admit ──► (next batch)
+                                    │ meanwhile                │
+                                    └ apply the one before     └► apply ──► reply, events, mail
 
 While one append is under way the next batch fills (group commit) and the record before is applied, so the disk and
 the processor work at the same time. A reply is sent when its record counts and is applied. An append whose outcome
@@ -17,15 +17,18 @@ Checked by: tests/runtime/test_leader.py, ropewalk.proving.world
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 
 import msgspec
 
+from ropewalk.communication.transport import Transport
 from ropewalk.core.chain import Position
 from ropewalk.core.clock import VectorClock
 from ropewalk.core.codec import Kind, Stored
-from ropewalk.core.limits import DEADLINE_DEFAULT_S
+from ropewalk.core.feed import NumberedEvent
+from ropewalk.core.limits import DEADLINE_DEFAULT_S, EVENTS_READ_MAX
 from ropewalk.core.machine import Machine, Request
+from ropewalk.core.mailbox import Delivery
 from ropewalk.core.partition import Partition
 from ropewalk.data.engine import Storage
 from ropewalk.data.reads import STRONG, AtLeast, ReadLevel, Stale
@@ -34,8 +37,11 @@ from ropewalk.observability.metrics import PartitionMetrics
 from ropewalk.observability.traces import Step, record_steps
 from ropewalk.runtime.calls import Answers, Bounds, Call, Calls
 from ropewalk.runtime.checkpoints import Checkpoints
-from ropewalk.runtime.readers import Readers
-from ropewalk.runtime.recovery import catch_up, load_snapshot
+from ropewalk.runtime.courier import Courier
+from ropewalk.runtime.listeners import Heard, Listeners
+from ropewalk.runtime.mail import Arrival, Mail
+from ropewalk.runtime.readers import ReadAnswer, Readers
+from ropewalk.runtime.recovery import catch_up, check_partitions, load_snapshot
 from ropewalk.runtime.writer import Identity, Writer
 
 LOG = logging.getLogger("ropewalk")
@@ -44,18 +50,12 @@ _SWEEP_S = 0.1
 _POLL_S = 0.01
 
 
-class ReadAnswer(msgspec.Struct, frozen=True, gc=False):
-    """What a read gets: the machine's answer, and the position of the state that gave it."""
-
-    answer: bytes
-    position: Position
-
-
 class _Written(msgspec.Struct, frozen=True):
-    """A record that counts and is not yet applied, the calls in it, and what it took to write it."""
+    """A record that counts and is not yet applied, the calls and deliveries in it, and what it took to write it."""
 
     stored: Stored
     calls: Sequence[Call]
+    arrivals: Sequence[Arrival]
     began_s: float
     append: Step
 
@@ -68,14 +68,16 @@ async def lead(
     *,
     now_ns: Callable[[], int],
     bounds: Bounds | None = None,
+    transport: Transport | None = None,
 ) -> AsyncIterator["Leader"]:
     """Recover a partition, open a term and lead it until the block ends; then answer what was accepted and stop.
 
-    `now_ns` is the time that is proposed to the machine. An error that leaves the block, or a cancellation, stops the
-    leader as a crash would: nothing that was acknowledged is lost, and what was accepted gets OutcomeUnknown.
-    Raises Damaged if what is stored can't be trusted, and NotAccepted if another process leads.
+    `now_ns` is the time that is proposed to the machine; `transport` carries its messages to other partitions, which
+    wait in the outbox without one. An error that leaves the block, or a cancellation, stops the leader as a crash
+    would: nothing that was acknowledged is lost, and what was accepted gets OutcomeUnknown. Raises Damaged if what
+    is stored can't be trusted, and NotAccepted if another process leads.
     """
-    leader = Leader(machine, storage, identity, now_ns=now_ns, bounds=bounds or Bounds())
+    leader = Leader(machine, storage, identity, now_ns=now_ns, bounds=bounds or Bounds(), transport=transport)
     await leader.recover()
     try:
         async with asyncio.TaskGroup() as tasks:
@@ -100,29 +102,30 @@ class Leader:
         *,
         now_ns: Callable[[], int],
         bounds: Bounds,
+        transport: Transport | None,
     ) -> None:
         self.identity = identity
         self.partition = Partition(machine)
         self.metrics = PartitionMetrics(identity.service, identity.partition)
         self.stopped_because: RopewalkError | None = None
-        self.snapshot_failure: RopewalkError | None = None
         self._storage = storage
         self._now_ns = now_ns
-        self._bounds = bounds
         self._tasks: asyncio.TaskGroup
         self._loop = asyncio.get_running_loop()
         self._calls = Calls(bounds, now_s=self._loop.time)
+        arrived, mailbox = self._calls.arrived, self.partition.mailbox
+        courier = Courier(mailbox, transport, log_name=identity.log_name, arrived=arrived) if transport else None
+        self._mail = Mail(mailbox, courier, bounds=bounds, arrived=arrived)
+        self._listeners = Listeners(self.partition.feed)
         self._writer = Writer(self.partition, storage.log, identity, now_ns=now_ns)
-        self._checkpoints = Checkpoints(storage)
-        self._log_bytes = 0
-        self._saving = False
+        self._checkpoints = Checkpoints(storage, log_name=identity.log_name, every_bytes=bounds.snapshot_log_bytes)
         self._stopping = False
         self._drained = False
         self._ended = asyncio.Event()
         self._sweep: asyncio.TimerHandle | None = None
         self._written: _Written | None = None
         self._term = 0
-        self._readers = Readers(arrived=self._calls.arrived)
+        self._readers = Readers(arrived=arrived)
         self._current_at_s = self._loop.time()
 
     async def submit(self, requests: Sequence[Request], *, deadline_s: float = DEADLINE_DEFAULT_S) -> Answers:
@@ -132,12 +135,12 @@ class Leader:
         NotAccepted     nothing happened: the queue is full, or this process does not lead
         OutcomeUnknown  the deadline passed, or this process stopped, while the record was being written
         """
-        if self._stopping or self.stopped_because is not None:
-            raise self._refusal()
+        self._check_serves()
         for request in requests:
             self.partition.machine.vet(request.command)
         call = Call(requests, deadline_s=self._loop.time() + deadline_s, answers=self._loop.create_future())
         try:
+            self._mail.check_room()
             self._calls.offer(call)
         except NotAccepted:
             self.metrics.not_accepted.inc(len(requests))
@@ -160,6 +163,33 @@ class Leader:
             raise NotAccepted(f"{self.identity.log_name} did not reach {level} within {deadline_s} s") from None
         return ReadAnswer(self.partition.machine.read(query), self.partition.applied.position)
 
+    async def deliver(self, delivery: Delivery) -> int:
+        """Take in messages of another partition; return the number of its last one that is taken in.
+
+        Raises NotAccepted if this process does not lead (any more), Rejected if they are for another partition.
+        """
+        self._check_serves()
+        self._mail.check_address(delivery, self.identity.log_name)
+        return await self._mail.offer(delivery)
+
+    def events(self, after: int, *, limit: int = EVENTS_READ_MAX) -> list[NumberedEvent]:
+        """Events of this partition behind number `after`. Raises Rejected if one of them is kept no more."""
+        return self.partition.feed.behind(after, limit=min(limit, EVENTS_READ_MAX))
+
+    async def wait_events(self, after: int, *, deadline_s: float = DEADLINE_DEFAULT_S) -> None:
+        """Return when there is an event behind number `after`, or the time has passed."""
+        self._check_serves()
+        await self._listeners.wait_behind(after, deadline_s=deadline_s)
+
+    def waiting_for(self, subject: str) -> AbstractContextManager[Heard]:
+        """Hear what happens to a subject from now on, until the block ends."""
+        return self._listeners.subject(subject)
+
+    @property
+    def snapshot_failure(self) -> RopewalkError | None:
+        """Why the last snapshot was not written."""
+        return self._checkpoints.failure
+
     @property
     def waiting(self) -> int:
         """How many requests are accepted and not yet answered."""
@@ -174,7 +204,9 @@ class Leader:
         recovered = await load_snapshot(self.partition, self._storage)
         for damaged in recovered.damaged:
             LOG.warning("%s: %s; an older one is used", self.identity.log_name, damaged.reason)
-        self._log_bytes = await catch_up(self.partition, self._storage.log)
+        self._checkpoints.log_bytes = await catch_up(self.partition, self._storage.log)
+        check_partitions(self.partition, service=self.identity.service, asked=self.identity.partitions)
+        self._listeners.tell()
         for damaged in recovered.damaged:
             await self._storage.snapshots.remove(damaged.position)
         self._checkpoints.newest = recovered.position
@@ -186,6 +218,7 @@ class Leader:
         self._tasks = tasks
         name = self.identity.log_name
         try:
+            self._mail.carry(tasks)
             await self._serve()
             self._drained = True
             self._end(NotAccepted(f"{name} has stopped"))
@@ -197,8 +230,8 @@ class Leader:
             self._end(error)
         except Exception as error:
             # The supervisor: whatever a machine raises stops its own partition and nothing else.
-            LOG.exception("%s stopped after position %d", name, self.partition.applied.position)
             where = f"{name} stopped after position {self.partition.applied.position}"
+            LOG.exception(where)
             self._end(NotAccepted(f"{where}: {type(error).__name__}: {error}; mend the machine and start again"))
 
     async def stop(self) -> None:
@@ -206,8 +239,9 @@ class Leader:
         self._stopping = True
         self._calls.arrived.set()
         await self._ended.wait()
-        if self._drained and self.partition.applied.position > self._checkpoints.newest and not self._saving:
-            await self._save()
+        checkpoints = self._checkpoints
+        if self._drained and self.partition.applied.position > checkpoints.newest and not checkpoints.is_saving:
+            await checkpoints.save(self.partition)
 
     # The loop.
 
@@ -215,9 +249,9 @@ class Leader:
         while True:
             # One turn for those who were just answered: what they ask next belongs into this record.
             await asyncio.sleep(0)
-            calls = self._calls.take()
-            if calls or self._is_due():
-                await self._write(calls)
+            calls, arrivals = self._calls.take(), self._mail.take()
+            if calls or arrivals or self._is_due():
+                await self._write(calls, arrivals)
                 if not self._calls.waiting:
                     self._apply_written()
             elif self._written is not None:
@@ -228,13 +262,17 @@ class Leader:
                 return
             else:
                 await self._wait_for_work()
-            self._readers.release(through=self._applied_through)
-            self._save_if_due()
+            self._readers.release(through=self.partition.applied_through)
+            if self._checkpoints.is_due and not self._stopping:
+                self._checkpoints.is_saving = True
+                self._tasks.create_task(self._checkpoints.save(self.partition))
 
     async def _wait_for_work(self) -> None:
         arrived = self._calls.arrived
         arrived.clear()
         wakes_at_ns = self.partition.wakes_at_ns
+        if self._mail.waiting:
+            return
         if wakes_at_ns is None:
             await arrived.wait()
             return
@@ -243,33 +281,34 @@ class Leader:
         timer.cancel()
 
     def _is_due(self) -> bool:
-        wakes_at_ns = self.partition.wakes_at_ns
         # What the record before sets is known when it is applied, and it may be what is due now.
-        return (
-            self._written is None and wakes_at_ns is not None and wakes_at_ns <= self._now_ns() and not self._stopping
-        )
+        if self._written is not None or self._stopping:
+            return False
+        wakes_at_ns = self.partition.wakes_at_ns
+        return self._mail.wants_record or (wakes_at_ns is not None and wakes_at_ns <= self._now_ns())
 
-    async def _write(self, calls: Sequence[Call]) -> None:
-        """Make one record of these calls durable, and apply the record before it meanwhile."""
+    async def _write(self, calls: Sequence[Call], arrivals: Sequence[Arrival]) -> None:
+        """Make one record of these calls and deliveries durable, and apply the record before it meanwhile."""
         began_s, start_ns = self._loop.time(), self._now_ns()
-        draft = self._writer.draft(Kind.BATCH, self._term, [request for call in calls for request in call.requests])
+        requests = [request for call in calls for request in call.requests]
+        draft = self._writer.draft(Kind.BATCH, self._term, requests, notes=self._mail.notes(arrivals))
         append = self._tasks.create_task(self._writer.append(draft, give_up=lambda: self._gives_up(calls)))
         await asyncio.sleep(0)
         self._apply_written()
         appended = await append
         if isinstance(appended, NotAccepted):
-            self._refuse(calls, appended)
+            self._refuse(calls, arrivals, appended)
             return
         if isinstance(appended, RopewalkError):
             raise appended
         counted = await self._writer.read_through(appended, draft)
         if len(counted) != 1 or counted[0].link.checksum != draft.checksum:
             deposed = NotAccepted(f"{self.identity.log_name} is led by another process: ask that one")
-            self._refuse(calls, deposed)
+            self._refuse(calls, arrivals, deposed)
             raise deposed
         step = Step("append", start_ns, self._now_ns())
-        self._written = _Written(counted[0], calls, began_s, step)
-        self._log_bytes += len(draft.payload)
+        self._written = _Written(counted[0], calls, arrivals, began_s, step)
+        self._checkpoints.log_bytes += len(draft.payload)
         self.metrics.append_s.observe(self._loop.time() - began_s)
 
     def _apply_written(self) -> None:
@@ -279,16 +318,19 @@ class Leader:
         self._written = None
         start_ns, start_s = self._now_ns(), self._loop.time()
         replies = self.partition.apply(written.stored)
-        position = written.stored.link.position
-        answered = 0
+        position, answered = written.stored.link.position, 0
         for call in written.calls:
             count = len(call.requests)
             call.answer(Answers(replies[answered : answered + count], position))
             answered += count
         end_s = self._loop.time()
         self._calls.finish(written.calls, took_s=end_s - written.began_s)
+        self._mail.finish(written.arrivals)
+        self._listeners.tell()
+        if not self._stopping:
+            self._mail.carry(self._tasks)
         self._current_at_s = written.began_s
-        self._measure(position, answered, took_s=end_s - start_s)
+        self.metrics.measure(position, answered, took_s=end_s - start_s, waiting=self._calls.requests)
         steps = (written.append, Step("apply", start_ns, self._now_ns()))
         record_steps((call.span for call in written.calls), steps, position=position)
 
@@ -304,15 +346,8 @@ class Leader:
                 return
             case _:
                 position = await self._storage.log.last()
-        if position > self._applied_through:
+        if position > self.partition.applied_through:
             await self._readers.wait_until(position)
-
-    @property
-    def _applied_through(self) -> Position:
-        """Every record up to here is applied or skipped."""
-        partition = self.partition
-        # A record may be admitted and not yet applied: ours, or that of a leader who has just deposed us.
-        return partition.read_through if partition.head == partition.applied else partition.applied.position
 
     async def _catch_up(self) -> None:
         """Read what the log holds beyond our own last append: a late repeat of ours, or another leader's records."""
@@ -321,29 +356,9 @@ class Leader:
         if self.partition.term != self._term:
             raise NotAccepted(f"{self.identity.log_name} is led by another process: ask that one")
         self._current_at_s = began_s
-        self._readers.release(through=self._applied_through)
+        self._readers.release(through=self.partition.applied_through)
         if self._readers.waiting:
             await asyncio.sleep(_POLL_S)
-
-    # Snapshots.
-
-    def _save_if_due(self) -> None:
-        enough = max(self._bounds.snapshot_log_bytes, self._checkpoints.newest_bytes)
-        if self._log_bytes >= enough and not self._saving and not self._stopping:
-            self._saving = True
-            self._tasks.create_task(self._save())
-
-    async def _save(self) -> None:
-        """Save the state as it is now. A failure is shown, and tried again after as much log as before."""
-        self._saving = True
-        self._log_bytes = 0
-        try:
-            await self._checkpoints.write(self.partition.save(), self.partition.applied.position)
-            self.snapshot_failure = None
-        except RopewalkError as error:
-            LOG.warning("%s: no snapshot: %s", self.identity.log_name, error)
-            self.snapshot_failure = error
-        self._saving = False
 
     # Ends.
 
@@ -352,10 +367,15 @@ class Leader:
         has_ended = self.stopped_because is not None
         return has_ended or (self._stopping and all(call.answers.done() for call in calls))
 
-    def _refuse(self, calls: Sequence[Call], error: RopewalkError) -> None:
-        for call in calls:
-            call.fail(error)
+    def _refuse(self, calls: Sequence[Call], arrivals: Sequence[Arrival], error: RopewalkError) -> None:
+        for refused in (*calls, *arrivals):
+            refused.fail(error)
         self._calls.finish(calls, took_s=0.0)
+        self._mail.finish(arrivals)
+
+    def _check_serves(self) -> None:
+        if self._stopping or self.stopped_because is not None:
+            raise self._refusal()
 
     def _refusal(self) -> NotAccepted:
         return NotAccepted(str(self.stopped_because or f"{self.identity.log_name} is stopping"), retry_after_s=1.0)
@@ -366,7 +386,10 @@ class Leader:
             waiting=NotAccepted(f"nothing happened: {because}", retry_after_s=1.0),
             in_flight=OutcomeUnknown(f"it may have happened: {because}"),
         )
-        self._readers.fail(self._refusal())
+        refusal = self._refusal()
+        self._readers.fail(refusal)
+        self._mail.fail(refusal)
+        self._listeners.fail(refusal)
         if self._sweep is not None:
             self._sweep.cancel()
         self.metrics.leads.set(0)
@@ -375,10 +398,3 @@ class Leader:
     def _expire_overdue(self) -> None:
         self._calls.expire()
         self._sweep = self._loop.call_later(_SWEEP_S, self._expire_overdue) if self._calls.requests else None
-
-    def _measure(self, position: Position, requests: int, *, took_s: float) -> None:
-        self.metrics.answered.inc(requests)
-        self.metrics.apply_s.observe(took_s)
-        self.metrics.batch_requests.observe(requests)
-        self.metrics.waiting_requests.set(self._calls.requests)
-        self.metrics.applied_position.set(position)

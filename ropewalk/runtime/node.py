@@ -1,4 +1,4 @@
-"""A node: one process that leads every partition of a service, and the way in for its callers.
+"""A node: one process that leads every partition of a service and of its followers, and the way in for its callers.
 
     async with open_node(service, open_engine("sqlite:data")) as node:
         reply = await node.call(Add("visits", 1))
@@ -7,7 +7,9 @@
 Checked by: tests/runtime/test_node.py
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import cast
 
@@ -17,14 +19,20 @@ from ropewalk.core.clock import VectorClock
 from ropewalk.core.codec import encode_value
 from ropewalk.core.limits import DEADLINE_DEFAULT_S
 from ropewalk.core.machine import NO_ID, Request
+from ropewalk.core.mailbox import Delivery
+from ropewalk.core.place import Place
 from ropewalk.data.engine import Engine
 from ropewalk.data.reads import STRONG, ReadLevel
 from ropewalk.engines.system import new_writer, now_ns
-from ropewalk.errors import Rejected
+from ropewalk.errors import NotAccepted, Rejected, RopewalkError
 from ropewalk.runtime.calls import Answers, Bounds
 from ropewalk.runtime.leader import Leader, lead
-from ropewalk.runtime.service import Service, Types
+from ropewalk.runtime.service import Follower, Service, Types
 from ropewalk.runtime.writer import Identity
+
+LOG = logging.getLogger("ropewalk")
+
+_FOLLOW_AGAIN_S = 1.0
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -44,24 +52,80 @@ async def open_node(
     """
     async with AsyncExitStack() as stack:
         stack.push_async_callback(engine.close)
+        post = _Post()
         writer = new_writer()
-        leaders = []
-        for partition in range(service.partitions):
-            storage = await engine.open(service.name, partition)
-            identity = Identity(service.name, partition, writer)
-            machine = service.machine(storage.shelf)
-            leaders.append(
-                await stack.enter_async_context(lead(machine, storage, identity, now_ns=clock_ns, bounds=bounds))
-            )
-        yield Node(service, leaders)
+
+        async def lead_all(service: Service) -> list[Leader]:
+            leaders = []
+            for partition in range(service.partitions):
+                storage = await engine.open(service.name, partition)
+                identity = Identity(service.name, partition, writer, service.partitions)
+                machine = service.machine(storage.shelf, Place(service.name, partition, service.partitions))
+                leading = lead(machine, storage, identity, now_ns=clock_ns, bounds=bounds, transport=post)
+                leaders.append(await stack.enter_async_context(leading))
+                post.leaders[identity.log_name] = leaders[-1]
+            return leaders
+
+        leaders = await lead_all(service)
+        followers = {
+            each.service.name: Node(each.service, await lead_all(each.service)) for each in service.followers
+        }
+        node = Node(service, leaders, followers)
+        async with _following(node):
+            yield node
+
+
+class _Post:
+    """The transport between the partitions of one process."""
+
+    def __init__(self) -> None:
+        self.leaders: dict[str, Leader] = {}
+
+    async def deliver(self, delivery: Delivery) -> int:
+        leader = self.leaders.get(delivery.receiver)
+        if leader is None:
+            raise NotAccepted(f"{delivery.receiver} is not led here")
+        return await leader.deliver(delivery)
+
+
+@asynccontextmanager
+async def _following(node: "Node") -> AsyncIterator[None]:
+    """Have the followers follow until the block ends."""
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            running = [tasks.create_task(_follow(node, follower)) for follower in node.service.followers]
+            yield
+            for task in running:
+                task.cancel()
+    except BaseExceptionGroup as group:
+        # The block's own error is what its writer expects to see, and not the group that carried it here.
+        if len(group.exceptions) > 1:
+            raise
+        raise group.exceptions[0] from None
+
+
+async def _follow(node: "Node", follower: Follower) -> None:
+    """The supervisor of a follower: what goes wrong with it is shown, and stops nobody else."""
+    name = follower.service.name
+    while True:
+        try:
+            return await follower.follow(node, node.followers[name])
+        except RopewalkError as error:
+            LOG.warning("%s: %s; it goes on in %s s", name, error, _FOLLOW_AGAIN_S)
+        except Exception:
+            LOG.exception("%s is wrong here; it goes on in %s s", name, _FOLLOW_AGAIN_S)
+        await asyncio.sleep(_FOLLOW_AGAIN_S)
 
 
 class Node:
-    """Made by `open_node`."""
+    """Made by `open_node`. `followers` are the nodes of the services that follow this one, by their names."""
 
-    def __init__(self, service: Service, leaders: Sequence[Leader]) -> None:
+    def __init__(
+        self, service: Service, leaders: Sequence[Leader], followers: Mapping[str, "Node"] | None = None
+    ) -> None:
         self.service = service
         self.leaders = leaders
+        self.followers = followers or {}
 
     async def call(
         self, command: msgspec.Struct, *, request_id: bytes = NO_ID, deadline_s: float = DEADLINE_DEFAULT_S

@@ -5,8 +5,17 @@ Checked by: tests/runtime/test_reads.py
 
 import asyncio
 
+import msgspec
+
 from ropewalk.core.chain import Position
 from ropewalk.errors import RopewalkError
+
+
+class ReadAnswer(msgspec.Struct, frozen=True, gc=False):
+    """What a read gets: the machine's answer, and the position of the state that gave it."""
+
+    answer: bytes
+    position: Position
 
 
 class Readers:

@@ -16,7 +16,7 @@ from ropewalk.core.partition import Partition
 from ropewalk.data.engine import Storage
 from ropewalk.data.log import Log
 from ropewalk.data.snapshots import read_snapshot
-from ropewalk.errors import Damaged
+from ropewalk.errors import Damaged, Rejected
 
 
 class DamagedSnapshot(msgspec.Struct, frozen=True):
@@ -55,6 +55,16 @@ async def _check_log_reaches(log: Log, position: Position) -> None:
         raise Damaged(
             f"the log ends at position {last}, and there is a snapshot at {position}: records that were acknowledged "
             "are missing; nothing was written: restore this log from a replica or a backup"
+        )
+
+
+def check_partitions(partition: Partition, *, service: str, asked: int) -> None:
+    """Raise Rejected if a service was created with another number of partitions than it is started with."""
+    kept = partition.partitions
+    if kept not in (0, asked):
+        raise Rejected(
+            f"{service} was created with {kept} partitions and is started with {asked}: its keys would be looked for "
+            f"where they are not; start it with {kept}, or split it with `ropewalk split`"
         )
 
 

@@ -7,18 +7,21 @@ The same object is run inside a program, served over HTTP, simulated with faults
 Checked by: tests/runtime/test_node.py
 """
 
-import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from ropewalk.core.keyed import Applied, Entry, KeyedMachine
 from ropewalk.core.limits import PARTITIONS_MAX
 from ropewalk.core.machine import Machine
+from ropewalk.core.place import Place, partition_of
 from ropewalk.data.shelf import Shelf
 from ropewalk.errors import Rejected
 from ropewalk.runtime.operations import Operation
+
+if TYPE_CHECKING:
+    from ropewalk.runtime.node import Node
 
 V = TypeVar("V")
 C = TypeVar("C")
@@ -38,17 +41,28 @@ class Types(msgspec.Struct, frozen=True):
     queries: object | None
 
 
+class Follower(msgspec.Struct, frozen=True):
+    """A service with logs of its own that follows another's events, in the same process and on the same engine.
+
+    `follow(node, own)` runs as long as both are led: it looks at the events of `node`, and keeps in `own` how far.
+    """
+
+    service: "Service"
+    follow: "Callable[[Node, Node], Coroutine[Any, Any, None]]"
+
+
 class Service(msgspec.Struct, frozen=True):
     """What a node runs. `machine` makes one partition's machine; `key` names what a command or query is about;
-    `operations` are what it is asked over HTTP beside what every typed service is.
+    `operations` are what it is asked over HTTP beside what every typed service is; `followers` run beside it.
     """
 
     name: str
-    machine: Callable[[Shelf], Machine]
+    machine: Callable[[Shelf, Place], Machine]
     types: Types | None = None
     key: Callable[..., str] = lambda _: ""
     partitions: int = 1
     operations: Sequence[Operation] = ()
+    followers: Sequence[Follower] = ()
 
     def __post_init__(self) -> None:
         if not 1 <= self.partitions <= PARTITIONS_MAX:
@@ -66,6 +80,7 @@ class Service(msgspec.Struct, frozen=True):
         queries: object | None = None,
         answer: Callable[[Mapping[str, V], Q], object] | None = None,
         check: Callable[[Mapping[str, V]], None] = lambda _: None,
+        messages: object | None = None,
         version: int = 1,
         partitions: int = 1,
         on_disk: bool = False,
@@ -78,7 +93,7 @@ class Service(msgspec.Struct, frozen=True):
         if partitions > 1 and key is None:
             raise Rejected(f"{name} has {partitions} partitions: give `key`, which says what a command is about")
 
-        def machine(shelf: Shelf) -> Machine:
+        def machine(shelf: Shelf, place: Place) -> Machine:
             return KeyedMachine(
                 name,
                 commands=commands,
@@ -87,6 +102,8 @@ class Service(msgspec.Struct, frozen=True):
                 queries=str if queries is None else queries,
                 answer=answer,
                 check=check,
+                messages=messages,
+                place=place,
                 version=version,
                 table=shelf.table() if on_disk else None,
             )
@@ -95,8 +112,5 @@ class Service(msgspec.Struct, frozen=True):
         return Service(name, machine, types, key or (lambda _: ""), partitions)
 
     def partition_of(self, key: str) -> int:
-        """The partition of a key: by a stable hash, the same in every process and for ever."""
-        if self.partitions == 1:
-            return 0
-        digest = hashlib.blake2b(key.encode(), digest_size=8).digest()
-        return int.from_bytes(digest, "little") % self.partitions
+        """The partition of a key."""
+        return partition_of(key, self.partitions)

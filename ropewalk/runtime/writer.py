@@ -18,7 +18,9 @@ from ropewalk.core.chain import Link, Position
 from ropewalk.core.codec import Kind, Record, Stored, encode_record
 from ropewalk.core.limits import APPEND_RETRY_DELAYS_S, TERM_ATTEMPTS_MAX
 from ropewalk.core.machine import Request
+from ropewalk.core.mailbox import Note, Opening
 from ropewalk.core.partition import Partition
+from ropewalk.core.place import log_name
 from ropewalk.data.log import Log
 from ropewalk.errors import NotAccepted, OutcomeUnknown, RopewalkError
 from ropewalk.runtime.recovery import read_records
@@ -27,16 +29,17 @@ LOG = logging.getLogger("ropewalk")
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """Which partition is led, and by whom: `writer` is 16 bytes that name the process in the log."""
+    """Which of a service's partitions is led, and by whom: `writer` is 16 bytes that name the process in the log."""
 
     service: str
     partition: int
     writer: bytes
+    partitions: int = 1
 
     @property
     def log_name(self) -> str:
         """The name of this log in a token."""
-        return f"{self.service}/{self.partition}"
+        return log_name(self.service, self.partition)
 
 
 class Draft(msgspec.Struct, frozen=True):
@@ -56,7 +59,7 @@ class Writer:
         self._identity = identity
         self._now_ns = now_ns
 
-    def draft(self, kind: Kind, term: int, requests: Sequence[Request]) -> Draft:
+    def draft(self, kind: Kind, term: int, requests: Sequence[Request], *, notes: Sequence[Note] = ()) -> Draft:
         """A record that follows the last one that counts."""
         record = Record(
             kind=kind,
@@ -66,6 +69,7 @@ class Writer:
             follows=self._partition.head,
             writer=self._identity.writer,
             requests=requests,
+            notes=notes,
         )
         payload, checksum = encode_record(record)
         return Draft(record, payload, checksum)
@@ -114,7 +118,8 @@ class Writer:
     async def open_term(self) -> int:
         """Become the leader and return the term. Raises NotAccepted if others keep being the first to follow."""
         for _ in range(TERM_ATTEMPTS_MAX):
-            draft = self.draft(Kind.TERM, self._partition.term + 1, [])
+            opening = Opening(self._identity.partitions)
+            draft = self.draft(Kind.TERM, self._partition.term + 1, [], notes=[opening])
             appended = await self.append(draft, give_up=lambda: False)
             if isinstance(appended, RopewalkError):
                 raise appended

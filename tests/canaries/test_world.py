@@ -138,11 +138,10 @@ def test_one_effect_that_is_acknowledged_to_two() -> None:
 def test_money_that_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     step = KeyedMachine._step
 
-    def step_wrongly(machine: Any, command: bytes, batch: Batch) -> object:
-        decoded = msgspec.msgpack.decode(command)
-        if decoded.get("type") == Move.__name__ and decoded["amount"] == 7:
-            machine._state[decoded["target"]] += 1
-        return step(machine, command, batch)
+    def step_wrongly(machine: Any, command: object, batch: Batch, **sender: str) -> object:
+        if isinstance(command, Move) and command.amount == 7:
+            machine._state[command.target] += 1
+        return step(machine, command, batch, **sender)
 
     monkeypatch.setattr(KeyedMachine, "_step", step_wrongly)
     claim = claim_found()
@@ -183,10 +182,10 @@ def test_a_damaged_record_that_is_believed(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_leader_that_stops_because_of_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    def save(_: object) -> object:
+    def is_due(_: object) -> bool:
         raise ZeroDivisionError("a mistake")
 
-    monkeypatch.setattr(Leader, "_save_if_due", save)
+    monkeypatch.setattr(checkpoints.Checkpoints, "is_due", property(is_due))
     assert "no leader stops because of itself" in claim_found()
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ropewalk.core.machine import NO_ID, Batch, Machine, Outcome, Request, Saved
+from ropewalk.core.place import Place
 from ropewalk.data.shelf import Shelf
 from ropewalk.engines.sqlite import SqliteEngine
 from ropewalk.runtime.audit import Audited, audit
@@ -51,7 +52,7 @@ class Hoard:
         """Always sound."""
 
 
-def hoard(shelf: Shelf) -> Machine:
+def hoard(shelf: Shelf, _: Place) -> Machine:
     return Hoard(shelf)
 
 

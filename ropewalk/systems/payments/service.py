@@ -7,6 +7,7 @@ import gc
 from typing import Final
 
 from ropewalk.core.machine import Machine
+from ropewalk.core.place import Place
 from ropewalk.data.shelf import Shelf
 from ropewalk.engines.memory import MemoryShelf
 from ropewalk.runtime.service import Service
@@ -18,7 +19,7 @@ from ropewalk.systems.payments.rest.files import FILE_OPERATIONS
 from ropewalk.systems.payments.rest.ledger import LEDGER_OPERATIONS
 
 
-def _machine(shelf: Shelf) -> Machine:
+def _machine(shelf: Shelf, _: Place) -> Machine:
     warm_up(Ledger(MemoryShelf()))
     # Compiled code and its types are tens of thousands of objects that never die: to look through them at each full
     # collection stops everything for 60 ms.

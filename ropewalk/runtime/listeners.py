@@ -1,0 +1,100 @@
+"""Those who wait for a partition's events: for any, or for the next about one subject.
+
+    with leader.waiting_for("lock/7") as heard:       register first,
+        reply = await leader.submit(…)                then cause it,
+        event = await heard.event(deadline_s=5)       then hear it
+
+Checked by: tests/runtime/test_events.py
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ropewalk.core.feed import Feed, NumberedEvent
+from ropewalk.errors import NotAccepted, RopewalkError
+
+
+class Heard:
+    """The events about one subject since somebody began to wait for them."""
+
+    def __init__(self) -> None:
+        self._events: asyncio.Queue[NumberedEvent | RopewalkError] = asyncio.Queue()
+
+    def tell(self, event: NumberedEvent | RopewalkError) -> None:
+        """Here is the next, or the reason why none will come."""
+        self._events.put_nowait(event)
+
+    async def event(self, *, deadline_s: float) -> NumberedEvent:
+        """The next event. Raises NotAccepted if none comes in time or the partition has stopped."""
+        try:
+            async with asyncio.timeout(deadline_s):
+                told = await self._events.get()
+        except TimeoutError:
+            raise NotAccepted(f"nothing happened within {deadline_s} s: wait again") from None
+        if isinstance(told, RopewalkError):
+            raise told
+        return told
+
+
+class Listeners:
+    """All of one partition."""
+
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
+        self._told = feed.last
+        self._by_subject: dict[str, list[Heard]] = {}
+        self._anything: list[asyncio.Future[None]] = []
+
+    @contextmanager
+    def subject(self, subject: str) -> Iterator[Heard]:
+        """Hear what happens to a subject until the block ends."""
+        heard = Heard()
+        self._by_subject.setdefault(subject, []).append(heard)
+        try:
+            yield heard
+        finally:
+            waiting = self._by_subject[subject]
+            waiting.remove(heard)
+            if not waiting:
+                del self._by_subject[subject]
+
+    async def wait_behind(self, after: int, *, deadline_s: float) -> None:
+        """Return when there is an event behind number `after`, or when the time has passed."""
+        if self._feed.last > after:
+            return
+        anything: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._anything.append(anything)
+        try:
+            async with asyncio.timeout(deadline_s):
+                await anything
+        except TimeoutError:
+            self._anything = [each for each in self._anything if each is not anything]
+
+    def tell(self) -> None:
+        """Tell the events that are new to those who wait for them."""
+        feed, told = self._feed, self._told
+        if feed.last == told:
+            return
+        self._told = feed.last
+        for event in feed.behind(max(told, feed.oldest - 1), limit=feed.last - told) if self._by_subject else ():
+            for heard in self._by_subject.get(event.event.subject, ()):
+                heard.tell(event)
+        self._release(None)
+
+    def fail(self, error: RopewalkError) -> None:
+        """Tell all of them that nothing more will happen here."""
+        for waiting in self._by_subject.values():
+            for heard in waiting:
+                heard.tell(error)
+        self._release(error)
+
+    def _release(self, error: RopewalkError | None) -> None:
+        waiting, self._anything = self._anything, []
+        for each in waiting:
+            if each.done():
+                continue
+            if error is None:
+                each.set_result(None)
+            else:
+                each.set_exception(error)

@@ -1,0 +1,112 @@
+"""Events of a leader: read by number, waited for, heard by subject; followers that keep how far they are."""
+
+import asyncio
+from collections.abc import Mapping
+
+import msgspec
+import pytest
+
+from ropewalk.core.keyed import Applied, Entry
+from ropewalk.engines.memory import MemoryEngine
+from ropewalk.errors import NotAccepted, Rejected
+from ropewalk.runtime.node import Node, open_node
+from ropewalk.runtime.service import Follower, Service
+from tests.runtime.town import SOURCE, TARGET, Fill, Pay, town
+
+
+async def pay(node: Node, amount: int) -> None:
+    await node.call(Fill(SOURCE, amount))
+    await node.call(Pay(SOURCE, TARGET, amount))
+
+
+def test_events_are_read_behind_a_number_and_waited_for() -> None:
+    async def main() -> None:
+        async with open_node(town(1), MemoryEngine()) as node:
+            [leader] = node.leaders
+            for amount in (1, 2):
+                await pay(node, amount)
+            await leader.wait_events(1)
+            told = [(each.number, each.event.kind, each.event.subject) for each in leader.events(0)]
+            assert told == [(1, "brought", TARGET), (2, "brought", TARGET)]
+            assert [msgspec.msgpack.decode(each.event.data) for each in leader.events(1)] == [[2, "town/0"]]
+            await leader.wait_events(2, deadline_s=0.01)
+            assert leader.events(2) == []
+
+    asyncio.run(main())
+
+
+def test_a_subject_is_heard_from_when_it_is_waited_for() -> None:
+    async def main() -> None:
+        async with open_node(town(5), MemoryEngine()) as node:
+            leader = node.leaders[node.service.partition_of(TARGET)]
+            await pay(node, 1)
+            await leader.wait_events(0)
+            with leader.waiting_for(TARGET) as heard, leader.waiting_for("somebody else") as unheard:
+                await pay(node, 2)
+                event = await heard.event(deadline_s=10)
+                assert msgspec.msgpack.decode(event.event.data)[0] == 2
+                with pytest.raises(NotAccepted, match="nothing happened"):
+                    await unheard.event(deadline_s=0.01)
+
+    asyncio.run(main())
+
+
+def test_who_waits_when_the_partition_stops_is_told() -> None:
+    async def main() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            async with open_node(town(1), MemoryEngine()) as node:
+                waiting = tasks.create_task(refused(node))
+                await asyncio.sleep(0)
+            await waiting
+
+    async def refused(node: Node) -> None:
+        with node.leaders[0].waiting_for(TARGET) as heard:
+            with pytest.raises(NotAccepted):
+                await node.leaders[0].wait_events(0)
+            with pytest.raises(NotAccepted):
+                await heard.event(deadline_s=10)
+
+    asyncio.run(main())
+
+
+class Note(msgspec.Struct, frozen=True, tag=True):
+    """How far the follower is, and what it has added up."""
+
+    through: int
+    total: int
+
+
+def note(state: Mapping[str, Note], entry: Entry[Note]) -> Applied[Note]:
+    return Applied("noted", {"": entry.command})
+
+
+async def add_up(node: Node, own: Node) -> None:
+    """Follow the first partition's events from where the follower's own state says; trip over the third, once."""
+    while True:
+        kept = (await own.get("")).value or Note(0, 0)
+        assert isinstance(kept, Note)
+        await node.leaders[0].wait_events(kept.through)
+        for each in node.leaders[0].events(kept.through, limit=1):
+            amount = msgspec.msgpack.decode(each.event.data)[0]
+            kept = Note(each.number, kept.total + amount)
+            await own.call(kept)
+            if each.number == 3:
+                raise Rejected("the third event is hard to follow")
+
+
+def test_a_follower_goes_on_where_its_own_state_says() -> None:
+    engine = MemoryEngine()
+    adder = Service.keyed("town.adder", commands=Note, value=Note, reply=str, apply=note)
+    service = msgspec.structs.replace(town(1), followers=[Follower(adder, add_up)])
+
+    async def main(amounts: list[int], total: int) -> None:
+        async with open_node(service, engine) as node, asyncio.timeout(10):
+            for amount in amounts:
+                await pay(node, amount)
+            kept = Note(0, 0)
+            while kept.total != total:
+                await asyncio.sleep(0.01)
+                kept = (await node.followers["town.adder"].get("")).value or kept  # type: ignore[assignment]
+
+    asyncio.run(main([1, 2], 3))
+    asyncio.run(main([4, 8], 15))
