@@ -7,6 +7,8 @@ Checked by: tests/core/test_keyed.py
 
 import msgspec
 
+from ropewalk.core.place import Place
+
 
 class At(msgspec.Struct, frozen=True):
     """A timer: `command` is applied with the first batch whose time is `time_ns` or later, and then once."""
@@ -18,12 +20,14 @@ class At(msgspec.Struct, frozen=True):
 class Send(msgspec.Struct, frozen=True):
     """A message: `command` is applied once by the partition of the key `to`, after all that was sent there before.
 
-    With a `tag` the reply to it comes back as the command `Replied`.
+    With a `tag` the reply to it comes back as the command `Replied`. `at` is any place of another service, if the key
+    is one of that service's; a command in bytes is sent as it is, for a machine that reads its own.
     """
 
     to: str
-    command: msgspec.Struct
+    command: msgspec.Struct | bytes
     tag: str = ""
+    at: Place | None = None
 
 
 class Publish(msgspec.Struct, frozen=True):

@@ -175,8 +175,9 @@ class KeyedMachine(Generic[V, C, Q]):
             case At(time_ns, command):
                 self._timers_set += 1
                 heapq.heappush(self._timers, (time_ns, self._timers_set, encode_value(command)))
-            case Send(to, command, tag):
-                self._sent.append(Message(self._place.log_of(to), encode_value(command), tag.encode()))
+            case Send(to, command, tag, at):
+                encoded = command if isinstance(command, bytes) else encode_value(command)
+                self._sent.append(Message((at or self._place).log_of(to), encoded, tag.encode()))
             case Publish(kind, subject, data):
                 self._events.append(Event(kind, subject, encode_value(data)))
 
