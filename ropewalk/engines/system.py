@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import random
 import time
 from collections.abc import Callable
 
@@ -21,3 +22,13 @@ def new_request_ids() -> Callable[[], bytes]:
     prefix = os.urandom(8)
     counter = itertools.count(1)
     return lambda: prefix + next(counter).to_bytes(8, "big")
+
+
+def random_bytes(count: int) -> bytes:
+    """So many random bytes, fit for a secret."""
+    return os.urandom(count)
+
+
+def random_below(bound: int) -> int:
+    """A random whole number from 0, below `bound`: for delays that should not coincide, not for secrets."""
+    return int(random.random() * bound)

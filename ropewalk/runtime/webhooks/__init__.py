@@ -1,0 +1,1 @@
+"""Webhooks at work: the follower that sends events to endpoints, and how an operator looks after them."""

@@ -1,0 +1,336 @@
+"""The follower that sends a service's events to its endpoints: for each, one `Deliveries` that pulls, sends, records.
+
+    events ──pull──► jobs ──send──► taken     the cursor moves on, and is recorded ten times a second
+                      ▲        └──► failed    recorded with what it takes to send it again
+                      └── waiting, due again
+
+A change by an operator is an event of the webhooks' own log: the endpoint's deliveries are stopped, what is known is
+recorded, and they begin again from there. So does everything if something goes wrong here.
+
+Promise:    as of `ropewalk.communication.webhooks.delivery`: at least once, whatever is killed.
+Not given:  that a message comes once: what was sent since the last record comes again, with the same id.
+Checked by: tests/runtime/webhooks/test_deliveries.py, test_kill.py
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Final, NamedTuple
+
+import msgspec
+
+from ropewalk.communication.cloudevents import MEDIA_TYPE, Origin, cloud_event
+from ropewalk.communication.webhooks.delivery import message_key, room
+from ropewalk.communication.webhooks.limits import (
+    JITTER_PERCENT,
+    PROBE_EVERY_S,
+    RECORD_EVERY_S,
+    RETRY_AFTER_MAX_S,
+)
+from ropewalk.communication.webhooks.messages import (
+    Attempt,
+    Failed,
+    ListEndpoints,
+    Message,
+    Recorded,
+    Reply,
+    State,
+)
+from ropewalk.communication.webhooks.outcomes import Outcomes
+from ropewalk.communication.webhooks.sending import Answer, Sender
+from ropewalk.communication.webhooks.signatures import ID, SIGNATURE, TIMESTAMP, secret_key, sign
+from ropewalk.communication.webhooks.window import Window
+from ropewalk.core.codec import encode_value
+from ropewalk.core.feed import NumberedEvent
+from ropewalk.core.limits import DEADLINE_DEFAULT_S
+from ropewalk.core.machine import NO_ID, Request
+from ropewalk.errors import RopewalkError
+from ropewalk.runtime.leader import Leader
+from ropewalk.runtime.node import Node
+
+LOG = logging.getLogger("ropewalk")
+
+_BUSY_PAUSE_S: Final = 1.0
+_LAST_RECORD_S: Final = 2.0
+_NANOSECONDS: Final = 1_000_000_000
+_REPLIES: Final = msgspec.msgpack.Decoder(Reply)
+_STATES: Final = msgspec.msgpack.Decoder(list[State])
+
+
+class Outside(NamedTuple):
+    """What is reached from here and is not the same twice: receivers, the clock, draws of a number below another."""
+
+    sender: Callable[[], Sender]
+    clock_ns: Callable[[], int]
+    draw: Callable[[int], int]
+
+
+async def deliver(followed: Node, own: Node, outside: Outside) -> None:
+    """Send the events of `followed` to the endpoints that `own` keeps, until cancelled."""
+    sender = outside.sender()
+    running: dict[str, asyncio.Task[None]] = {}
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            changed: set[str] | None = None
+            while True:
+                seen = own.leaders[0].partition.feed.last
+                await _stop(running, changed)
+                for state in await states_of(own):
+                    endpoint = state.endpoint.endpoint
+                    if endpoint not in running and not state.endpoint.disabled_because:
+                        deliveries = Deliveries(state, followed, own, outside=outside, sender=sender)
+                        running[endpoint] = tasks.create_task(deliveries.run())
+                changed = await _changes(own.leaders[0], after=seen)
+    except BaseExceptionGroup as group:
+        raise _cause(group) from None
+    finally:
+        await sender.close()
+
+
+async def states_of(own: Node) -> list[State]:
+    """All endpoints and their progress."""
+    read = await own.leaders[0].read(encode_value(ListEndpoints()))
+    return _STATES.decode(read.answer)
+
+
+async def _changes(leader: Leader, *, after: int) -> set[str]:
+    """The endpoints that an operator changed, as soon as there are some."""
+    while leader.partition.feed.last <= after:
+        await leader.wait_events(after)
+    return {numbered.event.subject for numbered in leader.events(max(after, leader.partition.feed.oldest - 1))}
+
+
+async def _stop(running: dict[str, asyncio.Task[None]], changed: set[str] | None) -> None:
+    """Stop the deliveries of these endpoints, or of all, and wait until they have recorded what they know."""
+    stopped = [running.pop(each) for each in sorted(running) if changed is None or each in changed]
+    for task in stopped:
+        task.cancel()
+    if stopped:
+        await asyncio.wait(stopped)
+
+
+def _cause(error: BaseException) -> BaseException:
+    """The error that stopped the rest: what the supervisor wants to see."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+class _Job(NamedTuple):
+    """A message to send: `attempts` counts this one. With a window it is new, else it has waited."""
+
+    event_id: str
+    kind: str
+    subject: str
+    body: bytes
+    attempts: int = 1
+    window: Window | None = None
+    number: int = 0
+    is_probe: bool = False
+
+
+class Deliveries:
+    """What goes to one endpoint."""
+
+    def __init__(self, state: State, followed: Node, own: Node, *, outside: Outside, sender: Sender) -> None:
+        self._endpoint = state.endpoint
+        self._keys = [secret_key(secret) for secret in state.endpoint.secrets]
+        self._followed = followed
+        self._own = own
+        self._outside = outside
+        self._sender = sender
+        after, progress = state.progress.after, state.progress
+        self._windows = {
+            leader.identity.log_name: Window(after=after.get(leader.identity.log_name, 0))
+            for leader in followed.leaders
+        }
+        self._known = {each.event_id for each in (*progress.waiting, *progress.dead)}
+        self._waiting: Mapping[str, Failed] = {each.event_id: each for each in progress.waiting}
+        self._room = room(progress)
+        self._jobs: asyncio.Queue[_Job] = asyncio.Queue(self._endpoint.in_flight)
+        self._outcomes = Outcomes(self._endpoint.endpoint, after)
+        self._new = 0
+        self._tried: set[str] = set()
+        self._paused_until_ns = 0
+        self._probed_at_ns = outside.clock_ns()
+        self._changed = asyncio.Event()
+        self._eased = asyncio.Event()
+        self._waiting_changed = asyncio.Event()
+
+    async def run(self) -> None:
+        """Deliver until cancelled, and record what is known then."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for leader in self._followed.leaders:
+                    tasks.create_task(self._pull(leader))
+                for _ in range(self._endpoint.in_flight):
+                    tasks.create_task(self._send())
+                tasks.create_task(self._try_again())
+                tasks.create_task(self._record_changes())
+        finally:
+            with suppress(RopewalkError):
+                # If this is not recorded it is sent again, as after a crash.
+                await self._record(deadline_s=_LAST_RECORD_S)
+
+    # New events.
+
+    async def _pull(self, leader: Leader) -> None:
+        log_name = leader.identity.log_name
+        window, feed = self._windows[log_name], leader.partition.feed
+        while True:
+            if window.taken + 1 < feed.oldest:
+                self._miss(window, log_name, through=feed.oldest - 1)
+            for numbered in leader.events(window.taken):
+                await self._wait_for_room(window)
+                await self._offer(log_name, window, numbered)
+            if window.taken == feed.last:
+                await leader.wait_events(window.taken)
+
+    async def _offer(self, log_name: str, window: Window, numbered: NumberedEvent) -> None:
+        event = numbered.event
+        origin = Origin(log_name, numbered.number, numbered.time_ns)
+        if not self._endpoint.takes(event.kind, event.subject) or origin.event_id in self._known:
+            window.skip(numbered.number)
+            self._changed.set()
+            return
+        window.take(numbered.number)
+        self._new += 1
+        body = cloud_event(origin, kind=event.kind, subject=event.subject, data=event.data)
+        job = _Job(origin.event_id, event.kind, event.subject, body, window=window, number=numbered.number)
+        await self._jobs.put(job)
+
+    async def _wait_for_room(self, window: Window) -> None:
+        """All that is under way may fail, and must be kept then."""
+        while window.room == 0 or self._new + self._outcomes.failed >= self._room:
+            self._eased.clear()
+            await self._eased.wait()
+
+    def _miss(self, window: Window, log_name: str, *, through: int) -> None:
+        missed = through - window.taken
+        LOG.warning(
+            "%s: %d events of %s are no longer kept and were not sent", self._endpoint.endpoint, missed, log_name
+        )
+        self._outcomes.missed += missed
+        window.skip(through)
+        self._changed.set()
+
+    # Messages that wait.
+
+    async def _try_again(self) -> None:
+        while True:
+            letter, wait_ns = self._next_due()
+            self._waiting_changed.clear()
+            if letter is not None and wait_ns <= 0:
+                await self._offer_again(letter)
+                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(None if letter is None else wait_ns / _NANOSECONDS):
+                    await self._waiting_changed.wait()
+
+    def _next_due(self) -> tuple[Failed | None, int]:
+        """The message that is to be sent next, and in how many nanoseconds."""
+        letters = [each for each in self._waiting.values() if each.event_id not in self._tried]
+        letter = min(letters, key=lambda each: each.due_ns, default=None)
+        if letter is None:
+            return None, 0
+        due_ns = letter.due_ns
+        if self._room == 0:
+            due_ns = min(due_ns, self._probed_at_ns + int(PROBE_EVERY_S * _NANOSECONDS))
+        return letter, due_ns - self._outside.clock_ns()
+
+    async def _offer_again(self, letter: Failed) -> None:
+        self._tried.add(letter.event_id)
+        is_probe = letter.due_ns > self._outside.clock_ns()
+        if is_probe:
+            self._probed_at_ns = self._outside.clock_ns()
+        key = message_key(self._endpoint.endpoint, letter.event_id)
+        read = await self._own.leaders[0].read(encode_value(key))
+        message = msgspec.msgpack.decode(read.answer, type=Message)
+        job = _Job(letter.event_id, letter.kind, letter.subject, message.body, letter.attempts + 1, is_probe=is_probe)
+        await self._jobs.put(job)
+
+    # Sending.
+
+    async def _send(self) -> None:
+        while True:
+            job = await self._jobs.get()
+            while (pause_ns := self._paused_until_ns - self._outside.clock_ns()) > 0:
+                await asyncio.sleep(pause_ns / _NANOSECONDS)
+            timestamp = self._outside.clock_ns() // _NANOSECONDS
+            headers = {
+                ID: job.event_id,
+                TIMESTAMP: str(timestamp),
+                SIGNATURE: sign(job.body, self._keys, message_id=job.event_id, timestamp=timestamp),
+                "content-type": MEDIA_TYPE,
+            }
+            self._note(job, await self._sender.post(self._endpoint.url, headers=headers, body=job.body))
+
+    def _note(self, job: _Job, answer: Answer) -> None:
+        """What became of a message: said and done with in one step, so both are recorded together."""
+        retry_after_s = self._seconds(answer.retry_after)
+        if answer.is_busy:
+            pause_ns = int(max(retry_after_s, _BUSY_PAUSE_S) * _NANOSECONDS)
+            self._paused_until_ns = max(self._paused_until_ns, self._outside.clock_ns() + pause_ns)
+        if answer.is_taken and job.window is None:
+            self._outcomes.settle(job.event_id, was_held_up=self._room == 0)
+        elif answer.is_taken:
+            self._outcomes.delivered += 1
+        elif job.is_probe:
+            self._tried.discard(job.event_id)
+            self._waiting_changed.set()
+        else:
+            self._outcomes.fail(self._attempt(job, answer, retry_after_s), is_gone=answer.status == HTTPStatus.GONE)
+        if job.window is not None:
+            self._new -= 1
+            job.window.finish(job.number)
+        self._changed.set()
+        self._eased.set()
+
+    def _attempt(self, job: _Job, answer: Answer, retry_after_s: int) -> Attempt:
+        return Attempt(
+            event_id=job.event_id,
+            kind=job.kind,
+            subject=job.subject,
+            attempts=job.attempts,
+            why=answer.reason,
+            jitter_percent=self._outside.draw(JITTER_PERCENT + 1),
+            retry_after_s=retry_after_s,
+            body=job.body if job.attempts == 1 else b"",
+        )
+
+    def _seconds(self, retry_after: str) -> int:
+        """A Retry-After header (RFC 9110, 10.2.3): seconds, or a date; 0 if it is neither."""
+        if retry_after.isascii() and retry_after.isdigit():
+            return min(int(retry_after), RETRY_AFTER_MAX_S)
+        try:
+            at_s = parsedate_to_datetime(retry_after).timestamp()
+        except ValueError:
+            return 0
+        return max(0, min(int(at_s) - self._outside.clock_ns() // _NANOSECONDS, RETRY_AFTER_MAX_S))
+
+    # Records.
+
+    async def _record_changes(self) -> None:
+        while True:
+            await self._changed.wait()
+            await asyncio.sleep(RECORD_EVERY_S)
+            self._changed.clear()
+            await self._record()
+
+    async def _record(self, *, deadline_s: float = DEADLINE_DEFAULT_S) -> None:
+        """Record what is new; then it is known what waits, and how much more may fail."""
+        commands = self._outcomes.take({log: window.through for log, window in self._windows.items()})
+        if not commands:
+            return
+        requests = [Request(NO_ID, encode_value(command)) for command in commands]
+        answers = await self._own.submit(requests, deadline_s=deadline_s)
+        reply = _REPLIES.decode(answers.replies[-1] or b"")
+        if isinstance(reply, Recorded):
+            self._waiting = {each.event_id: each for each in reply.waiting}
+            self._room = reply.room
+        self._tried -= self._outcomes.recorded()
+        self._eased.set()
+        self._waiting_changed.set()
