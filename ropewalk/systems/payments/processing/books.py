@@ -6,6 +6,8 @@ Each institution has three accounts, its customers have one each:
     clearing     what it owes the others (credits) and is owed (debits) since the last window; zero after each
     suspense     what a return took or brought that its customer could not pay or no longer takes
 
+One that issues cards has a fourth, for what its cardholders have spent (`ropewalk.systems.payments.cards.books`).
+
 A credit entry of $100, in one window, beside the settlement of net positions:
 
     originator ──100──► clearing of its bank              clearing of its bank ──100──► its settlement
@@ -58,6 +60,7 @@ class Holder(IntEnum):
     SETTLEMENT = 2
     CLEARING = 3
     SUSPENSE = 4
+    CARDS = 5
 
 
 class Move(IntEnum):
@@ -72,6 +75,13 @@ class Move(IntEnum):
     RETURN_BRINGS = 7
     RETURN_BRINGS_TO_SUSPENSE = 8
     SETTLEMENT = 9
+    INSTANT_OUT = 32
+    INSTANT_IN = 33
+    INSTANT_HOLD = 34
+    INSTANT_POST = 35
+    INSTANT_VOID = 36
+    INSTANT_RETURN_OUT = 37
+    INSTANT_RETURN_IN = 38
 
 
 _RETURN_PAYS: Final = (Move.RETURN_PAYS, Move.RETURN_PAYS_FROM_SUSPENSE)
