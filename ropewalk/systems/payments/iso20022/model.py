@@ -9,11 +9,15 @@ Checked by: tests/payments/iso20022/test_reading.py, test_writing.py
 """
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
 
 import msgspec
 
+from ropewalk.systems.payments.iso20022.fields import UETR
 from ropewalk.systems.payments.iso20022.money import Amount
+
+Uetr = Annotated[str, msgspec.Meta(pattern=rf"^{UETR.pattern.pattern}\Z")]
+"""A UETR is checked wherever a message comes from, since the ids of the ledger's transfers follow from it."""
 
 
 class Agent(msgspec.Struct, frozen=True):
@@ -59,7 +63,7 @@ class Header(msgspec.Struct, frozen=True):
 class Original(msgspec.Struct, frozen=True):
     """The payment that a message is about: its UETR, and what else its message called it."""
 
-    uetr: str
+    uetr: Uetr
     message_id: str = ""
     definition: str = ""
     created: str = ""
@@ -73,7 +77,7 @@ class CreditTransfer(msgspec.Struct, frozen=True, tag="pacs.008", kw_only=True):
 
     message_id: str
     created: str
-    uetr: str
+    uetr: Uetr
     end_to_end_id: str
     amount: Amount
     debtor: Party

@@ -4,7 +4,7 @@ Checked by: tests/payments/iso20022/test_money.py
 """
 
 import re
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -30,7 +30,7 @@ class Amount(msgspec.Struct, frozen=True):
     """`minor` is in the smallest unit of the currency: 51.74 dollars are USD 5174."""
 
     currency: str
-    minor: int
+    minor: Annotated[int, msgspec.Meta(ge=0, le=AMOUNT_MAX)]
 
     def __str__(self) -> str:
         """The amount as messages have it, without the currency."""

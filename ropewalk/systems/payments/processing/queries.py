@@ -251,6 +251,8 @@ def _statement(state: State, query: GetStatement) -> StatementView:
 def _statement_lines(transfers: Rows, number: int) -> Iterator[StatementLine]:
     for row in transfers:
         ours = get(row, "id") >> 120 == account_id(Holder.DEPOSIT, 0) >> 120
+        move = get(row, "id") >> 112 & 0xFF
+        of_entry = ours and move < Move.INSTANT_OUT
         leaves = get(row, "debit_account_id") == account_id(Holder.DEPOSIT, number)
         amount = get(row, "amount")
         yield StatementLine(
@@ -258,9 +260,9 @@ def _statement_lines(transfers: Rows, number: int) -> Iterator[StatementLine]:
             transfer_id=f"{get(row, 'id')}",
             amount_cents=-amount if leaves else amount,
             pending=bool(row["flags"] & (TransferFlags.PENDING | TransferFlags.VOID_PENDING_TRANSFER)),
-            what=Move(get(row, "id") >> 112 & 0xFF).name.lower() if ours else f"code {row['code']}",
-            file=int(row["user_data_64"]) >> 32 if ours else -1,
-            row=int(row["user_data_64"]) & 0xFFFFFFFF if ours else -1,
+            what=Move(move).name.lower() if ours else f"code {row['code']}",
+            file=int(row["user_data_64"]) >> 32 if of_entry else -1,
+            row=int(row["user_data_64"]) & 0xFFFFFFFF if of_entry else -1,
         )
 
 

@@ -1,0 +1,123 @@
+"""Instant payments over a ledger and its directory of accounts: driven by commands and by the time.
+
+    first byte 0x20 ─► Take a message · Decide · DecideRecall · SetPolicy ─► the message that answers
+    each batch      ─► reject what has waited for too long
+
+Promise:    a UETR moves money at most once, for ever; what waits is decided or rejected in time; every cent that
+            waits is reserved, and no more goes back than came (`check`).
+Not given:  payments between institutions whose accounts are in different partitions.
+Checked by: tests/payments/instant/test_instant.py, test_stories.py, test_properties.py
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from ropewalk.core.codec import encode_value
+from ropewalk.core.machine import Saved
+from ropewalk.systems.payments.instant.limits import USUAL_TERMS, Terms
+from ropewalk.systems.payments.instant.messages import (
+    Answered,
+    AnyReply,
+    Decide,
+    DecideRecall,
+    PolicySet,
+    Refused,
+    SetPolicy,
+    Take,
+    decode_command,
+    decode_query,
+)
+from ropewalk.systems.payments.instant.paying import decide, take_payment, time_out
+from ropewalk.systems.payments.instant.queries import answer
+from ropewalk.systems.payments.instant.recalling import decide_recall, take_recall
+from ropewalk.systems.payments.instant.record import USUAL_POLICY, Policy, Record
+from ropewalk.systems.payments.instant.refusals import account_of
+from ropewalk.systems.payments.instant.returning import take_return
+from ropewalk.systems.payments.iso20022.model import (
+    Agent,
+    CancellationRequest,
+    CreditTransfer,
+    PaymentReturn,
+    Resolution,
+    StatusReport,
+)
+from ropewalk.systems.payments.ledger.ledger import Ledger
+from ropewalk.systems.payments.processing.directory import Directory
+
+ARRIVALS: Final = ("accept", "ask")
+RECALLS: Final = ("ask", "accept", "refuse")
+
+
+class Instant:
+    """Everything that is an instant payment."""
+
+    def __init__(self, ledger: Ledger, directory: Directory, *, terms: Terms = USUAL_TERMS) -> None:
+        self._record = Record(ledger, directory, terms=terms)
+
+    def work(self, *, time_ns: int) -> None:
+        """Reject what has waited for too long."""
+        time_out(self._record, time_ns=time_ns)
+
+    @property
+    def wakes_at_ns(self) -> int | None:
+        """When the time of the next payment is up; None if none waits."""
+        first = self._record.first_due()
+        return None if first is None else first[1]
+
+    def apply(self, command: bytes, *, time_ns: int) -> bytes:
+        """Do what a command asks and return the encoded reply. Raises Rejected if it can't be read."""
+        return encode_value(self._reply(command, time_ns))
+
+    def read(self, query: bytes) -> bytes:
+        """Answer a query. Raises Rejected if it can't be read, or names what is not there."""
+        return encode_value(answer(self._record, decode_query(query)))
+
+    def save(self) -> Saved:
+        """All of it but the ledger and the directory."""
+        return Saved(self._record.save())
+
+    def load(self, parts: Mapping[str, bytes | memoryview]) -> None:
+        """Become what was saved."""
+        self._record.load(parts)
+
+    def check(self) -> None:
+        """Raise Bug if a cent that waits is not reserved, or more went back than came."""
+        self._record.check()
+
+    def _reply(self, encoded: bytes, time_ns: int) -> AnyReply:
+        record = self._record
+        match decode_command(encoded):
+            case Take(message):
+                return Answered(_take(record, message, time_ns=time_ns))
+            case Decide() as command:
+                return decide(record, command, time_ns=time_ns)
+            case DecideRecall() as command:
+                return decide_recall(record, command, time_ns=time_ns)
+            case SetPolicy() as command:
+                return _set_policy(record, command)
+
+
+def _take(
+    record: Record, message: CreditTransfer | PaymentReturn | CancellationRequest, *, time_ns: int
+) -> StatusReport | Resolution:
+    match message:
+        case CreditTransfer():
+            return take_payment(record, message, time_ns=time_ns)
+        case PaymentReturn():
+            return take_return(record, message, time_ns=time_ns)
+        case CancellationRequest():
+            return take_recall(record, message, time_ns=time_ns)
+
+
+def _set_policy(record: Record, command: SetPolicy) -> AnyReply:
+    slot = account_of(record.directory, Agent(routing=command.routing), command.number)
+    if slot < 0:
+        return Refused("unknown_account", f"{command.routing!r} has no account {command.number!r}: open it first")
+    if command.arrivals not in ARRIVALS or command.recalls not in RECALLS:
+        return Refused("policy", f"arrivals are {' or '.join(ARRIVALS)}, recalls {', '.join(RECALLS)}")
+    if not command.who.strip():
+        return Refused("who", "say who decides")
+    wanted = Policy(command.arrivals == "ask", command.recalls)
+    repeated = record.policies.get(slot, USUAL_POLICY) == wanted
+    record.policies[slot] = wanted
+    return PolicySet(repeated)

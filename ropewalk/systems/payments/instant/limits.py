@@ -1,0 +1,43 @@
+"""The bounds of instant payments, each with its reason; the relations between them are checked on import.
+
+Checked by: tests/payments/instant/test_instant.py
+"""
+
+from typing import Final, NamedTuple
+
+from ropewalk.errors import invariant
+from ropewalk.systems.payments.iso20022.limits import AMOUNT_MAX
+
+DECISION_SECONDS: Final = 20
+"""A payment that is not decided by then is rejected: the usual time-out of the FedNow service."""
+
+AMOUNT_CENTS_MAX: Final = 1_000_000_000
+"""The largest credit transfer, ten million dollars: the limit of the FedNow service."""
+
+PAYMENTS_KEPT: Final = 100_000
+"""Payments whose words are kept (who asked, why it was refused): some 1,000 bytes each. The newest; and whatever is
+still open. Of those before, the ledger still knows the money, for ever."""
+
+RETURNS_MAX: Final = 16
+"""Returns of one payment, so that all of them are looked up at once."""
+
+NOTES_MAX: Final = 64
+"""What the history of one payment holds; the first and the newest stay."""
+
+TIMEOUTS_STEP: Final = 256
+"""Payments that one batch rejects because their time has passed; the next batch goes on."""
+
+
+class Terms(NamedTuple):
+    """What may be set. The same on every replica: it decides what a batch changes."""
+
+    decision_seconds: int = DECISION_SECONDS
+    amount_cents_max: int = AMOUNT_CENTS_MAX
+    payments_kept: int = PAYMENTS_KEPT
+
+
+USUAL_TERMS: Final = Terms()
+"""FedNow's."""
+
+invariant(AMOUNT_CENTS_MAX <= AMOUNT_MAX, "a message holds the largest amount")
+invariant(RETURNS_MAX <= 256, "the number of a return fits a byte")

@@ -1,0 +1,116 @@
+"""Recalls: the debtor's bank asks for the money of a payment back, and the creditor's bank says yes, no, or later.
+
+    Take(camt.056) ─► accepted (IPAY): the money goes back at once, by a return
+                 ├──► rejected (RJCR) for a reason
+                 ├──► pending (PDCR) ─► DecideRecall: by a person of the creditor's bank ─► IPAY or RJCR
+                 └──► cancelled (CNCL): the payment waited for its decision, and never goes out
+
+    NOOR  no such payment, or not of that amount      AM04  the creditor does not have it (any more)
+    AGNT  asked for by another bank than paid         CUST  the account's bank keeps what has come
+    ARDT  all of it has gone back already
+
+Promise:    a recall that is repeated gets its answer as it is now; an accepted one sends back what is left, once.
+Checked by: tests/payments/instant/test_stories.py (recalls), test_properties.py
+"""
+
+import msgspec
+
+from ropewalk.systems.payments.instant import answers
+from ropewalk.systems.payments.instant.messages import Answered, AnyReply, DecideRecall, Refused
+from ropewalk.systems.payments.instant.paying import against_decision, conclude
+from ropewalk.systems.payments.instant.record import (
+    USUAL_POLICY,
+    Note,
+    Outcome,
+    Payment,
+    Recall,
+    Record,
+    Status,
+)
+from ropewalk.systems.payments.instant.refusals import is_other_bank
+from ropewalk.systems.payments.instant.returning import recalled, send_back
+from ropewalk.systems.payments.iso20022.model import CancellationRequest, Resolution
+from ropewalk.systems.payments.iso20022.reasons import REASONS
+
+RECALLED = "FOCR"
+
+
+def take_recall(record: Record, request: CancellationRequest, *, time_ns: int) -> Resolution:
+    """Send the money of a payment back, or say why not, or that it will be decided."""
+    payment = record.find(request.original.uetr)
+    if payment is None:
+        return answers.recall_rejection(request, "NOOR", time_ns=time_ns)
+    known = payment.recall
+    if known is not None and (known.outcome is Outcome.PENDING or _is_same(known.request, request)):
+        return answers.resolution(msgspec.structs.replace(known, request=request))
+    reason = _against(payment, request)
+    if reason:
+        return answers.recall_rejection(request, reason, time_ns=time_ns)
+    asked_for = request.reasons[0].code if request.reasons else ""
+    payment.note(Note(time_ns, "recalled", payment.transfer.debtor_agent.routing, asked_for))
+    if payment.status is Status.PENDING:
+        conclude(record, payment, RECALLED, time_ns=time_ns)
+        payment.recall = Recall(request, Outcome.CANCELLED, "", time_ns)
+    else:
+        payment.recall = Recall(request, Outcome.PENDING, "", time_ns)
+        _follow_policy(record, payment, request, time_ns=time_ns)
+    record.keep(payment)
+    return answers.resolution(payment.recall)
+
+
+def decide_recall(record: Record, command: DecideRecall, *, time_ns: int) -> AnyReply:
+    """Let a person decide about a recall."""
+    payment = record.find(command.uetr)
+    if payment is None or payment.recall is None:
+        return Refused("unknown_recall", f"no payment with the UETR {command.uetr!r} is recalled")
+    against = against_decision(command.accept, command.reason, who=command.who)
+    if against is not None:
+        return against
+    code = command.reason
+    if not command.accept and not REASONS[code].rejects_recall:
+        return Refused("reason", f"{code} ({REASONS[code].name}) rejects no recall: choose another")
+    if payment.recall.outcome is not Outcome.PENDING:
+        return Refused("decided", f"the recall is decided: it is {payment.recall.outcome}")
+    what = "recall accepted" if command.accept else "recall rejected"
+    payment.note(Note(time_ns, what, command.who, command.why))
+    payment.recall = _decided(record, payment, payment.recall.request, code, time_ns=time_ns)
+    return Answered(answers.resolution(payment.recall))
+
+
+def _follow_policy(record: Record, payment: Payment, request: CancellationRequest, *, time_ns: int) -> None:
+    """Decide at once if the creditor's account says how."""
+    policy = record.policies.get(payment.creditor, USUAL_POLICY).recalls
+    if policy != "ask":
+        reason = "" if policy == "accept" else "CUST"
+        payment.note(Note(time_ns, f"policy: {policy}", payment.transfer.creditor_agent.routing))
+        payment.recall = _decided(record, payment, request, reason, time_ns=time_ns)
+
+
+def _decided(record: Record, payment: Payment, request: CancellationRequest, reason: str, *, time_ns: int) -> Recall:
+    """Send back what is left unless there is a reason against it, and say what has become of the recall."""
+    wanted = recalled(payment, time_ns=time_ns)
+    if not reason and not wanted.amount:
+        reason = "ARDT"
+    reason = reason or _of_recall(send_back(record, payment, wanted))
+    if not reason:
+        payment.note(Note(time_ns, "returned", payment.transfer.creditor_agent.routing, wanted.reason))
+    return Recall(request, Outcome.REJECTED if reason else Outcome.ACCEPTED, reason, time_ns)
+
+
+def _of_recall(reason: str) -> str:
+    """A reason against a return as one against a recall, which has fewer of them."""
+    return reason if not reason or REASONS[reason].rejects_recall else "NARR"
+
+
+def _against(payment: Payment, request: CancellationRequest) -> str:
+    transfer = payment.transfer
+    if payment.status is Status.REJECTED or (request.amount is not None and request.amount != transfer.amount):
+        return "NOOR"
+    if is_other_bank(request.assigner, transfer.debtor_agent.routing):
+        return "AGNT"
+    return "ARDT" if payment.returned == transfer.amount.minor else ""
+
+
+def _is_same(known: CancellationRequest, given: CancellationRequest) -> bool:
+    """Whether both are one request: of one case, or of one message if there is no case."""
+    return (known.case_id or known.message_id) == (given.case_id or given.message_id)
