@@ -12,11 +12,18 @@ from ropewalk.cli.lazy import LazyCommands
 COMMANDS: Final = {
     "ach": "ropewalk.cli.ach:ach",
     "audit": "ropewalk.cli.audit:audit",
+    "config": "ropewalk.cli.config:config",
+    "counter": "ropewalk.cli.counter:counter",
     "demo": "ropewalk.cli.demo:demo",
+    "election": "ropewalk.cli.claims:election",
+    "lock": "ropewalk.cli.claims:lock",
+    "semaphore": "ropewalk.cli.claims:semaphore",
     "prove": "ropewalk.cli.prove:prove",
     "ledger": "ropewalk.cli.ledger:ledger",
     "serve": "ropewalk.cli.serve:serve",
+    "split": "ropewalk.cli.split:split",
     "up": "ropewalk.cli.up:up",
+    "webhooks": "ropewalk.cli.webhooks:webhooks",
 }
 
 main = click.Group(

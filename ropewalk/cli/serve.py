@@ -35,10 +35,11 @@ def listening(command: F) -> F:
 @listening
 def serve(service: str, *, engine: str, host: str, port: int, as_json: bool) -> None:
     """Serve SERVICE of MODULE over HTTP until Ctrl-C, for example `ropewalk serve counters:counters`."""
-    run(_found(service), Place(engine, host, port), as_json=as_json)
+    run(found_service(service), Place(engine, host, port), as_json=as_json)
 
 
-def _found(name: str) -> Service:
+def found_service(name: str) -> Service:
+    """The service that MODULE:SERVICE names. Raises ClickException if there is none."""
     module, colon, attribute = name.partition(":")
     if not colon:
         raise click.BadParameter(f"{name!r} names no service: write MODULE:SERVICE", param_hint="MODULE:SERVICE")

@@ -58,6 +58,7 @@ class KeyedMachine(Generic[V, C, Q]):
 
     `commands` is a struct type or a union of tagged ones, `value` the type of the state's values; msgspec reads both.
     `messages` are commands that partitions send each other, and timers: no caller may. `place` says where keys are.
+    To divide the state, `home` tells for a key of the state, and `key` for a timer's command, what it is about.
     `answer` answers `queries`, read-only questions of the same kind. A query that is a string is a key, its answer
     the value. `table` keeps the encoded values if they outgrow memory; else a dict keeps them.
     """
@@ -74,6 +75,8 @@ class KeyedMachine(Generic[V, C, Q]):
         check: Callable[[Mapping[str, V]], None] = lambda _: None,
         messages: object | None = None,
         place: Place | None = None,
+        home: Callable[[str], str] = lambda key: key,
+        key: Callable[..., str] = lambda _: "",
         version: int = 1,
         table: MutableMapping[str, bytes] | None = None,
     ) -> None:
@@ -83,6 +86,8 @@ class KeyedMachine(Generic[V, C, Q]):
         self._apply = apply
         self._answer = answer
         self._check = check
+        self._home = home
+        self._key = key
         self._commands: msgspec.msgpack.Decoder[C] = msgspec.msgpack.Decoder(_type(commands))
         known = commands if messages is None else Union[_type(commands), _type(messages)]  # noqa: UP007
         self._known: msgspec.msgpack.Decoder[C] = msgspec.msgpack.Decoder(_type(known))
@@ -143,6 +148,14 @@ class KeyedMachine(Generic[V, C, Q]):
     def check(self) -> None:
         """Run the service's own check."""
         self._check(self._state)
+
+    def keep(self, belongs: Callable[[str], bool]) -> int:
+        """Forget the values and the timers that are about other keys; return how many of both are left."""
+        for key in [key for key in self._state if not belongs(self._home(key))]:
+            del self._state[key]
+        self._timers = [timer for timer in self._timers if belongs(self._key(self._known.decode(timer[2])))]
+        heapq.heapify(self._timers)
+        return len(self._state) + len(self._timers)
 
     def _receive(self, message: Received, batch: Batch) -> object:
         if message.is_reply:

@@ -9,8 +9,8 @@ Not given:  anything about what `apply` does when it raises: the partition stops
 Checked by: ropewalk.proving.conformance (machine checks), tests/core/test_keyed.py
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Final, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Protocol, runtime_checkable
 
 import msgspec
 
@@ -129,4 +129,13 @@ class Machine(Protocol):
 
     def check(self) -> None:
         """Raise Bug if an invariant of the state is false. Cheap enough for every batch of a test."""
+        ...
+
+
+@runtime_checkable
+class Divisible(Protocol):
+    """A machine whose state can be divided among more partitions, key by key."""
+
+    def keep(self, belongs: Callable[[str], bool]) -> int:
+        """Forget all that is about keys which don't belong here; return how many things are left."""
         ...

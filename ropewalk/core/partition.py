@@ -9,14 +9,15 @@ Promise:    the state after position p is a function of the records up to p, how
 Checked by: tests/core/test_partition.py, ropewalk.proving.world
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import cast
 
 import msgspec
 
 from ropewalk.core.chain import Head, Position, follow
 from ropewalk.core.codec import Kind, Stored, checksum, encode_value
 from ropewalk.core.feed import Feed
-from ropewalk.core.machine import Batch, Machine, Outcome, Received, Request, Saved
+from ropewalk.core.machine import Batch, Divisible, Machine, Outcome, Received, Request, Saved
 from ropewalk.core.mailbox import Delivery, Letter, Mailbox, Note, Opening, Receipt
 from ropewalk.core.sessions import Reply, Sessions
 from ropewalk.errors import invariant
@@ -122,6 +123,18 @@ class Partition:
         self.read_through = saved.head.position
         self.term = self._term_applied = saved.term
         self.time_ns, self.wakes_at_ns, self.partitions = saved.time_ns, saved.wakes_at_ns, saved.partitions
+
+    def divide(self, belongs: Callable[[str], bool], *, partitions: int, keeps_events: bool) -> int:
+        """Become one of the `partitions` that this one is divided among; return how many things are left in it.
+
+        The divided ones begin to number their messages anew, so none may be on its way. One of them keeps the events.
+        """
+        invariant(self.mailbox.waiting == 0, "no message is on its way", waiting=self.mailbox.waiting)
+        invariant(isinstance(self.machine, Divisible), "the machine can be divided", machine=self.machine.name)
+        self.mailbox, self.partitions = Mailbox(), partitions
+        if not keeps_events:
+            self.feed = Feed()
+        return cast(Divisible, self.machine).keep(belongs)
 
     def digest(self) -> bytes:
         """16 bytes that are equal if and only if two replicas are."""

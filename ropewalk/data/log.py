@@ -51,6 +51,13 @@ class Log(Protocol):
         """Forget the records up to and including `through`."""
         ...
 
+    async def skip(self, *, through: Position) -> None:
+        """Let an empty log begin behind `through`, for a state that was copied from elsewhere.
+
+        Raises Rejected if the log is not empty.
+        """
+        ...
+
     async def close(self) -> None:
         """Let go of what is held open; nothing that was appended is lost."""
         ...

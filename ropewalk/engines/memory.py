@@ -9,7 +9,7 @@ from ropewalk.core.chain import START, Position
 from ropewalk.core.codec import checksum
 from ropewalk.data.engine import Storage
 from ropewalk.data.log import LogRecord
-from ropewalk.errors import Damaged
+from ropewalk.errors import Damaged, Rejected
 
 
 class MemoryLog:
@@ -40,6 +40,11 @@ class MemoryLog:
         if count > 0:
             del self._payloads[:count]
             self._trimmed = Position(self._trimmed + count)
+
+    async def skip(self, *, through: Position) -> None:
+        if await self.last() != START:
+            raise Rejected(f"this log has {len(self._payloads)} records: only an empty one can begin elsewhere")
+        self._trimmed = through
 
     async def close(self) -> None:
         pass

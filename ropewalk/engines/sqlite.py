@@ -16,7 +16,7 @@ from ropewalk.core.chain import START, Position
 from ropewalk.data.engine import Storage
 from ropewalk.data.log import LogRecord
 from ropewalk.engines.files import FileShelf, FileSnapshots, FolderLock
-from ropewalk.errors import Damaged, NotAccepted, OutcomeUnknown
+from ropewalk.errors import Damaged, NotAccepted, OutcomeUnknown, Rejected
 
 T = TypeVar("T")
 
@@ -61,6 +61,11 @@ class SqliteLog:
         # In slices, so that an append waits for one of them and not for all.
         while await self._run(lambda: self._trim_slice(through)):
             pass
+
+    async def skip(self, *, through: Position) -> None:
+        if await self.last() != START:
+            raise Rejected(f"{self._path} has records: only an empty log can begin elsewhere")
+        await self._run(lambda: self._database.execute("UPDATE trimmed SET through = ?", (through,)))
 
     async def close(self) -> None:
         await self._run(self._database.close)

@@ -22,7 +22,7 @@ from ropewalk.core.machine import Batch, Machine, Request, Saved
 from ropewalk.data.engine import Engine, Storage
 from ropewalk.data.log import Log
 from ropewalk.data.snapshots import Snapshots, read_snapshot, write_snapshot
-from ropewalk.errors import Damaged, invariant
+from ropewalk.errors import Damaged, Rejected, invariant
 
 _BEGIN_NS: Final = 1_700_000_000_000_000_000
 """A time of this century (nanoseconds since 1970): a machine may know calendars."""
@@ -186,6 +186,20 @@ async def reading_what_was_trimmed_is_an_error_and_not_an_empty_answer(storage: 
     except Damaged:
         return
     raise AssertionError("a gap was read over in silence")
+
+
+@storage_check
+async def an_empty_log_begins_where_it_is_told_and_no_other_does(storage: Storage) -> None:
+    log = storage.log
+    await log.skip(through=Position(7))
+    assert await log.last() == 7
+    assert await log.append(b"first") == 8
+    assert await payloads(log, after=Position(7)) == [b"first"]
+    try:
+        await log.skip(through=Position(9))
+    except Rejected:
+        return
+    raise AssertionError("a log that has records was made to begin elsewhere")
 
 
 # Snapshots.

@@ -129,6 +129,9 @@ class FaultyLog:
         await self._delay()
         await self._log.trim(through=through)
 
+    async def skip(self, *, through: Position) -> None:
+        await self._log.skip(through=through)
+
     async def close(self) -> None:
         await self._log.close()
 

@@ -126,6 +126,7 @@ class _SharedLog:
         self.append = log.append
         self.read = log.read
         self.last = log.last
+        self.skip = log.skip
         self.close = log.close
         wanted[number] = Position(0)
 

@@ -145,8 +145,7 @@ class Leader:
         except NotAccepted:
             self.metrics.not_accepted.inc(len(requests))
             raise
-        if self._sweep is None:
-            self._sweep = self._loop.call_later(_SWEEP_S, self._expire_overdue)
+        self._sweep = self._sweep or self._loop.call_later(_SWEEP_S, self._expire_overdue)
         return await call.answers
 
     async def read(
@@ -204,8 +203,9 @@ class Leader:
         recovered = await load_snapshot(self.partition, self._storage)
         for damaged in recovered.damaged:
             LOG.warning("%s: %s; an older one is used", self.identity.log_name, damaged.reason)
+        log = self._storage.log
+        await check_partitions(self.partition, log, self.identity.place)
         self._checkpoints.log_bytes = await catch_up(self.partition, self._storage.log)
-        check_partitions(self.partition, service=self.identity.service, asked=self.identity.partitions)
         self._listeners.tell()
         for damaged in recovered.damaged:
             await self._storage.snapshots.remove(damaged.position)
@@ -368,10 +368,10 @@ class Leader:
         return has_ended or (self._stopping and all(call.answers.done() for call in calls))
 
     def _refuse(self, calls: Sequence[Call], arrivals: Sequence[Arrival], error: RopewalkError) -> None:
-        for refused in (*calls, *arrivals):
-            refused.fail(error)
+        for call in calls:
+            call.fail(error)
         self._calls.finish(calls, took_s=0.0)
-        self._mail.finish(arrivals)
+        self._mail.refuse(arrivals, error)
 
     def _check_serves(self) -> None:
         if self._stopping or self.stopped_because is not None:

@@ -79,6 +79,12 @@ class Mail:
             arrival.answer(self._mailbox.taken_in(arrival.delivery.sender))
             self._in_flight.pop(arrival, None)
 
+    def refuse(self, arrivals: Sequence[Arrival], error: RopewalkError) -> None:
+        """Tell the senders of these why they were not taken in."""
+        for arrival in arrivals:
+            arrival.fail(error)
+            self._in_flight.pop(arrival, None)
+
     def notes(self, arrivals: Sequence[Arrival]) -> list[Note]:
         """What the next record is to note: these deliveries, and what others have taken in of ours."""
         receipts = self._courier.receipts() if self._courier is not None else []

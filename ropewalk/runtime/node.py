@@ -20,7 +20,6 @@ from ropewalk.core.codec import encode_value
 from ropewalk.core.limits import DEADLINE_DEFAULT_S
 from ropewalk.core.machine import NO_ID, Request
 from ropewalk.core.mailbox import Delivery
-from ropewalk.core.place import Place
 from ropewalk.data.engine import Engine
 from ropewalk.data.reads import STRONG, ReadLevel
 from ropewalk.engines.system import new_writer, now_ns
@@ -60,7 +59,7 @@ async def open_node(
             for partition in range(service.partitions):
                 storage = await engine.open(service.name, partition)
                 identity = Identity(service.name, partition, writer, service.partitions)
-                machine = service.machine(storage.shelf, Place(service.name, partition, service.partitions))
+                machine = service.machine(storage.shelf, identity.place)
                 leading = lead(machine, storage, identity, now_ns=clock_ns, bounds=bounds, transport=post)
                 leaders.append(await stack.enter_async_context(leading))
                 post.leaders[identity.log_name] = leaders[-1]

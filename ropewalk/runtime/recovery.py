@@ -12,7 +12,9 @@ import msgspec
 from ropewalk.core.chain import START, Position
 from ropewalk.core.codec import Stored, decode_record
 from ropewalk.core.limits import READ_RECORDS_MAX
+from ropewalk.core.mailbox import Opening
 from ropewalk.core.partition import Partition
+from ropewalk.core.place import Place
 from ropewalk.data.engine import Storage
 from ropewalk.data.log import Log
 from ropewalk.data.snapshots import read_snapshot
@@ -58,12 +60,27 @@ async def _check_log_reaches(log: Log, position: Position) -> None:
         )
 
 
-def check_partitions(partition: Partition, *, service: str, asked: int) -> None:
+async def kept_partitions(partition: Partition, log: Log) -> int:
+    """How many partitions a service was created with, from a snapshot that was just loaded or the log's first record.
+
+    0 if there is neither. No record is applied: where a key is kept depends on this number.
+    """
+    if partition.applied.position > START:
+        return partition.partitions
+    version = partition.machine.version
+    async for stored, _ in read_records(log, after=START, through=Position(1), machine_version_max=version):
+        for note in stored.record.notes:
+            if isinstance(note, Opening):
+                return note.partitions
+    return 0
+
+
+async def check_partitions(partition: Partition, log: Log, place: Place) -> None:
     """Raise Rejected if a service was created with another number of partitions than it is started with."""
-    kept = partition.partitions
-    if kept not in (0, asked):
+    kept = await kept_partitions(partition, log)
+    if kept not in (0, place.partitions):
         raise Rejected(
-            f"{service} was created with {kept} partitions and is started with {asked}: its keys would be looked for "
+            f"{place.service} was created with {kept} partitions and is started with {place.partitions}: its keys would be looked for "
             f"where they are not; start it with {kept}, or split it with `ropewalk split`"
         )
 

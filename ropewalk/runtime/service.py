@@ -81,13 +81,15 @@ class Service(msgspec.Struct, frozen=True):
         answer: Callable[[Mapping[str, V], Q], object] | None = None,
         check: Callable[[Mapping[str, V]], None] = lambda _: None,
         messages: object | None = None,
+        home: Callable[[str], str] = lambda key: key,
         version: int = 1,
         partitions: int = 1,
         on_disk: bool = False,
     ) -> "Service":
         """A service from a pure function: see `ropewalk.core.keyed`.
 
-        Without `key` everything is in one partition. `on_disk` keeps the state in the engine's table instead of a
+        Without `key` everything is in one partition. `home` tells by which key a value of the state is found, where
+        that is not its own. `on_disk` keeps the state in the engine's table instead of a
         dict, for state that outgrows memory. Raises Rejected if there are several partitions and no `key`.
         """
         if partitions > 1 and key is None:
@@ -104,6 +106,8 @@ class Service(msgspec.Struct, frozen=True):
                 check=check,
                 messages=messages,
                 place=place,
+                home=home,
+                key=key or (lambda _: ""),
                 version=version,
                 table=shelf.table() if on_disk else None,
             )

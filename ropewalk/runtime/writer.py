@@ -20,7 +20,7 @@ from ropewalk.core.limits import APPEND_RETRY_DELAYS_S, TERM_ATTEMPTS_MAX
 from ropewalk.core.machine import Request
 from ropewalk.core.mailbox import Note, Opening
 from ropewalk.core.partition import Partition
-from ropewalk.core.place import log_name
+from ropewalk.core.place import Place, log_name
 from ropewalk.data.log import Log
 from ropewalk.errors import NotAccepted, OutcomeUnknown, RopewalkError
 from ropewalk.runtime.recovery import read_records
@@ -35,6 +35,11 @@ class Identity(msgspec.Struct, frozen=True):
     partition: int
     writer: bytes
     partitions: int = 1
+
+    @property
+    def place(self) -> Place:
+        """Which of how many it is."""
+        return Place(self.service, self.partition, self.partitions)
 
     @property
     def log_name(self) -> str:

@@ -1,0 +1,81 @@
+"""`ropewalk split`: a folder takes the place of another, and what is wrong leaves all as it was."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from ropewalk.cli.main import main
+
+SERVICE = """
+from ropewalk import Applied, Service
+import msgspec
+
+class Add(msgspec.Struct, frozen=True, tag=True):
+    counter: str
+
+def apply(state, entry):
+    total = state.get(entry.command.counter, 0) + 1
+    return Applied(total, {entry.command.counter: total})
+
+tallies = Service.keyed("tallies", commands=Add, value=int, apply=apply, key=lambda add: add.counter, partitions=2)
+"""
+
+FILL = """
+import asyncio
+from ropewalk import open_engine, open_node
+from service_to_split import Add, tallies
+
+async def main():
+    async with open_node(tallies, open_engine("sqlite:data")) as node:
+        for counter in "abcdefgh":
+            await node.call(Add(counter))
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "service_to_split.py").write_text(SERVICE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    exec(compile(FILL, "fill.py", "exec"), {})
+    return tmp_path / "data"
+
+
+def split(*options: str) -> tuple[int, str]:
+    result = CliRunner().invoke(main, ["split", "service_to_split:tallies", "--folder", "data", *options])
+    return result.exit_code, result.output
+
+
+def test_the_new_folder_takes_the_place_of_the_old_one(folder: Path) -> None:
+    code, output = split("--partitions", "4", "--json")
+    assert code == 0, output
+    told = json.loads(output)
+    assert (told["before"], told["partitions"], sum(part["things"] for part in told["parts"])) == (2, 4, 8)
+    assert sorted(path.name for path in (folder / "tallies").iterdir()) == ["0000", "0001", "0002", "0003"]
+    assert (folder.with_name("data.before-split") / "tallies" / "0001").exists()
+    assert not folder.with_name("data.split").exists()
+
+
+def test_a_second_time_it_is_said_what_is_in_the_way(folder: Path) -> None:
+    split("--partitions", "4")
+    code, output = split("--partitions", "8")
+    assert code == 1
+    assert "data.before-split is there from an earlier try" in output
+
+
+def test_a_wrong_number_leaves_all_as_it_was(folder: Path) -> None:
+    code, output = split("--partitions", "3")
+    assert code == 1
+    assert "choose a multiple of 2" in output
+    assert sorted(path.name for path in folder.parent.glob("data*")) == ["data"]
+
+
+def test_a_person_sees_what_became_of_each_partition(folder: Path) -> None:
+    code, output = split("--partitions", "4")
+    assert code == 0
+    assert "data now has 4 partitions" in output
+    assert "Say partitions=4 in tallies" in output
