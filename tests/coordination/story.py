@@ -44,7 +44,7 @@ class Story:
         self._verbs: dict[str, Callable[..., str]] = {
             "acquire": self._acquire,
             "wait": lambda *words, **options: self._acquire(*words, waits="yes", **options),
-            "release": lambda who, kind, name: self._do(Release(_KINDS[kind], name, who)),
+            "release": lambda who, kind, name: self._do(Release(name, who, _KINDS[kind])),
             "open": lambda who, space, ttl="1000": self._do(OpenSession(space, who, int(ttl))),
             "keep-alive": lambda who, space: self._do(KeepAlive(space, who)),
             "end": lambda who, space: self._do(EndSession(space, who)),
@@ -92,7 +92,7 @@ class Story:
         waits = "waits" in options
         takes, permits = int(options.get("takes", "1")), int(options.get("permits", "1"))
         ttl_ms = int(options.get("ttl", TTL_MS))
-        return self._do(Acquire(_KINDS[kind], name, who, ttl_ms, waits, takes, permits, options.get("value", "")))
+        return self._do(Acquire(name, who, _KINDS[kind], ttl_ms, waits, takes, permits, options.get("value", "")))
 
     def _set(self, name: str, value: str, version: str = "", session: str = "") -> str:
         return self._do(SetKey(name, value, _number(version), session, TTL_MS if session else 0))
@@ -102,7 +102,7 @@ class Story:
         return ""
 
     def _who(self, kind: str, name: str) -> str:
-        claims = self.room.ask(GetClaims(_KINDS[kind], name), Claims)
+        claims = self.room.ask(GetClaims(name, _KINDS[kind]), Claims)
         held = ", ".join(f"{each.session} ({each.token})" for each in claims.held) or "nobody"
         queue = "".join(f", then {each.session}" for each in claims.queue)
         return held + queue

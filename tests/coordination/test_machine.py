@@ -34,21 +34,21 @@ TTL_MS = 1_000
 
 
 def wants(name: str, session: str, *, waits: bool = True) -> Acquire:
-    return Acquire("lock", name, session, TTL_MS, waits)
+    return Acquire(name, session, ttl_ms=TTL_MS, waits=waits)
 
 
 def test_an_uncontended_lock_is_one_command_and_tells_nobody() -> None:
     room = Room()
     assert room.do(wants("orders/1", "ada")) == Held(2)
-    assert room.do(Release("lock", "orders/1", "ada")) == Done()
+    assert room.do(Release("orders/1", "ada")) == Done()
     assert room.told() == []
 
 
 def test_tokens_differ_though_two_grants_are_in_one_record() -> None:
     room = Room()
     first = room.do(wants("orders/1", "ada"))
-    second = room.do(Release("lock", "orders/1", "ada"), wants("orders/1", "ben"))
-    third = room.do(Release("lock", "orders/1", "ben"), wants("orders/1", "ada"))
+    second = room.do(Release("orders/1", "ada"), wants("orders/1", "ben"))
+    third = room.do(Release("orders/1", "ben"), wants("orders/1", "ada"))
     tokens = [reply.token for reply in (first, second, third) if isinstance(reply, Held)]
     assert tokens == sorted({*tokens})
     assert len(tokens) == 3
@@ -59,7 +59,7 @@ def test_a_refusal_changes_nothing() -> None:
     room.do(wants("orders/1", "ada"))
     before = room.machine.digest()
     assert room.do(wants("orders/1", "ben", waits=False)) == Busy(0)
-    assert room.do(Acquire("lock", "orders/2", "cleo")) == Refused("session_unknown")
+    assert room.do(Acquire("orders/2", "cleo")) == Refused("session_unknown")
     assert room.do(SetKey("orders/rate", "1", version=7, session="dan", ttl_ms=TTL_MS)) == Refused(
         "version_differs", 0
     )
@@ -73,10 +73,10 @@ def test_a_session_that_is_late_is_expired_though_its_timer_has_not_fired() -> N
         room.do(wants(f"orders/{number}", f"session-{number}"))
     room.now_ms += TTL_MS
     assert room.do(wants("orders/1099", "ada"), KeepAlive("orders", "session-1099")) == Refused("session_expired")
-    claims = room.ask(GetClaims("lock", "orders/1099"), Claims)
+    claims = room.ask(GetClaims("orders/1099"), Claims)
     assert [each.session for each in (*claims.held, *claims.queue)] == ["session-1099", "ada"]
     room.later(1)
-    assert [each.session for each in room.ask(GetClaims("lock", "orders/1099"), Claims).held] == ["ada"]
+    assert [each.session for each in room.ask(GetClaims("orders/1099"), Claims).held] == ["ada"]
 
 
 def test_a_session_kept_alive_a_thousand_times_has_one_timer() -> None:
@@ -92,7 +92,7 @@ def test_a_session_kept_alive_a_thousand_times_has_one_timer() -> None:
 def test_the_timer_of_an_earlier_session_of_that_id_does_not_end_the_next() -> None:
     room = Room()
     room.do(wants("orders/1", "ada"))
-    room.do(Release("lock", "orders/1", "ada"))
+    room.do(Release("orders/1", "ada"))
     room.later(600)
     room.do(wants("orders/1", "ada"))
     room.later(500)

@@ -18,10 +18,17 @@ SESSIONS = st.sampled_from(["ada", "ben", "cleo"])
 NAMES = st.sampled_from(["s/1", "s/2"])
 COMMANDS = st.one_of(
     st.builds(
-        Acquire, st.just("semaphore"), NAMES, SESSIONS, st.just(200), st.just(True), st.integers(1, 2), st.just(2)
+        Acquire,
+        NAMES,
+        SESSIONS,
+        kind=st.just("semaphore"),
+        ttl_ms=st.just(200),
+        waits=st.just(True),
+        takes=st.integers(1, 2),
+        permits=st.just(2),
     ),
-    st.builds(Acquire, st.just("lock"), NAMES, SESSIONS, st.just(200), st.booleans()),
-    st.builds(Release, st.sampled_from(["lock", "semaphore"]), NAMES, SESSIONS),
+    st.builds(Acquire, NAMES, SESSIONS, ttl_ms=st.just(200), waits=st.booleans()),
+    st.builds(Release, NAMES, SESSIONS, kind=st.sampled_from(["lock", "semaphore"])),
     st.builds(KeepAlive, st.just("s"), SESSIONS),
     st.builds(EndSession, st.just("s"), SESSIONS),
 )
@@ -40,7 +47,7 @@ def test_each_token_is_larger_than_every_one_before(steps: list[tuple[int, Comma
             for name in ("s/1", "s/2"):
                 fresh = {
                     each.token: (f"{kind}:{name}", each.session)
-                    for each in room.ask(GetClaims(kind, name), Claims).held  # type: ignore[arg-type]
+                    for each in room.ask(GetClaims(name, kind), Claims).held  # type: ignore[arg-type]
                 }
                 assert all(seen.get(token, owner) == owner for token, owner in fresh.items())
                 seen |= fresh
@@ -55,7 +62,7 @@ def test_who_waits_is_let_in_before_who_asked_later(steps: list[tuple[int, Comma
     for ms, command in steps:
         room.now_ms += ms
         room.do(command)
-        claims = room.ask(GetClaims("lock", "s/1"), Claims)
+        claims = room.ask(GetClaims("s/1"), Claims)
         queue = [each.session for each in claims.queue]
         still = [session for session in before if session in queue]
         let_in = [before.index(each.session) for each in claims.held if each.session in before]

@@ -17,13 +17,23 @@ from ropewalk.coordination.recipes.messages import (
     Granted,
     Held,
     Leader,
+    Reason,
     Refused,
     Release,
     Reply,
     Waiting,
 )
 from ropewalk.coordination.recipes.sessions import drop_claim, used
-from ropewalk.coordination.recipes.state import Claim, Gate, Session, name_refused, session_key, space_of, subject_of
+from ropewalk.coordination.recipes.state import (
+    Claim,
+    Gate,
+    Session,
+    claim_key,
+    name_refused,
+    session_key,
+    space_of,
+    subject_of,
+)
 
 _ELECTION = "election:"
 
@@ -37,7 +47,7 @@ def acquire(draft: Draft, command: Acquire) -> Reply:
     session = used(draft, space, session=command.session, ttl_ms=command.ttl_ms)
     if isinstance(session, Refused):
         return session
-    key = f"{command.kind}:{command.name}"
+    key = claim_key(command.kind, command.name)
     gate = draft.gate(key)
     if gate is not None:
         known = _known(draft, key, gate, command)
@@ -49,23 +59,23 @@ def acquire(draft: Draft, command: Acquire) -> Reply:
 
 def release(draft: Draft, command: Release) -> Reply:
     """Give up what is held or waited for."""
-    key = f"{command.kind}:{command.name}"
+    key = claim_key(command.kind, command.name)
     gate = draft.gate(key)
     if gate is None or _find(gate, command.session) is None:
         return Refused("not_claimed")
-    leave_gate(draft, key, command.session)
+    leave_gate(draft, key, session=command.session, why="not_claimed")
     drop_claim(draft, space_of(command.name), session=command.session, claim=key)
     return Done()
 
 
-def leave_gate(draft: Draft, key: str, session: str) -> None:
-    """Take a session out of a gate, and let in those who can now."""
+def leave_gate(draft: Draft, key: str, *, session: str, why: Reason) -> None:
+    """Take a session out of a gate, and let in those who can now. If it waits it is told why it is out."""
     gate = draft.gate(key)
     if gate is None:
         return
     waited = [claim for claim in gate.queue if claim.session == session]
     if waited:
-        draft.publish("withdrawn", subject_of(key, session), Granted(0))
+        draft.publish("withdrawn", subject_of(key, session), Refused(why))
     left = Gate(
         gate.permits,
         tuple([claim for claim in gate.held if claim.session != session]),
@@ -101,7 +111,7 @@ def _known(draft: Draft, key: str, gate: Gate, command: Acquire) -> Reply | None
 
 def _join(draft: Draft, gate: Gate, *, session: Session, command: Acquire) -> Reply:
     """Let a new claim in, or put it at the end of the queue, or send it away."""
-    key = f"{command.kind}:{command.name}"
+    key = claim_key(command.kind, command.name)
     must_wait = bool(gate.queue) or gate.free < command.takes
     refused = _join_refused(draft, gate, session=session, must_wait=must_wait)
     if must_wait and not command.waits:

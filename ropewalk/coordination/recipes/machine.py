@@ -23,6 +23,7 @@ from ropewalk.coordination.recipes.messages import (
     Claimant,
     Claims,
     Command,
+    Counted,
     DeleteKey,
     EndSession,
     Expire,
@@ -54,6 +55,7 @@ from ropewalk.coordination.recipes.state import (
     Session,
     Setting,
     Value,
+    claim_key,
     session_key,
     space_of,
 )
@@ -104,12 +106,12 @@ def answer(state: Mapping[str, Value], query: Query) -> object:
     """Answer one question."""
     match query:
         case GetClaims():
-            return _claims(state.get(f"{query.kind}:{query.name}"))
+            return _claims(state.get(claim_key(query.kind, query.name)))
         case GetSession():
             return _session_state(state.get(session_key(query.space, query.session)))
         case GetCounter():
             counter = state.get(f"counter:{query.name}")
-            return counter.value if isinstance(counter, Counter) else 0
+            return Counted(counter.value if isinstance(counter, Counter) else 0)
         case GetKey():
             return _key(query.name, state.get(_CONFIG + query.name))
         case ListKeys():
@@ -167,7 +169,7 @@ def _leave(draft: Draft, key: str, session: str) -> None:
     if key.startswith(_CONFIG):
         settings.remove_key(draft, key)
     else:
-        claims.leave_gate(draft, key, session)
+        claims.leave_gate(draft, key, session=session, why="session_expired")
 
 
 def _claims(value: Value | None) -> Claims:

@@ -63,9 +63,9 @@ class Acquire(msgspec.Struct, frozen=True, tag=True):
     place already gets the same answer again. `takes` of a semaphore's `permits`; `value` is what a candidate says.
     """
 
-    kind: Kind
     name: str
     session: str
+    kind: Kind = "lock"
     ttl_ms: int = 0
     waits: bool = False
     takes: int = 1
@@ -76,9 +76,9 @@ class Acquire(msgspec.Struct, frozen=True, tag=True):
 class Release(msgspec.Struct, frozen=True, tag=True):
     """Give up a claim, or the place in the queue for it."""
 
-    kind: Kind
     name: str
     session: str
+    kind: Kind = "lock"
 
 
 class Add(msgspec.Struct, frozen=True, tag=True):
@@ -138,8 +138,8 @@ Timer = Expire | Forget
 class GetClaims(msgspec.Struct, frozen=True, tag=True):
     """Who has a lock, a semaphore's permits or the lead, and who waits for it."""
 
-    kind: Kind
     name: str
+    kind: Kind = "lock"
 
 
 class GetSession(msgspec.Struct, frozen=True, tag=True):

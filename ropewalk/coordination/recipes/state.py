@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from ropewalk.coordination.recipes.limits import NAME_BYTES_MAX
-from ropewalk.coordination.recipes.messages import Refused
+from ropewalk.coordination.recipes.messages import Kind, Refused
 
 NUMBERS: Final = "numbers"
 """The key of the one number that every grant, every version and every session of a partition is given the next of."""
@@ -83,6 +83,11 @@ Value = Session | Expired | Gate | Counter | Setting | Numbers
 def space_of(name: str) -> str:
     """The first part of a name: what decides where it is kept."""
     return name.partition("/")[0]
+
+
+def claim_key(kind: Kind, name: str) -> str:
+    """Where a claim is kept."""
+    return f"{kind}:{name}"
 
 
 def session_key(space: str, session: str) -> str:

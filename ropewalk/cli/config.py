@@ -1,0 +1,96 @@
+"""`ropewalk config`: configuration that many programs share and follow.
+
+Checked by: tests/cli/test_coordination.py
+"""
+
+from contextlib import aclosing
+
+import click
+
+from ropewalk.cli.client import asking
+from ropewalk.cli.coordinating import coordinated, tell
+from ropewalk.coordination.recipes.messages import Kept, Key
+from ropewalk.systems.coordination.client import Coordination
+
+config = click.Group("config", help="Keep configuration: keys with a value and a version.")
+
+
+@config.command()
+@click.argument("name")
+@asking
+def get(name: str, *, url: str, as_json: bool) -> None:
+    """Print the value of a key; fail if it is not there."""
+
+    async def work(coordination: Coordination) -> None:
+        key = await coordination.config.get(name)
+        if key.value is None:
+            raise click.ClickException(f"there is no key {name!r}: set it with `ropewalk config set`")
+        tell(key, key.value, as_json=as_json)
+
+    coordinated(url, work)
+
+
+@config.command("set")
+@click.argument("name")
+@click.argument("value")
+@click.option("--version", type=int, help="Only if it has this version; 0: only if it is not there.")
+@asking
+def set_(name: str, *, value: str, version: int | None, url: str, as_json: bool) -> None:
+    """Set a key, and print its version."""
+
+    async def work(coordination: Coordination) -> None:
+        kept = await coordination.config.set(name, value, version=version)
+        tell(Kept(kept), f"version {kept}", as_json=as_json)
+
+    coordinated(url, work)
+
+
+@config.command()
+@click.argument("name")
+@click.option("--version", type=int, help="Only if it has this version.")
+@asking
+def delete(name: str, *, version: int | None, url: str, as_json: bool) -> None:
+    """Delete a key."""
+
+    async def work(coordination: Coordination) -> None:
+        kept = await coordination.config.delete(name, version=version)
+        tell(Kept(kept), f"version {kept}", as_json=as_json)
+
+    coordinated(url, work)
+
+
+@config.command("list")
+@click.argument("prefix")
+@asking
+def list_(prefix: str, *, url: str, as_json: bool) -> None:
+    """Print the keys below PREFIX, for example app/."""
+
+    async def work(coordination: Coordination) -> None:
+        async for key in coordination.config.list(prefix):
+            _tell_key(key, as_json=as_json)
+
+    coordinated(url, work)
+
+
+@config.command()
+@click.argument("name")
+@click.option("--count", type=click.IntRange(1), help="Stop after so many lines; else Ctrl-C stops it.")
+@asking
+def watch(name: str, *, count: int | None, url: str, as_json: bool) -> None:
+    """Print what is there, and then each change: of one key, or of all below NAME if it ends with /."""
+
+    async def work(coordination: Coordination) -> None:
+        printed = 0
+        async with aclosing(coordination.watch(name)) as changes:
+            async for change in changes:
+                value = "deleted" if change.value is None else f"= {change.value}"
+                tell(change, f"{change.name} {value} (version {change.version})", as_json=as_json)
+                printed += 1
+                if printed == count:
+                    return
+
+    coordinated(url, work)
+
+
+def _tell_key(key: Key, *, as_json: bool) -> None:
+    tell(key, f"{key.name} = {key.value} (version {key.version})", as_json=as_json)

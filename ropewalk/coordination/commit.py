@@ -1,0 +1,153 @@
+"""Two-phase commit: every participant of a transaction does its part, or none does.
+
+First each participant *holds* its part, so that it can do it whatever comes, and votes. Then the coordinator decides,
+once, in a record of its own partition, and tells them. What is held is nobody's business here: these are the two state
+machines, without messages, clocks or money.
+
+    coordinator            what happens              becomes      who is to be told
+    (nothing)              begin                     undecided    everybody, to hold
+    undecided              a yes, others missing     undecided
+    undecided              the last yes              committed    everybody
+    undecided              a no                      aborted      everybody but who said it
+    undecided              the deadline passes       aborted      everybody
+    committed, aborted     a vote, the deadline      as it was
+    committed, aborted     one confirms              as it was    when nobody is missing it has ended
+    anything               one asks                  as it was    who asks; of what is forgotten: aborted
+
+    participant            what happens              becomes
+    (nothing)              hold, and it can          prepared     it votes yes
+    (nothing)              hold, and it can't        aborted      it votes no
+    prepared               hold again                prepared     it votes yes again
+    prepared               its deadline passes       prepared     it asks, and never guesses
+    prepared               the decision              committed or aborted
+    (nothing)              abort                     aborted      so a hold that comes later gets a no
+    committed, aborted     the same decision again   as it was
+
+Promise:    a decision never changes; it is committed only if everybody voted yes; what is prepared stays so until the
+            decision comes.
+Not given:  that a hold ends while its coordinator's partition is down: who has voted yes can't know the decision.
+Checked by: tests/coordination/test_commit.py, tests/coordination/test_transactions_property.py
+"""
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+import msgspec
+
+from ropewalk.errors import invariant
+
+
+class Decision(StrEnum):
+    """What a coordinator has decided."""
+
+    UNDECIDED = "undecided"
+    COMMITTED = "committed"
+    ABORTED = "aborted"
+
+
+class Commit(msgspec.Struct, frozen=True):
+    """A transaction as its coordinator knows it.
+
+    `waits_for` are those whose vote is missing, and after the decision those who have not confirmed it. `why` says
+    what it was aborted for.
+    """
+
+    participants: tuple[str, ...]
+    deadline_ns: int
+    waits_for: tuple[str, ...]
+    decision: Decision = Decision.UNDECIDED
+    why: str = ""
+
+    @property
+    def has_ended(self) -> bool:
+        """True if everybody has confirmed the decision: nobody will ask, and it may be forgotten."""
+        return self.decision is not Decision.UNDECIDED and not self.waits_for
+
+
+def begin(participants: Sequence[str], *, deadline_ns: int) -> Commit:
+    """A transaction that nobody has voted on yet."""
+    everybody = tuple(participants)
+    invariant(bool(everybody), "a transaction has participants")
+    invariant(len({*everybody}) == len(everybody), "each takes part once", participants=everybody)
+    return Commit(everybody, deadline_ns, everybody)
+
+
+def vote(commit: Commit, participant: str, *, refusal: str = "") -> Commit:
+    """What a participant's vote makes of it: without a `refusal` a yes."""
+    if commit.decision is not Decision.UNDECIDED or participant not in commit.waits_for:
+        return commit
+    missing = _without(commit.waits_for, participant)
+    if refusal:
+        return _decided(commit, Decision.ABORTED, tell=_without(commit.participants, participant), why=refusal)
+    if missing:
+        return msgspec.structs.replace(commit, waits_for=missing)
+    return _decided(commit, Decision.COMMITTED, tell=commit.participants)
+
+
+def expire(commit: Commit, *, now_ns: int) -> Commit:
+    """What time makes of it: past its deadline it is aborted, if it is undecided."""
+    if commit.decision is not Decision.UNDECIDED or now_ns < commit.deadline_ns:
+        return commit
+    why = f"no vote in time from {', '.join(commit.waits_for)}"
+    return _decided(commit, Decision.ABORTED, tell=commit.participants, why=why)
+
+
+def to_tell(before: Commit, after: Commit) -> tuple[str, ...]:
+    """Whom to tell the decision, if it was made just now."""
+    return after.waits_for if before.decision is not after.decision else ()
+
+
+def confirm(commit: Commit, participant: str) -> Commit:
+    """A participant has done what was decided."""
+    invariant(commit.decision is not Decision.UNDECIDED, "only a decision is confirmed", commit=commit)
+    return msgspec.structs.replace(commit, waits_for=_without(commit.waits_for, participant))
+
+
+def decision_of(commit: Commit | None) -> Decision:
+    """The answer to a participant who asks. None is a transaction that has ended and was forgotten.
+
+    Only one that nobody waits for is forgotten, so who still asks can't have prepared it: aborted is always right.
+    """
+    return Decision.ABORTED if commit is None else commit.decision
+
+
+class Part(StrEnum):
+    """How a participant stands in a transaction; None if it has not heard of it."""
+
+    PREPARED = "prepared"
+    COMMITTED = "committed"
+    ABORTED = "aborted"
+
+
+def hold_part(part: Part | None, *, can: bool) -> Part:
+    """What a request to hold makes of a participant's part. It votes yes unless that is ABORTED.
+
+    It holds what is asked just when a part that was None becomes PREPARED.
+    """
+    if part is not None:
+        return part
+    return Part.PREPARED if can else Part.ABORTED
+
+
+def decide_part(part: Part | None, decision: Decision) -> Part | None:
+    """What a decision makes of it. What was held is done, or let go, just when a PREPARED part becomes another."""
+    if decision is Decision.UNDECIDED:
+        return part
+    told = Part.COMMITTED if decision is Decision.COMMITTED else Part.ABORTED
+    was_held = part is not None and part is not Part.ABORTED
+    invariant(was_held or told is Part.ABORTED, "only what everybody holds is committed", part=part)
+    invariant(part in (None, Part.PREPARED, told), "a decision never changes", part=part, told=told)
+    return told
+
+
+def must_ask(part: Part | None, *, deadline_ns: int, now_ns: int) -> bool:
+    """True if a participant is to ask its coordinator for the decision."""
+    return part is Part.PREPARED and now_ns >= deadline_ns
+
+
+def _decided(commit: Commit, decision: Decision, *, tell: tuple[str, ...], why: str = "") -> Commit:
+    return msgspec.structs.replace(commit, decision=decision, waits_for=tell, why=why)
+
+
+def _without(participants: tuple[str, ...], participant: str) -> tuple[str, ...]:
+    return tuple(each for each in participants if each != participant)

@@ -1,0 +1,1 @@
+"""Coordination: locks, leases, elections, semaphores, counters and configuration that programs share."""

@@ -1,0 +1,216 @@
+"""The coordination service for Python programs, over a node in the same program or a URL.
+
+    async with lock("orders/42", at="http://127.0.0.1:8080") as token:
+        ...                                          # alone, and kept so; send the token with what you write
+
+    async with connected(node) as coordination:
+        async with coordination.lead("cluster/primary", value="10.0.0.1") as token: ...
+        async with coordination.semaphore("pool/gpu", permits=4) as token: ...
+        await coordination.config.set("app/limit", "10", version=3)
+        await coordination.counters.add("hits/today")
+        async for change in coordination.watch("app/"): ...
+
+Checked by: tests/coordination/system/test_client.py
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from secrets import token_hex
+from typing import Final, Literal
+
+from ropewalk.coordination.recipes.limits import PAGE_MAX, WAIT_MAX_S
+from ropewalk.coordination.recipes.messages import (
+    Add,
+    Claimant,
+    Claims,
+    DeleteKey,
+    GetClaims,
+    GetCounter,
+    GetKey,
+    Key,
+    Kind,
+    ListKeys,
+    SetCounter,
+    SetKey,
+)
+from ropewalk.coordination.recipes.state import space_of
+from ropewalk.runtime.node import Node
+from ropewalk.systems.coordination.catalogue import (
+    ADD,
+    CHANGES,
+    DELETE_KEY,
+    GET_CLAIMS,
+    GET_COUNTER,
+    GET_KEY,
+    LIST_KEYS,
+    SET_COUNTER,
+    SET_KEY,
+)
+from ropewalk.systems.coordination.doors import Door, opened
+from ropewalk.systems.coordination.holding import TTL_S, Session, SessionLost, Wanted
+from ropewalk.systems.coordination.offers import Change, Following
+
+__all__ = ["Coordination", "Session", "SessionLost", "connected", "lock"]
+
+_WATCH_S: Final = WAIT_MAX_S
+
+
+@asynccontextmanager
+async def connected(at: Node | str) -> AsyncIterator["Coordination"]:
+    """The coordination service of a node, or at a URL, until the block ends."""
+    async with opened(at) as door:
+        yield Coordination(door)
+
+
+@asynccontextmanager
+async def lock(name: str, at: Node | str, *, ttl_s: float = TTL_S, wait_s: float | None = None) -> AsyncIterator[int]:
+    """Hold a lock while the block runs; gives its token. See `Coordination.lock`."""
+    async with connected(at) as coordination, coordination.lock(name, ttl_s=ttl_s, wait_s=wait_s) as token:
+        yield token
+
+
+class Coordination:
+    """Made by `connected`."""
+
+    def __init__(self, door: Door) -> None:
+        self.counters = Counters(door)
+        self.config = Config(door)
+        self._door = door
+
+    @asynccontextmanager
+    async def lock(self, name: str, *, ttl_s: float = TTL_S, wait_s: float | None = None) -> AsyncIterator[int]:
+        """Hold a lock while the block runs; gives its token.
+
+        Waits for it for `wait_s` (None: for ever; 0: not at all) and raises NotAccepted if it was not free. If the
+        session is lost the block is cancelled and ends with SessionLost.
+        """
+        async with self._alone(Wanted(name), ttl_s=ttl_s, wait_s=wait_s) as token:
+            yield token
+
+    @asynccontextmanager
+    async def semaphore(
+        self, name: str, *, permits: int, takes: int = 1, ttl_s: float = TTL_S, wait_s: float | None = None
+    ) -> AsyncIterator[int]:
+        """Hold some of so many permits while the block runs. All who use it give the same number of permits."""
+        wanted = Wanted(name, "semaphore", takes, permits)
+        async with self._alone(wanted, ttl_s=ttl_s, wait_s=wait_s) as token:
+            yield token
+
+    @asynccontextmanager
+    async def lead(
+        self, name: str, *, value: str = "", ttl_s: float = TTL_S, wait_s: float | None = None
+    ) -> AsyncIterator[int]:
+        """Lead while the block runs; `value` is what others learn of the leader, its address perhaps."""
+        async with self._alone(Wanted(name, "election", value=value), ttl_s=ttl_s, wait_s=wait_s) as token:
+            yield token
+
+    @asynccontextmanager
+    async def session(self, space: str, *, ttl_s: float = TTL_S) -> AsyncIterator[Session]:
+        """One session for many claims in one space: all are kept alive, and lost, together."""
+        session = Session(self._door, space, ttl_s=ttl_s)
+        await session.open()
+        try:
+            async with session.kept_alive():
+                yield session
+        finally:
+            await session.end()
+
+    async def claims(self, name: str, kind: Kind = "lock") -> Claims:
+        """Who has it, and who waits for it."""
+        return await self._door.ask(GET_CLAIMS, GetClaims(name, kind))
+
+    async def leader(self, name: str) -> Claimant | None:
+        """Who leads, with token and value; None if nobody does."""
+        claims = await self.claims(name, "election")
+        return claims.held[0] if claims.held else None
+
+    async def watch(self, name: str, kind: Literal["config", "election"] = "config") -> AsyncGenerator[Change, None]:
+        """What is there, and then each change, of one name or of all below one that ends with `/`.
+
+        What changes while it begins may be told twice, and never not at all. Raises Problem (`changes_forgotten`) if
+        the reader is so slow that the service does not keep what comes next.
+        """
+        following = Following(name, kind)
+        after = (await self._door.ask(CHANGES, following)).next
+        version = 0
+        async for change in self._present(name, kind):
+            version = max(version, change.version)
+            yield change
+        while True:
+            found = await self._door.ask(CHANGES, Following(name, kind, after, _WATCH_S))
+            after = found.next
+            for change in found.changes:
+                # A leader's change of value has the same token, and nobody's lead has none.
+                if kind == "election" or change.version > version:
+                    yield change
+
+    async def _present(self, name: str, kind: Literal["config", "election"]) -> AsyncIterator[Change]:
+        if kind == "election":
+            leader = None if name.endswith("/") else await self.leader(name)
+            if leader is not None:
+                yield Change(0, "elected", name, leader.value, leader.token, leader.session)
+            return
+        if not name.endswith("/"):
+            key = await self.config.get(name)
+            if key.version:
+                yield _as_change(key)
+            return
+        async for key in self.config.list(name):
+            yield _as_change(key)
+
+    @asynccontextmanager
+    async def _alone(self, wanted: Wanted, *, ttl_s: float, wait_s: float | None) -> AsyncIterator[int]:
+        """A claim with a session of its own."""
+        session = Session(self._door, space_of(wanted.name), ttl_s=ttl_s)
+        async with session.holding(wanted, wait_s=wait_s) as token, session.kept_alive():
+            yield token
+
+
+class Counters:
+    """Counters; one that was never set is 0."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+
+    async def get(self, name: str) -> int:
+        """Its value."""
+        return (await self._door.ask(GET_COUNTER, GetCounter(name))).value
+
+    async def add(self, name: str, amount: int = 1) -> int:
+        """Add to it; returns its new value."""
+        return (await self._door.ask(ADD, Add(name, amount), key=token_hex(8))).value
+
+    async def set(self, name: str, value: int, *, expected: int | None = None) -> int:
+        """Set it. Raises Problem (`value_differs`) if it has not the expected value."""
+        return (await self._door.ask(SET_COUNTER, SetCounter(name, value, expected), key=token_hex(8))).value
+
+
+class Config:
+    """Configuration: keys with a value and a version."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+
+    async def get(self, name: str) -> Key:
+        """A key; version 0 if it is not there."""
+        return await self._door.ask(GET_KEY, GetKey(name))
+
+    async def set(self, name: str, value: str, *, version: int | None = None) -> int:
+        """Set a key; returns its version. Raises Problem (`version_differs`) if it has not the expected one."""
+        return (await self._door.ask(SET_KEY, SetKey(name, value, version), key=token_hex(8))).version
+
+    async def delete(self, name: str, *, version: int | None = None) -> int:
+        """Delete a key; returns the version of that change."""
+        return (await self._door.ask(DELETE_KEY, DeleteKey(name, version), key=token_hex(8))).version
+
+    async def list(self, prefix: str) -> AsyncIterator[Key]:
+        """The keys below a prefix, by name."""
+        after = ""
+        while keys := await self._door.ask(LIST_KEYS, ListKeys(prefix, after, PAGE_MAX)):
+            for key in keys:
+                yield key
+            after = keys[-1].name
+
+
+def _as_change(key: Key) -> Change:
+    return Change(0, "set", key.name, key.value, key.version, key.session)

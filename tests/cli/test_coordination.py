@@ -1,0 +1,114 @@
+"""Coordination from the command line: commands that run while something is held, and what many programs share."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.cli.running import ROOT, Running, ropewalk, running
+
+PRINT_TOKEN = (sys.executable, "-c", "import os; print(os.environ['ROPEWALK_TOKEN'])")
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Running]:
+    """One service for all of these tests: each has names of its own."""
+    with running("up", "coordination", "--engine", "memory:", "--partitions", "3") as service:
+        yield service
+        assert service.stop() == 0
+
+
+def asked(service: Running, *words: str) -> list[dict[str, Any]]:
+    """What a command prints as JSON, one object a line."""
+    done = ropewalk(*words, "--url", service.url, "--json")
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_a_command_runs_while_the_lock_is_held_and_has_its_token(service: Running) -> None:
+    tokens = []
+    for _ in range(2):
+        ran = ropewalk("lock", "jobs/report", "--url", service.url, "--json", "--", *PRINT_TOKEN)
+        assert ran.returncode == 0, ran.stderr
+        assert json.loads(ran.stderr) == {"name": "jobs/report", "token": int(ran.stdout)}
+        tokens.append(int(ran.stdout))
+    assert tokens[0] < tokens[1]
+    assert httpx.get(f"{service.url}/claims", params={"name": "jobs/report"}).json()["held"] == []
+
+
+def test_the_exit_code_is_the_commands(service: Running) -> None:
+    command = ("lock", "jobs/exit", "--url", service.url, "--")
+    assert ropewalk(*command, sys.executable, "-c", "raise SystemExit(7)").returncode == 7
+    assert "can't run no-such-program" in ropewalk(*command, "no-such-program").stderr
+
+
+def test_who_does_not_wait_is_refused_and_runs_nothing(service: Running) -> None:
+    wanted = {"name": "jobs/busy", "session": "ada", "ttl_ms": 60_000}
+    httpx.post(f"{service.url}/claims/acquire", json=wanted).raise_for_status()
+    ran = ropewalk("lock", "jobs/busy", "--wait", "0", "--url", service.url, "--", *PRINT_TOKEN)
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert "'jobs/busy' is not free" in ran.stderr
+
+
+def test_a_command_whose_session_is_lost_is_ended(service: Running) -> None:
+    program = "import sys; print('runs', flush=True); sys.stdin.read()"
+    command = [sys.executable, "-m", "ropewalk", "lock", "jobs/lost", "--ttl", "1", "--url", service.url, "--"]
+    command += [sys.executable, "-c", program]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == "runs\n"
+        [held] = httpx.get(f"{service.url}/claims", params={"name": "jobs/lost"}).json()["held"]
+        httpx.post(f"{service.url}/sessions/end", json={"space": "jobs", "session": held["session"]})
+        assert process.wait(timeout=20) == 75
+        assert "is lost, and what it had may be another's" in process.stderr.read()
+
+
+def test_permits_and_the_lead_are_held_the_same_way(service: Running) -> None:
+    ran = ropewalk("semaphore", "pool/gpu", "--permits", "2", "--url", service.url, "--", *PRINT_TOKEN)
+    assert ran.returncode == 0, ran.stderr
+    script = f"{sys.executable} -m ropewalk election leader cluster/primary --json --url {service.url}"
+    led = ropewalk(
+        "election", "lead", "cluster/primary", "--value", "10.0.0.1", "--url", service.url, "--", *script.split()
+    )
+    assert json.loads(led.stdout)["value"] == "10.0.0.1"
+    nobody = ropewalk("election", "leader", "cluster/primary", "--url", service.url)
+    assert "nobody leads 'cluster/primary'" in nobody.stderr
+
+
+def test_the_lead_is_followed(service: Running) -> None:
+    wanted = {"name": "cluster/other", "session": "ada", "kind": "election", "ttl_ms": 60_000, "value": "10.0.0.9"}
+    httpx.post(f"{service.url}/claims/acquire", json=wanted).raise_for_status()
+    [leader] = asked(service, "election", "watch", "cluster/other", "--count", "1")
+    assert (leader["what"], leader["value"]) == ("elected", "10.0.0.9")
+
+
+def test_configuration_is_set_read_listed_and_followed(service: Running) -> None:
+    [first] = asked(service, "config", "set", "app/limit", "10", "--version", "0")
+    again = ropewalk("config", "set", "app/limit", "11", "--version", "0", "--url", service.url)
+    assert again.returncode == 1
+    assert "another version than was expected" in again.stderr
+    assert asked(service, "config", "get", "app/limit")[0]["value"] == "10"
+    assert [each["name"] for each in asked(service, "config", "list", "app/")] == ["app/limit"]
+    [seen] = asked(service, "config", "watch", "app/", "--count", "1")
+    assert (seen["name"], seen["version"]) == ("app/limit", first["version"])
+    asked(service, "config", "delete", "app/limit", "--version", str(first["version"]))
+    assert "there is no key 'app/limit'" in ropewalk("config", "get", "app/limit", "--url", service.url).stderr
+
+
+def test_counters_are_added_to_and_set(service: Running) -> None:
+    assert asked(service, "counter", "add", "hits/today") == [{"name": "hits/today", "value": 1}]
+    assert asked(service, "counter", "add", "hits/today", "-5")[0]["value"] == -4
+    assert asked(service, "counter", "set", "hits/today", "7", "--expected", "-4")[0]["value"] == 7
+    assert ropewalk("counter", "get", "hits/today", "--url", service.url).stdout == "7\n"
+
+
+def test_where_no_service_answers_the_error_says_so() -> None:
+    ran = ropewalk("counter", "get", "hits/today", "--url", "http://127.0.0.1:9")
+    assert ran.returncode == 1
+    assert "ropewalk up coordination" in ran.stderr

@@ -1,0 +1,158 @@
+"""The two state machines of two-phase commit: every line of their tables, and what holds in any order of events."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ropewalk.coordination.commit import (
+    Commit,
+    Decision,
+    Part,
+    begin,
+    confirm,
+    decide_part,
+    decision_of,
+    expire,
+    hold_part,
+    must_ask,
+    to_tell,
+    vote,
+)
+from ropewalk.errors import Bug
+
+DEADLINE_NS = 100
+
+
+def begun() -> Commit:
+    return begin(["a", "b"], deadline_ns=DEADLINE_NS)
+
+
+COMMITTED = vote(vote(begun(), "a"), "b")
+REFUSED = vote(begun(), "b", refusal="b is poor")
+LATE = expire(vote(begun(), "a"), now_ns=DEADLINE_NS)
+
+
+@pytest.mark.parametrize(
+    ("commit", "decision", "told", "why"),
+    [
+        (begun(), Decision.UNDECIDED, ("a", "b"), ""),
+        (vote(begun(), "a"), Decision.UNDECIDED, ("b",), ""),
+        (vote(vote(begun(), "a"), "a"), Decision.UNDECIDED, ("b",), ""),
+        (COMMITTED, Decision.COMMITTED, ("a", "b"), ""),
+        (REFUSED, Decision.ABORTED, ("a",), "b is poor"),
+        (LATE, Decision.ABORTED, ("a", "b"), "no vote in time from b"),
+        (expire(begun(), now_ns=DEADLINE_NS - 1), Decision.UNDECIDED, ("a", "b"), ""),
+    ],
+)
+def test_each_event_makes_of_a_transaction_what_the_table_says(
+    commit: Commit, decision: Decision, told: tuple[str, ...], why: str
+) -> None:
+    assert (commit.decision, commit.waits_for, commit.why) == (decision, told, why)
+
+
+@pytest.mark.parametrize("decided", [COMMITTED, REFUSED, LATE])
+def test_after_the_decision_no_vote_and_no_deadline_changes_anything(decided: Commit) -> None:
+    for name in ("a", "b"):
+        assert vote(decided, name) == decided
+        assert vote(decided, name, refusal="too late") == decided
+    assert expire(decided, now_ns=DEADLINE_NS * 2) == decided
+
+
+def test_those_who_wait_are_told_once_and_it_ends_when_all_have_confirmed() -> None:
+    before = vote(begun(), "a")
+    assert to_tell(begun(), before) == ()
+    assert to_tell(before, COMMITTED) == ("a", "b")
+    assert to_tell(COMMITTED, confirm(COMMITTED, "a")) == ()
+    assert not confirm(COMMITTED, "a").has_ended
+    assert confirm(confirm(COMMITTED, "a"), "b").has_ended
+    assert confirm(REFUSED, "a").has_ended
+
+
+def test_what_is_asked_is_answered_with_the_decision_and_what_is_forgotten_was_aborted() -> None:
+    assert decision_of(begun()) is Decision.UNDECIDED
+    assert decision_of(COMMITTED) is Decision.COMMITTED
+    assert decision_of(REFUSED) is Decision.ABORTED
+    assert decision_of(None) is Decision.ABORTED
+
+
+def test_a_transaction_needs_participants_and_each_once() -> None:
+    with pytest.raises(Bug, match="has participants"):
+        begin([], deadline_ns=1)
+    with pytest.raises(Bug, match="each takes part once"):
+        begin(["a", "a"], deadline_ns=1)
+    with pytest.raises(Bug, match="only a decision is confirmed"):
+        confirm(begun(), "a")
+
+
+@pytest.mark.parametrize(
+    ("part", "can", "becomes"),
+    [
+        (None, True, Part.PREPARED),
+        (None, False, Part.ABORTED),
+        (Part.PREPARED, False, Part.PREPARED),
+        (Part.COMMITTED, True, Part.COMMITTED),
+        (Part.ABORTED, True, Part.ABORTED),
+    ],
+)
+def test_a_part_is_held_once_and_its_vote_stays(part: Part | None, can: bool, becomes: Part) -> None:
+    assert hold_part(part, can=can) is becomes
+
+
+@pytest.mark.parametrize(
+    ("part", "decision", "becomes"),
+    [
+        (Part.PREPARED, Decision.UNDECIDED, Part.PREPARED),
+        (Part.PREPARED, Decision.COMMITTED, Part.COMMITTED),
+        (Part.PREPARED, Decision.ABORTED, Part.ABORTED),
+        (Part.COMMITTED, Decision.COMMITTED, Part.COMMITTED),
+        (Part.ABORTED, Decision.ABORTED, Part.ABORTED),
+        (None, Decision.ABORTED, Part.ABORTED),
+    ],
+)
+def test_a_decision_makes_of_a_part_what_the_table_says(part: Part | None, decision: Decision, becomes: Part) -> None:
+    assert decide_part(part, decision) is becomes
+
+
+def test_a_decision_that_can_not_be_is_a_bug() -> None:
+    for part in (None, Part.ABORTED):
+        with pytest.raises(Bug, match="only what everybody holds is committed"):
+            decide_part(part, Decision.COMMITTED)
+    with pytest.raises(Bug, match="a decision never changes"):
+        decide_part(Part.COMMITTED, Decision.ABORTED)
+
+
+def test_only_a_prepared_part_past_its_deadline_asks() -> None:
+    assert must_ask(Part.PREPARED, deadline_ns=DEADLINE_NS, now_ns=DEADLINE_NS)
+    assert not must_ask(Part.PREPARED, deadline_ns=DEADLINE_NS, now_ns=DEADLINE_NS - 1)
+    assert not any(
+        must_ask(part, deadline_ns=DEADLINE_NS, now_ns=DEADLINE_NS) for part in (None, Part.COMMITTED, Part.ABORTED)
+    )
+
+
+EVENTS = st.lists(
+    st.one_of(
+        st.tuples(st.just("vote"), st.sampled_from("abc"), st.sampled_from(["", "", "no"])),
+        st.tuples(st.just("time"), st.integers(0, 2 * DEADLINE_NS), st.just("")),
+    ),
+    max_size=12,
+)
+
+
+@given(EVENTS)
+def test_a_decision_is_made_once_and_committed_only_if_everybody_said_yes_in_time(
+    events: list[tuple[str, str | int, str]],
+) -> None:
+    commit = begin("abc", deadline_ns=DEADLINE_NS)
+    decisions, said_yes = [], set()
+    for kind, what, refusal in events:
+        before = commit
+        if kind == "vote":
+            commit = vote(commit, str(what), refusal=refusal)
+            said_yes |= {what} if not refusal and before.decision is Decision.UNDECIDED else set()
+        else:
+            commit = expire(commit, now_ns=int(what))
+        if to_tell(before, commit):
+            decisions.append(commit.decision)
+    assert len(decisions) <= 1
+    assert commit.decision is (decisions[0] if decisions else Decision.UNDECIDED)
+    assert (commit.decision is Decision.COMMITTED) <= (said_yes == {"a", "b", "c"})
