@@ -1,8 +1,8 @@
 """Two-phase commit: every participant of a transaction does its part, or none does.
 
 First each participant *holds* its part, so that it can do it whatever comes, and votes. Then the coordinator decides,
-once, in a record of its own partition, and tells them. What is held is nobody's business here: these are the two state
-machines, without messages, clocks or money.
+once, in a record of its own partition, and tells them. What is held is nobody's business here: these are the two
+state machines, without messages, clocks or money.
 
     coordinator            what happens              becomes      who is to be told
     (nothing)              begin                     undecided    everybody, to hold
@@ -26,7 +26,7 @@ machines, without messages, clocks or money.
 Promise:    a decision never changes; it is committed only if everybody voted yes; what is prepared stays so until the
             decision comes.
 Not given:  that a hold ends while its coordinator's partition is down: who has voted yes can't know the decision.
-Checked by: tests/coordination/test_commit.py, tests/coordination/test_transactions_property.py
+Checked by: tests/coordination/test_commit.py
 """
 
 from collections.abc import Sequence
