@@ -19,13 +19,13 @@ from ropewalk.systems.payments.rest.files import FILE_OPERATIONS
 from ropewalk.systems.payments.rest.ledger import LEDGER_OPERATIONS
 
 
-def _machine(shelf: Shelf, _: Place) -> Machine:
+def _machine(shelf: Shelf, place: Place) -> Machine:
     warm_up(Ledger(MemoryShelf()))
     # Compiled code and its types are tens of thousands of objects that never die: to look through them at each full
     # collection stops everything for 60 ms.
     gc.collect()
     gc.freeze()
-    return PaymentsMachine(shelf)
+    return PaymentsMachine(shelf, place=place)
 
 
 payments: Final = Service("payments", _machine, operations=(*ACH_OPERATIONS, *FILE_OPERATIONS, *LEDGER_OPERATIONS))

@@ -13,7 +13,7 @@ from itertools import groupby, pairwise
 
 import numpy as np
 
-from ropewalk.core.machine import Batch, Outcome, Request, Saved
+from ropewalk.core.machine import Batch, Outcome, Saved
 from ropewalk.data.shelf import Shelf
 from ropewalk.errors import Damaged, Rejected
 from ropewalk.systems.payments.ledger.commands import COMMANDS, QUERIES, Operation, decode, operation_of
@@ -43,10 +43,21 @@ class LedgerMachine:
     def apply(self, batch: Batch) -> Outcome:
         """Let expire what is due, then do what each request asks."""
         self.ledger.expire(batch.time_ns)
-        replies: list[bytes] = []
-        for operation, requests in groupby(batch.requests, key=lambda request: _operation(request, batch)):
-            replies.extend(self._create(operation, [request.command for request in requests], batch.time_ns))
+        try:
+            replies = self.create([request.command for request in batch.requests], time_ns=batch.time_ns)
+        except Rejected as error:
+            raise Damaged(
+                f"ledger: a command in the record at position {batch.position} can't be read ({error}); "
+                "nothing was skipped: start the newer program that wrote it"
+            ) from error
         return Outcome(replies, self.ledger.wakes_at_ns)
+
+    def create(self, commands: Sequence[bytes], *, time_ns: int) -> list[bytes]:
+        """Do what each command asks; return the encoded replies. Raises Rejected if one can't be read."""
+        replies: list[bytes] = []
+        for operation, group in groupby(commands, key=lambda command: operation_of(command, COMMANDS)):
+            replies.extend(self._create(operation, list(group), time_ns))
+        return replies
 
     def read(self, query: bytes) -> bytes:
         """Answer a query. Raises Rejected if it can't be read."""
@@ -96,13 +107,3 @@ class LedgerMachine:
         whole = results.tobytes()
         bounds = [0, *(ends * results.itemsize).tolist()]
         return [whole[start:stop] for start, stop in pairwise(bounds)]
-
-
-def _operation(request: Request, batch: Batch) -> Operation:
-    try:
-        return operation_of(request.command, COMMANDS)
-    except Rejected as error:
-        raise Damaged(
-            f"ledger: a command in the record at position {batch.position} can't be read ({error}); "
-            "nothing was skipped: start the newer program that wrote it"
-        ) from error

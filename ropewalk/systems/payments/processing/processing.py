@@ -12,11 +12,12 @@ Not given:  a bound for the last part of a large file, which is read whole: some
 Checked by: tests/payments/processing/test_properties.py, test_stories.py
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ropewalk.core.codec import encode_value
-from ropewalk.core.machine import Saved
+from ropewalk.core.machine import Received, Saved
 from ropewalk.data.shelf import Shelf
+from ropewalk.errors import Rejected
 from ropewalk.systems.payments.ledger.ledger import Ledger
 from ropewalk.systems.payments.processing import work
 from ropewalk.systems.payments.processing.calendar import MINUTE_NS
@@ -62,9 +63,17 @@ class Processing:
         """When there is something to do though nobody asks."""
         return work.wakes_at_ns(self.state, time_ns=time_ns)
 
-    def apply(self, command: bytes, *, time_ns: int) -> bytes:
-        """Do what a command asks and return the encoded reply. Raises Rejected if it can't be read."""
-        return encode_value(self._reply(command, time_ns))
+    def vet(self, command: bytes) -> None:
+        """Raise Rejected unless the command can be read."""
+        decode_command(command)
+
+    def receive(self, received: Received, *, time_ns: int) -> bytes:
+        """No partition sends another anything about ACH."""
+        raise Rejected(f"ACH processing takes no messages, and {received.sender} sent one at {time_ns}")
+
+    def apply(self, commands: Sequence[bytes], *, time_ns: int) -> Sequence[bytes]:
+        """Do what each command asks and return the encoded replies. Raises Rejected if one can't be read."""
+        return [encode_value(self._reply(command, time_ns)) for command in commands]
 
     def read(self, query: bytes) -> bytes:
         """Answer a query. Raises Rejected if it can't be read, or names what is not there."""
