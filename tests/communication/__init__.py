@@ -1,0 +1,1 @@
+"""What stands between a caller and a partition, decision by decision."""
