@@ -111,7 +111,7 @@ def decision_of(commit: Commit | None) -> Decision:
     return Decision.ABORTED if commit is None else commit.decision
 
 
-class Part(StrEnum):
+class Stand(StrEnum):
     """How a participant stands in a transaction; None if it has not heard of it."""
 
     PREPARED = "prepared"
@@ -119,30 +119,30 @@ class Part(StrEnum):
     ABORTED = "aborted"
 
 
-def hold_part(part: Part | None, *, can: bool) -> Part:
+def hold(stand: Stand | None, *, can: bool) -> Stand:
     """What a request to hold makes of a participant's part. It votes yes unless that is ABORTED.
 
     It holds what is asked just when a part that was None becomes PREPARED.
     """
-    if part is not None:
-        return part
-    return Part.PREPARED if can else Part.ABORTED
+    if stand is not None:
+        return stand
+    return Stand.PREPARED if can else Stand.ABORTED
 
 
-def decide_part(part: Part | None, decision: Decision) -> Part | None:
+def decide(stand: Stand | None, decision: Decision) -> Stand | None:
     """What a decision makes of it. What was held is done, or let go, just when a PREPARED part becomes another."""
     if decision is Decision.UNDECIDED:
-        return part
-    told = Part.COMMITTED if decision is Decision.COMMITTED else Part.ABORTED
-    was_held = part is not None and part is not Part.ABORTED
-    invariant(was_held or told is Part.ABORTED, "only what everybody holds is committed", part=part)
-    invariant(part in (None, Part.PREPARED, told), "a decision never changes", part=part, told=told)
+        return stand
+    told = Stand.COMMITTED if decision is Decision.COMMITTED else Stand.ABORTED
+    was_held = stand is not None and stand is not Stand.ABORTED
+    invariant(was_held or told is Stand.ABORTED, "only what everybody holds is committed", stand=stand)
+    invariant(stand in (None, Stand.PREPARED, told), "a decision never changes", stand=stand, told=told)
     return told
 
 
-def must_ask(part: Part | None, *, deadline_ns: int, now_ns: int) -> bool:
+def must_ask(stand: Stand | None, *, deadline_ns: int, now_ns: int) -> bool:
     """True if a participant is to ask its coordinator for the decision."""
-    return part is Part.PREPARED and now_ns >= deadline_ns
+    return stand is Stand.PREPARED and now_ns >= deadline_ns
 
 
 def _decided(commit: Commit, decision: Decision, *, tell: tuple[str, ...], why: str = "") -> Commit:

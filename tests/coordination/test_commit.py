@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from ropewalk.coordination.commit import (
     Commit,
     Decision,
-    Part,
+    Stand,
     begin,
     confirm,
-    decide_part,
+    decide,
     decision_of,
     expire,
-    hold_part,
+    hold,
     must_ask,
     to_tell,
     vote,
@@ -85,47 +85,50 @@ def test_a_transaction_needs_participants_and_each_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("part", "can", "becomes"),
+    ("stand", "can", "becomes"),
     [
-        (None, True, Part.PREPARED),
-        (None, False, Part.ABORTED),
-        (Part.PREPARED, False, Part.PREPARED),
-        (Part.COMMITTED, True, Part.COMMITTED),
-        (Part.ABORTED, True, Part.ABORTED),
+        (None, True, Stand.PREPARED),
+        (None, False, Stand.ABORTED),
+        (Stand.PREPARED, False, Stand.PREPARED),
+        (Stand.COMMITTED, True, Stand.COMMITTED),
+        (Stand.ABORTED, True, Stand.ABORTED),
     ],
 )
-def test_a_part_is_held_once_and_its_vote_stays(part: Part | None, can: bool, becomes: Part) -> None:
-    assert hold_part(part, can=can) is becomes
+def test_a_part_is_held_once_and_its_vote_stays(stand: Stand | None, can: bool, becomes: Stand) -> None:
+    assert hold(stand, can=can) is becomes
 
 
 @pytest.mark.parametrize(
-    ("part", "decision", "becomes"),
+    ("stand", "decision", "becomes"),
     [
-        (Part.PREPARED, Decision.UNDECIDED, Part.PREPARED),
-        (Part.PREPARED, Decision.COMMITTED, Part.COMMITTED),
-        (Part.PREPARED, Decision.ABORTED, Part.ABORTED),
-        (Part.COMMITTED, Decision.COMMITTED, Part.COMMITTED),
-        (Part.ABORTED, Decision.ABORTED, Part.ABORTED),
-        (None, Decision.ABORTED, Part.ABORTED),
+        (Stand.PREPARED, Decision.UNDECIDED, Stand.PREPARED),
+        (Stand.PREPARED, Decision.COMMITTED, Stand.COMMITTED),
+        (Stand.PREPARED, Decision.ABORTED, Stand.ABORTED),
+        (Stand.COMMITTED, Decision.COMMITTED, Stand.COMMITTED),
+        (Stand.ABORTED, Decision.ABORTED, Stand.ABORTED),
+        (None, Decision.ABORTED, Stand.ABORTED),
     ],
 )
-def test_a_decision_makes_of_a_part_what_the_table_says(part: Part | None, decision: Decision, becomes: Part) -> None:
-    assert decide_part(part, decision) is becomes
+def test_a_decision_makes_of_a_part_what_the_table_says(
+    stand: Stand | None, decision: Decision, becomes: Stand
+) -> None:
+    assert decide(stand, decision) is becomes
 
 
 def test_a_decision_that_can_not_be_is_a_bug() -> None:
-    for part in (None, Part.ABORTED):
+    for stand in (None, Stand.ABORTED):
         with pytest.raises(Bug, match="only what everybody holds is committed"):
-            decide_part(part, Decision.COMMITTED)
+            decide(stand, Decision.COMMITTED)
     with pytest.raises(Bug, match="a decision never changes"):
-        decide_part(Part.COMMITTED, Decision.ABORTED)
+        decide(Stand.COMMITTED, Decision.ABORTED)
 
 
 def test_only_a_prepared_part_past_its_deadline_asks() -> None:
-    assert must_ask(Part.PREPARED, deadline_ns=DEADLINE_NS, now_ns=DEADLINE_NS)
-    assert not must_ask(Part.PREPARED, deadline_ns=DEADLINE_NS, now_ns=DEADLINE_NS - 1)
+    assert must_ask(Stand.PREPARED, deadline_ns=DEADLINE_NS, now_ns=DEADLINE_NS)
+    assert not must_ask(Stand.PREPARED, deadline_ns=DEADLINE_NS, now_ns=DEADLINE_NS - 1)
     assert not any(
-        must_ask(part, deadline_ns=DEADLINE_NS, now_ns=DEADLINE_NS) for part in (None, Part.COMMITTED, Part.ABORTED)
+        must_ask(stand, deadline_ns=DEADLINE_NS, now_ns=DEADLINE_NS)
+        for stand in (None, Stand.COMMITTED, Stand.ABORTED)
     )
 
 
