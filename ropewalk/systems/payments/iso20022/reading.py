@@ -70,7 +70,7 @@ def read_parts(parts: Parts) -> Envelope:
     definition = parts.definition
     roots = [child for child in parts.document if _is_named(child, definition.element, parts.document)]
     if len(roots) != 1 or len(parts.document) != 1:
-        what = f"it has {len(parts.document)} elements, of which {len(roots)} are {definition.element}"
+        what = f"it holds something else than one {definition.element}"
         raise MessageRefused(
             [
                 Fault(

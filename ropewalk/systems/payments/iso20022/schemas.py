@@ -18,11 +18,14 @@ from ropewalk.errors import Rejected
 from ropewalk.systems.payments.iso20022.faults import Fault, MessageRefused
 from ropewalk.systems.payments.iso20022.layouts import DEFINITIONS, HEADER_DEFINITION, NAMESPACE
 from ropewalk.systems.payments.iso20022.limits import FAULTS_TOLD_MAX, SCHEMA_BYTES_MAX
-from ropewalk.systems.payments.iso20022.parsing import name_of, namespace_of, parse
+from ropewalk.systems.payments.iso20022.parsing import line_of, name_of, namespace_of, parse
 from ropewalk.systems.payments.iso20022.reading import Parts
 
 NEEDED: Final = (NAMESPACE + HEADER_DEFINITION, *DEFINITIONS)
 """The namespaces that a folder has a schema for."""
+
+_OPENING: Final = ("import", "include", "redefine", "override")
+"""What would make libxml2 open a file or address that a schema names."""
 
 _ADVICE: Final = "change the message as its schema asks"
 
@@ -85,6 +88,9 @@ def schemas_in(folder: Path) -> Schemas:
 def _compiled(path: Path) -> tuple[str, etree.XMLSchema]:
     try:
         root = parse(path.read_bytes(), bytes_max=SCHEMA_BYTES_MAX)
+        for child in root:
+            if name_of(child) in _OPENING:
+                raise Rejected(f"{path} imports another file on line {line_of(child)}: ISO 20022's schemas do not")
         return root.get("targetNamespace", ""), etree.XMLSchema(root)
     except OSError as error:
         raise Rejected(f"{path} can't be read ({error.strerror})") from error

@@ -15,18 +15,21 @@ from ropewalk.systems.payments.iso20022.layouts import BY_VIEW, HEADER, HEADER_D
 from ropewalk.systems.payments.iso20022.model import Envelope
 from ropewalk.systems.payments.iso20022.money import Amount, decimal
 
-_ENVELOPE: Final = "urn:fednow:outgoing:v001"
+_ENVELOPE: Final = "urn:fednow:{}:v001"
 _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def write(envelope: Envelope) -> bytes:
-    """A message as bytes: with its header in FedNow's envelope, without one as a bare Document."""
+def write(envelope: Envelope, *, is_incoming: bool = False) -> bytes:
+    """A message as bytes: with its header in FedNow's envelope, without one as a bare Document.
+
+    `is_incoming`: on its way to the service; the others come from there.
+    """
     definition = BY_VIEW[type(envelope.message)]
     if envelope.header is None:
         return serialized(_document(envelope, definition))
-    root = new_root(_ENVELOPE, "FedNowOutgoing")
-    message = etree.SubElement(root, f"{{{_ENVELOPE}}}FedNowOutgoingMessage")
-    body = etree.SubElement(message, f"{{{_ENVELOPE}}}{definition.envelope}")
+    way = "Incoming" if is_incoming else "Outgoing"
+    root = new_root(_ENVELOPE.format(way.lower()), f"FedNow{way}")
+    body = _at(root, f"FedNow{way}Message/{definition.envelope}")
     header = new_root(NAMESPACE + HEADER_DEFINITION, "AppHdr")
     fill(header, HEADER, envelope.header)
     body.append(header)
