@@ -9,6 +9,7 @@ from ropewalk.core.place import Place
 from ropewalk.engines.memory import MemoryShelf
 from ropewalk.systems.payments.cards.cards import Cards
 from ropewalk.systems.payments.cards.commands import (
+    CARDS,
     AnyCommand,
     AnyReply,
     IssueCards,
@@ -21,6 +22,7 @@ from ropewalk.systems.payments.cards.masking import masked
 from ropewalk.systems.payments.cards.tokens import CardKey, card_number
 from ropewalk.systems.payments.ledger.layout import ACCOUNT, TRANSFER, get, ids_of, rows_of
 from ropewalk.systems.payments.ledger.ledger import Ledger
+from ropewalk.systems.payments.parts import Outgoing
 from ropewalk.systems.payments.processing.books import USD, Holder, account_id
 from ropewalk.systems.payments.processing.limits import USUAL_STEPS
 from ropewalk.systems.payments.processing.messages import (
@@ -28,6 +30,8 @@ from ropewalk.systems.payments.processing.messages import (
     OpenAccounts,
     OpenInstitution,
     RestrictAccount,
+)
+from ropewalk.systems.payments.processing.messages import (
     encode_command as encode_ach,
 )
 from ropewalk.systems.payments.processing.processing import Processing
@@ -51,7 +55,10 @@ class Bank:
     def __init__(self, place: Place | None = None) -> None:
         self.ledger = Ledger(MemoryShelf())
         self.processing = Processing(self.ledger, MemoryShelf(), steps=USUAL_STEPS)
-        self.cards = Cards(self.ledger, self.processing.state.directory, place=place or Place("payments"))
+        self.outgoing = Outgoing(CARDS)
+        self.cards = Cards(
+            self.ledger, self.processing.state.directory, place=place or Place("payments"), outgoing=self.outgoing
+        )
         self.time_ns = NOON_NS
         self._accounts = 0
         self._funded = 0
@@ -62,7 +69,14 @@ class Bank:
         return self.do(OpenProgramme(BIN, HARBOR, hold_days, stand_in_minor, stand_in_day_minor))
 
     def issue(
-        self, card: int, *, account: str, expires: str = "2912", limit: int = 0, day_limit: int = 0, day_count: int = 0
+        self,
+        card: int,
+        *,
+        account: str,
+        expires: str = "2912",
+        limit: int = 0,
+        day_limit: int = 0,
+        day_count: int = 0,
     ) -> AnyReply:
         """Issue the n-th card."""
         number = number_of(card)
@@ -133,7 +147,7 @@ class Bank:
 
     def ach(self, command: OpenInstitution | OpenAccounts | RestrictAccount) -> None:
         """A command of ACH processing."""
-        self.processing.apply(encode_ach(command), time_ns=self.time_ns)
+        self.processing.apply([encode_ach(command)], time_ns=self.time_ns)
 
     def _of(self, account: int) -> tuple[int, int]:
         (row,) = self.ledger.lookup_accounts(ids_of([account]))

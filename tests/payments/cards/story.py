@@ -86,7 +86,9 @@ class Story:
             balance, held = self.bank.balance(int(slot))
             lines.append(f"account {slot}: {_dollars(balance)}" + (f", {_dollars(held)} held" if held else ""))
         suspense = self.bank.suspense()
-        lines.append(f"cards: {_dollars(self.bank.spent())}" + (f", suspense {_dollars(suspense)}" if suspense else ""))
+        lines.append(
+            f"cards: {_dollars(self.bank.spent())}" + (f", suspense {_dollars(suspense)}" if suspense else "")
+        )
         return "\n".join(lines)
 
     def _send(self, message_type: str, trace: str, card: str, dollars: str, *, options: Mapping[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""Stories of card messages in text: blocks of lines, `----`, and what is to be seen. REWRITE=1 accepts what is seen."""
+"""Stories of card messages in text: blocks of lines, `----`, and what is to be seen. REWRITE=1 takes what is seen."""
 
 import os
 from pathlib import Path

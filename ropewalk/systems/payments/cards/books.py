@@ -35,10 +35,7 @@ from ropewalk.systems.payments.cards.reasons import Reason
 from ropewalk.systems.payments.ledger.layout import TRANSFER, AccountFlags, TransferFlags, ids_of, join
 from ropewalk.systems.payments.ledger.ledger import Ledger
 from ropewalk.systems.payments.ledger.statuses import TransferStatus
-from ropewalk.systems.payments.processing.books import USD, Holder, account_id
-
-CARDS_BYTE: Final = 0xCA
-"""The highest byte of every transfer id that is made here."""
+from ropewalk.systems.payments.processing.books import RESERVED_BYTE, USD, Holder, Move, account_id
 
 SECOND_NS: Final = 1_000_000_000
 DAY_NS: Final = 86_400 * SECOND_NS
@@ -53,10 +50,10 @@ _KEY_BITS: Final = 8 * _KEY_BYTES
 class Purpose(IntEnum):
     """What a transfer is to its message: the second byte of its id."""
 
-    MOVEMENT = 1
-    UNDO = 2
-    REFUSAL = 3
-    REFERENCE = 4
+    MOVEMENT = Move.CARD_MOVEMENT
+    UNDO = Move.CARD_UNDO
+    REFUSAL = Move.CARD_REFUSAL
+    REFERENCE = Move.CARD_REFERENCE
 
 
 class Code(IntEnum):
@@ -137,7 +134,7 @@ def reference_key(acquirer: str, reference: str, token: bytes) -> int:
 
 def transfer_id(purpose: Purpose, key: int) -> int:
     """The id of a transfer."""
-    return (CARDS_BYTE << 120) | (purpose << _KEY_BITS) | key
+    return (RESERVED_BYTE << 120) | (purpose << _KEY_BITS) | key
 
 
 def approval_of(key: int) -> str:

@@ -12,8 +12,8 @@ Checked by: tests/payments/cards/test_stories.py, test_properties.py
 from collections.abc import Mapping, Sequence
 
 from ropewalk.core.codec import encode_value
-from ropewalk.core.machine import Message, Received
-from ropewalk.core.place import Place
+from ropewalk.core.machine import Received, Saved
+from ropewalk.core.place import Place, log_name
 from ropewalk.errors import Rejected
 from ropewalk.systems.payments.cards.authorising import Case, authorise_all, case_of
 from ropewalk.systems.payments.cards.commands import (
@@ -37,16 +37,27 @@ from ropewalk.systems.payments.cards.queries import answer_query
 from ropewalk.systems.payments.cards.reversing import reverse
 from ropewalk.systems.payments.cards.state import State
 from ropewalk.systems.payments.ledger.ledger import Ledger
+from ropewalk.systems.payments.parts import Outgoing
 from ropewalk.systems.payments.processing.directory import Directory
 
 
 class Cards:
     """Everything about cards, over a ledger and a directory that others use too."""
 
-    def __init__(self, ledger: Ledger, directory: Directory, *, place: Place) -> None:
+    def __init__(self, ledger: Ledger, directory: Directory, *, place: Place, outgoing: Outgoing) -> None:
         self.state = State(ledger, directory)
         self._place = place
-        self._sent: list[Message] = []
+        self._outgoing = outgoing
+
+    def vet(self, command: bytes) -> None:
+        """Raise Rejected unless the command can be read."""
+        decode_command(command)
+
+    def work(self, *, time_ns: int) -> None:
+        """Nothing is due but holds that expire, which the ledger sees to."""
+
+    def wakes_at_ns(self, *, time_ns: int) -> None:
+        """Never."""
 
     def apply(self, commands: Sequence[bytes], *, time_ns: int) -> list[bytes]:
         """Do what each command asks and return the encoded replies. Raises Rejected if one can't be read."""
@@ -62,18 +73,13 @@ class Cards:
         (reply_bytes,) = self.apply([received.command], time_ns=time_ns)
         return reply_bytes
 
-    def take_sent(self) -> list[Message]:
-        """The messages to other partitions that have come up since this was asked last."""
-        sent, self._sent = self._sent, []
-        return sent
-
     def read(self, query: bytes) -> bytes:
         """Answer a query. Raises Rejected if it can't be read."""
         return encode_value(answer_query(self.state, decode_query(query)))
 
-    def save(self) -> dict[str, bytes]:
+    def save(self) -> Saved:
         """All of it but the ledger and the directory."""
-        return self.state.save()
+        return Saved(self.state.save())
 
     def load(self, parts: Mapping[str, bytes | memoryview]) -> None:
         """Become what was saved."""
@@ -122,6 +128,6 @@ class Cards:
     def _stand_in(self, command: StandIn, time_ns: int) -> Answer:
         answer, forward = self.state.stand_ins.decide(command, time_ns=time_ns)
         if forward is not None:
-            issuer = self._place.log_of(command.issuer)
-            self._sent.append(Message(issuer, encode_command(forward.movement), forward.tag))
+            issuer = log_name(self._place.service, command.issuer)
+            self._outgoing.send(issuer, encode_command(forward.movement), tag=forward.tag)
         return answer

@@ -117,10 +117,10 @@ Movement: TypeAlias = Authorise | Complete | Reverse
 class StandIn(Command, frozen=True):
     """Decide in place of an issuer whose partition does not answer, and tell it later.
 
-    `issuer` is the key of its partition. The limits are those of its programme.
+    `issuer` is the number of its partition. The limits are those of its programme.
     """
 
-    issuer: str
+    issuer: int
     movement: Movement
     limit_minor: int
     day_limit_minor: int

@@ -57,7 +57,7 @@ class Frames:
         else:
             digits = head.decode(framing.encoding, "replace")
             if not (digits.isascii() and digits.isdigit()):
-                raise Rejected(f"a message begins with its length in {framing.bytes} digits, not with {head.hex()}")
+                raise Rejected(f"a message begins with its length in {framing.bytes} digits of {framing.encoding}")
             length = int(digits)
         length -= framing.bytes if framing.counts_itself else 0
         if not _MESSAGE_BYTES_MIN <= length <= MESSAGE_BYTES_MAX:

@@ -52,14 +52,16 @@ class Management(StrEnum):
     ECHO = "301"
 
 
-def is_request(message_type: str) -> bool:
-    """True for a type that waits for an answer: an answer is never answered."""
-    return len(message_type) == 4 and message_type.isdigit() and message_type[2] in "024"
+def is_answer(message_type: str) -> bool:
+    """True for a type that answers another one, and so is never answered. Raises Malformed if it is no type."""
+    if len(message_type) != 4 or not (message_type.isascii() and message_type.isdigit()):
+        raise Malformed("a message type is four digits", field="t", read={})
+    return message_type[2] in "135"
 
 
 def answer_type(message_type: str) -> str:
-    """The type of the answer to a message of this one."""
-    return f"{message_type[:2]}{int(message_type[2]) + 1}0"
+    """The type of the answer to a message of this one: 0110 to 0100 and to its repeat, 0101."""
+    return f"{message_type[:2]}{int(message_type[2]) | 1}0"
 
 
 def answer_fields(asked: Mapping[str, str], answer: Answer) -> Fields:
@@ -80,11 +82,14 @@ def answer_fields(asked: Mapping[str, str], answer: Answer) -> Fields:
 def reject_fields(malformed: Malformed) -> Fields | None:
     """The fields that answer a message which can't be read, as far as it could be; None if it was an answer."""
     read = malformed.read
-    message_type = read.get("t", "")
-    if len(message_type) == 4 and message_type.isdigit() and not is_request(message_type):
-        return None
-    fields = {number: read[number] for number in ("7", "11", "37") if _digits_in(read, number)}
-    fields["t"] = answer_type(message_type) if is_request(message_type) else "0810"
+    try:
+        if is_answer(read.get("t", "")):
+            return None
+        message_type = answer_type(read["t"])
+    except Malformed:
+        message_type = "0810"
+    fields = {number: read[number] for number in ("7", "11", "37") if number in read}
+    fields["t"] = message_type
     fields["39"] = Reason.MALFORMED.code
     if malformed.field.isdigit():
         fields["44"] = f"field {malformed.field}"
@@ -159,8 +164,3 @@ def _needed(fields: Mapping[str, str], number: str) -> str:
     if not text:
         raise Malformed(f"it is missing, and a {fields['t']} needs it", field=number, read=fields)
     return text
-
-
-def _digits_in(fields: Mapping[str, str], number: str) -> bool:
-    text = fields.get(number, "")
-    return text.isascii() and text.isalnum()
