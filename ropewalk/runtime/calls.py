@@ -101,6 +101,19 @@ class Calls:
         """How many calls wait for a record."""
         return len(self._waiting)
 
+    def admit(self, count: int, priority: Priority) -> None:
+        """Raise NotAccepted if so many requests are not to be taken on now.
+
+        Who asks this first spends nothing on what is refused; `offer` asks it again.
+        """
+        calls = len(self._waiting) + len(self._in_flight) + 1
+        if not self.admission.admits(priority, requests=self._requests + count, calls=calls, now_s=self._now_s()):
+            raise NotAccepted(
+                f"{self._requests} requests wait already, and {self.admission.part_of(priority)} "
+                f"of {priority.name.lower()} calls are answered in time",
+                retry_after_s=self._drained_after_s,
+            )
+
     def offer(self, call: Call) -> None:
         """Accept a call. Raises Rejected if it can never fit a record, NotAccepted if there is no room now."""
         count = len(call.requests)
@@ -118,16 +131,8 @@ class Calls:
                 f"{self._bounds.queue_requests_max} requests or {self._bounds.queue_bytes_max} bytes may",
                 retry_after_s=self._drained_after_s,
             )
+        self.admit(count, call.priority)
         call.offered_s = self._now_s()
-        calls = len(self._waiting) + len(self._in_flight) + 1
-        if not self.admission.admits(
-            call.priority, requests=self._requests + count, calls=calls, now_s=call.offered_s
-        ):
-            raise NotAccepted(
-                f"{self._requests} requests wait already, and {self.admission.part_of(call.priority)} of "
-                f"{call.priority.name.lower()} calls are answered in time",
-                retry_after_s=self._drained_after_s,
-            )
         self._requests += count
         self._bytes += call.bytes
         self._waiting.append(call)

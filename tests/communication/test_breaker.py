@@ -47,6 +47,11 @@ def probe(breaker: Breaker, sign: Sign) -> None:
     breaker.tell(Permit(2), sign, now_s=BREAKER_OPEN_S)
 
 
+def probes(breaker: Breaker, sign: Sign) -> None:
+    for _ in range(BREAKER_PROBES):
+        probe(breaker, sign)
+
+
 MANY = BREAKER_CALLS_LEAST - 1
 SITUATIONS: dict[str, Callable[[], Breaker]] = {
     "closed: a call": Breaker,
@@ -83,7 +88,7 @@ EVENTS: dict[str, Event] = {
     "half-open: a call, no probe is left": lambda breaker: breaker.ask(BREAKER_OPEN_S),
     "half-open: a late sign": lambda breaker: breaker.tell(EARLIER, Sign.SICK, now_s=BREAKER_OPEN_S),
     "half-open: a well sign, others under way": lambda breaker: probe(breaker, Sign.WELL),
-    "half-open: the last well sign": lambda breaker: [probe(breaker, Sign.WELL) for _ in range(BREAKER_PROBES)],
+    "half-open: the last well sign": lambda breaker: probes(breaker, Sign.WELL),
     "half-open: a busy sign, others under way": lambda breaker: probe(breaker, Sign.BUSY),
     "half-open: a sick sign": lambda breaker: probe(breaker, Sign.SICK),
     "half-open: a probe given up": lambda breaker: breaker.give_up(Permit(2)),

@@ -26,6 +26,11 @@ def state_of(bulkhead: Bulkhead) -> str:
     return "full" if bulkhead.running == RUNNING_MAX else "free"
 
 
+def give_up(bulkhead: Bulkhead) -> str:
+    bulkhead.give_up()
+    return "-"
+
+
 CALLS = {
     "free: a call": 0,
     "free: the last call": 1,
@@ -42,7 +47,7 @@ EVENTS: dict[str, Callable[[Bulkhead], object]] = {
     "the last call": lambda bulkhead: bulkhead.enter().value,
     "the last place": lambda bulkhead: bulkhead.enter().value,
     "an end": lambda bulkhead: "one is next" if bulkhead.leave() else "nobody is next",
-    "a wait given up": lambda bulkhead: bulkhead.give_up() or "-",
+    "a wait given up": lambda bulkhead: give_up(bulkhead),
 }
 
 

@@ -46,6 +46,11 @@ def late(hedging: Hedging) -> str:
     return "send" if hedging.may_send_second(0.0) else "do not send"
 
 
+def learn(hedging: Hedging) -> str:
+    hedging.answered(0.010)
+    return "-"
+
+
 def stale_reads(hedging: Hedging) -> str:
     for _ in range(round(1 / HEDGE_SHARE) + 1):
         hedging.begin(Nature.STALE_READ, now_s=0.0)
@@ -55,7 +60,7 @@ def stale_reads(hedging: Hedging) -> str:
 STATES: dict[str, Callable[[], Hedging]] = {"learning": learning, "ready": ready, "spent": spent}
 EVENTS: dict[str, Callable[[Hedging], str]] = {
     "a stale read": lambda hedging: second(hedging, Nature.STALE_READ),
-    "enough latencies": lambda hedging: hedging.answered(0.010) or "-",
+    "enough latencies": lambda hedging: learn(hedging),
     "a strong read": lambda hedging: second(hedging, Nature.READ),
     "a write": lambda hedging: second(hedging, Nature.REPEATABLE_WRITE),
     "it is late": late,

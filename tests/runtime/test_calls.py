@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from ropewalk.communication.admission import Priority
 from ropewalk.core.chain import Position
 from ropewalk.core.machine import NO_ID, Request
 from ropewalk.errors import NotAccepted, OutcomeUnknown, Rejected, RopewalkError
@@ -22,17 +23,18 @@ class Clock:
         return self.now_s
 
 
-def run(body: Callable[[Calls, Clock], Awaitable[None]]) -> None:
+def run(body: Callable[[Calls, Clock], Awaitable[None]], bounds: Bounds = BOUNDS) -> None:
     async def main() -> None:
         clock = Clock()
-        await body(Calls(BOUNDS, now_s=clock), clock)
+        await body(Calls(bounds, now_s=clock), clock)
 
     asyncio.run(main())
 
 
-def call(*commands: bytes, deadline_s: float = 10.0) -> Call:
+def call(*commands: bytes, deadline_s: float = 10.0, priority: Priority = Priority.INTERACTIVE) -> Call:
     requests = [Request(NO_ID, command) for command in commands]
-    return Call(requests, deadline_s=deadline_s, answers=asyncio.get_running_loop().create_future())
+    answers: asyncio.Future[Answers] = asyncio.get_running_loop().create_future()
+    return Call(requests, deadline_s=deadline_s, answers=answers, priority=priority)
 
 
 def error_of(given: Call) -> BaseException | None:
@@ -124,6 +126,45 @@ def test_a_caller_who_has_gone_is_not_written_and_leaves_room() -> None:
         assert calls.requests == 0
 
     run(body)
+
+
+def test_what_is_not_answered_in_time_is_not_taken_on_and_the_lower_class_is_refused_first() -> None:
+    async def body(calls: Calls, clock: Clock) -> None:
+        for _ in range(1_000):
+            calls.offer(call(b"a"))
+        clock.now_s = 0.1
+        while calls.waiting:
+            calls.finish(calls.take(), took_s=0.1)
+        for _ in range(540):
+            calls.offer(call(b"a", priority=Priority.BULK))
+        with pytest.raises(
+            NotAccepted, match="540 requests wait already, and 540 of bulk calls are answered in time"
+        ):
+            calls.offer(call(b"a", priority=Priority.BULK))
+        for _ in range(270):
+            calls.offer(call(b"a", priority=Priority.INTERACTIVE))
+        with pytest.raises(NotAccepted, match="810 requests wait already, and 810 of interactive calls"):
+            calls.admit(1, Priority.INTERACTIVE)
+        for _ in range(90):
+            calls.offer(call(b"a", priority=Priority.CRITICAL))
+        with pytest.raises(NotAccepted, match="900 requests wait already, and 900 of critical calls"):
+            calls.admit(1, Priority.CRITICAL)
+        assert calls.requests == 900
+        assert calls.admission.refused == {Priority.CRITICAL: 1, Priority.INTERACTIVE: 1, Priority.BULK: 1}
+
+    run(body, Bounds())
+
+
+def test_the_time_in_which_calls_are_to_be_answered_may_be_set_for_an_engine_that_is_slow() -> None:
+    async def body(calls: Calls, clock: Clock) -> None:
+        for _ in range(1_000):
+            calls.offer(call(b"a"))
+        clock.now_s = 0.1
+        while calls.waiting:
+            calls.finish(calls.take(), took_s=0.1)
+        assert calls.admission.limit == Bounds().queue_requests_max
+
+    run(body, Bounds(answer_target_s=0.2))
 
 
 def test_the_end_answers_every_call_once() -> None:
