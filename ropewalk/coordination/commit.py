@@ -8,9 +8,11 @@ state machines, without messages, clocks or money.
     (nothing)              begin                     undecided    everybody, to hold
     undecided              a yes, others missing     undecided
     undecided              the last yes              committed    everybody
-    undecided              a no                      aborted      everybody but who said it
-    undecided              the deadline passes       aborted      everybody
-    committed, aborted     a vote, the deadline      as it was
+    undecided              a no                      aborted      those who have said yes
+    undecided              the deadline passes       aborted      those who have said yes
+    aborted                a yes that comes late     aborted      who said it
+    aborted                a no that comes late      aborted
+    committed, aborted     the deadline passes       as it was
     committed, aborted     one confirms              as it was    when nobody is missing it has ended
     anything               one asks                  as it was    who asks; of what is forgotten: aborted
 
@@ -48,19 +50,25 @@ class Decision(StrEnum):
 class Commit(msgspec.Struct, frozen=True):
     """A transaction as its coordinator knows it.
 
-    `waits_for` are those whose vote is missing, and after the decision those who have not confirmed it. `why` says
-    what it was aborted for.
+    Of its participants some have not voted yet (`silent`), and some hold what was decided about and have not confirmed
+    the decision (`unconfirmed`). `why` says what it was aborted for.
     """
 
     participants: tuple[str, ...]
     deadline_ns: int
-    waits_for: tuple[str, ...]
+    silent: tuple[str, ...]
+    unconfirmed: tuple[str, ...] = ()
     decision: Decision = Decision.UNDECIDED
     why: str = ""
 
     @property
+    def waits_for(self) -> tuple[str, ...]:
+        """Those of whom a vote or a confirmation is still to come."""
+        return tuple(each for each in self.participants if each in self.silent or each in self.unconfirmed)
+
+    @property
     def has_ended(self) -> bool:
-        """True if everybody has confirmed the decision: nobody will ask, and it may be forgotten."""
+        """True if it is decided and nobody holds anything: nobody will ask, and it may be forgotten."""
         return self.decision is not Decision.UNDECIDED and not self.waits_for
 
 
@@ -69,38 +77,40 @@ def begin(participants: Sequence[str], *, deadline_ns: int) -> Commit:
     everybody = tuple(participants)
     invariant(bool(everybody), "a transaction has participants")
     invariant(len({*everybody}) == len(everybody), "each takes part once", participants=everybody)
-    return Commit(everybody, deadline_ns, everybody)
+    return Commit(everybody, deadline_ns, silent=everybody)
 
 
 def vote(commit: Commit, participant: str, *, refusal: str = "") -> Commit:
-    """What a participant's vote makes of it: without a `refusal` a yes."""
-    if commit.decision is not Decision.UNDECIDED or participant not in commit.waits_for:
+    """What a participant's vote makes of it: without a `refusal` a yes. Only the first vote of each counts."""
+    if participant not in commit.silent:
         return commit
-    missing = _without(commit.waits_for, participant)
+    voted = msgspec.structs.replace(commit, silent=_without(commit.silent, participant))
+    is_decided = commit.decision is not Decision.UNDECIDED
     if refusal:
-        return _decided(commit, Decision.ABORTED, tell=_without(commit.participants, participant), why=refusal)
-    if missing:
-        return msgspec.structs.replace(commit, waits_for=missing)
-    return _decided(commit, Decision.COMMITTED, tell=commit.participants)
+        return voted if is_decided else _aborted(voted, but=participant, why=refusal)
+    if is_decided:
+        return msgspec.structs.replace(voted, unconfirmed=(*voted.unconfirmed, participant))
+    if voted.silent:
+        return voted
+    return msgspec.structs.replace(voted, decision=Decision.COMMITTED, unconfirmed=commit.participants)
 
 
 def expire(commit: Commit, *, now_ns: int) -> Commit:
     """What time makes of it: past its deadline it is aborted, if it is undecided."""
     if commit.decision is not Decision.UNDECIDED or now_ns < commit.deadline_ns:
         return commit
-    why = f"no vote in time from {', '.join(commit.waits_for)}"
-    return _decided(commit, Decision.ABORTED, tell=commit.participants, why=why)
+    return _aborted(commit, why=f"no vote in time from {', '.join(commit.silent)}")
 
 
 def to_tell(before: Commit, after: Commit) -> tuple[str, ...]:
-    """Whom to tell the decision, if it was made just now."""
-    return after.waits_for if before.decision is not after.decision else ()
+    """Whom to tell the decision after a step: each who holds something hears it once."""
+    return tuple(each for each in after.unconfirmed if each not in before.unconfirmed)
 
 
 def confirm(commit: Commit, participant: str) -> Commit:
     """A participant has done what was decided."""
     invariant(commit.decision is not Decision.UNDECIDED, "only a decision is confirmed", commit=commit)
-    return msgspec.structs.replace(commit, waits_for=_without(commit.waits_for, participant))
+    return msgspec.structs.replace(commit, unconfirmed=_without(commit.unconfirmed, participant))
 
 
 def decision_of(commit: Commit | None) -> Decision:
@@ -145,8 +155,10 @@ def must_ask(stand: Stand | None, *, deadline_ns: int, now_ns: int) -> bool:
     return stand is Stand.PREPARED and now_ns >= deadline_ns
 
 
-def _decided(commit: Commit, decision: Decision, *, tell: tuple[str, ...], why: str = "") -> Commit:
-    return msgspec.structs.replace(commit, decision=decision, waits_for=tell, why=why)
+def _aborted(commit: Commit, *, why: str, but: str = "") -> Commit:
+    """Those who have said yes are to be told; who has said no holds nothing."""
+    said_yes = tuple(each for each in commit.participants if each not in commit.silent and each != but)
+    return msgspec.structs.replace(commit, decision=Decision.ABORTED, unconfirmed=said_yes, why=why)
 
 
 def _without(participants: tuple[str, ...], participant: str) -> tuple[str, ...]:

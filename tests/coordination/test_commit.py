@@ -28,37 +28,42 @@ def begun() -> Commit:
 
 
 COMMITTED = vote(vote(begun(), "a"), "b")
-REFUSED = vote(begun(), "b", refusal="b is poor")
+REFUSED = vote(vote(begun(), "a"), "b", refusal="b is poor")
+REFUSED_AT_ONCE = vote(begun(), "b", refusal="b is poor")
 LATE = expire(vote(begun(), "a"), now_ns=DEADLINE_NS)
 
 
 @pytest.mark.parametrize(
-    ("commit", "decision", "told", "why"),
+    ("commit", "decision", "silent", "unconfirmed", "why"),
     [
-        (begun(), Decision.UNDECIDED, ("a", "b"), ""),
-        (vote(begun(), "a"), Decision.UNDECIDED, ("b",), ""),
-        (vote(vote(begun(), "a"), "a"), Decision.UNDECIDED, ("b",), ""),
-        (COMMITTED, Decision.COMMITTED, ("a", "b"), ""),
-        (REFUSED, Decision.ABORTED, ("a",), "b is poor"),
-        (LATE, Decision.ABORTED, ("a", "b"), "no vote in time from b"),
-        (expire(begun(), now_ns=DEADLINE_NS - 1), Decision.UNDECIDED, ("a", "b"), ""),
+        (begun(), Decision.UNDECIDED, ("a", "b"), (), ""),
+        (vote(begun(), "a"), Decision.UNDECIDED, ("b",), (), ""),
+        (vote(vote(begun(), "a"), "a", refusal="changed"), Decision.UNDECIDED, ("b",), (), ""),
+        (COMMITTED, Decision.COMMITTED, (), ("a", "b"), ""),
+        (REFUSED, Decision.ABORTED, (), ("a",), "b is poor"),
+        (REFUSED_AT_ONCE, Decision.ABORTED, ("a",), (), "b is poor"),
+        (vote(REFUSED_AT_ONCE, "a"), Decision.ABORTED, (), ("a",), "b is poor"),
+        (vote(REFUSED_AT_ONCE, "a", refusal="too"), Decision.ABORTED, (), (), "b is poor"),
+        (LATE, Decision.ABORTED, ("b",), ("a",), "no vote in time from b"),
+        (vote(LATE, "b"), Decision.ABORTED, (), ("a", "b"), "no vote in time from b"),
+        (expire(begun(), now_ns=DEADLINE_NS - 1), Decision.UNDECIDED, ("a", "b"), (), ""),
     ],
 )
 def test_each_event_makes_of_a_transaction_what_the_table_says(
-    commit: Commit, decision: Decision, told: tuple[str, ...], why: str
+    commit: Commit, decision: Decision, silent: tuple[str, ...], unconfirmed: tuple[str, ...], why: str
 ) -> None:
-    assert (commit.decision, commit.waits_for, commit.why) == (decision, told, why)
+    assert (commit.decision, commit.silent, commit.unconfirmed, commit.why) == (decision, silent, unconfirmed, why)
 
 
 @pytest.mark.parametrize("decided", [COMMITTED, REFUSED, LATE])
-def test_after_the_decision_no_vote_and_no_deadline_changes_anything(decided: Commit) -> None:
+def test_after_the_decision_no_vote_and_no_deadline_changes_it(decided: Commit) -> None:
     for name in ("a", "b"):
-        assert vote(decided, name) == decided
-        assert vote(decided, name, refusal="too late") == decided
+        assert vote(decided, name).decision is decided.decision
+        assert vote(decided, name, refusal="too late").decision is decided.decision
     assert expire(decided, now_ns=DEADLINE_NS * 2) == decided
 
 
-def test_those_who_wait_are_told_once_and_it_ends_when_all_have_confirmed() -> None:
+def test_each_who_holds_is_told_once_and_it_ends_when_all_have_confirmed() -> None:
     before = vote(begun(), "a")
     assert to_tell(begun(), before) == ()
     assert to_tell(before, COMMITTED) == ("a", "b")
@@ -66,6 +71,9 @@ def test_those_who_wait_are_told_once_and_it_ends_when_all_have_confirmed() -> N
     assert not confirm(COMMITTED, "a").has_ended
     assert confirm(confirm(COMMITTED, "a"), "b").has_ended
     assert confirm(REFUSED, "a").has_ended
+    assert to_tell(LATE, vote(LATE, "b")) == ("b",)
+    assert not REFUSED_AT_ONCE.has_ended
+    assert vote(REFUSED_AT_ONCE, "a", refusal="too").has_ended
 
 
 def test_what_is_asked_is_answered_with_the_decision_and_what_is_forgotten_was_aborted() -> None:
