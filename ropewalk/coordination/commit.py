@@ -50,8 +50,8 @@ class Decision(StrEnum):
 class Commit(msgspec.Struct, frozen=True):
     """A transaction as its coordinator knows it.
 
-    Of its participants some have not voted yet (`silent`), and some hold what was decided about and have not confirmed
-    the decision (`unconfirmed`). `why` says what it was aborted for.
+    Of its participants some have not voted yet (`silent`), and some hold what was decided about and have not
+    confirmed the decision (`unconfirmed`). `why` says what it was aborted for.
     """
 
     participants: tuple[str, ...]

@@ -154,16 +154,21 @@ def test_a_decision_is_made_once_and_committed_only_if_everybody_said_yes_in_tim
     events: list[tuple[str, str | int, str]],
 ) -> None:
     commit = begin("abc", deadline_ns=DEADLINE_NS)
-    decisions, said_yes = [], set()
+    decisions: list[Decision] = []
+    told: list[str] = []
+    first: dict[str, str] = {}
     for kind, what, refusal in events:
         before = commit
         if kind == "vote":
             commit = vote(commit, str(what), refusal=refusal)
-            said_yes |= {what} if not refusal and before.decision is Decision.UNDECIDED else set()
+            first.setdefault(str(what), refusal)
         else:
             commit = expire(commit, now_ns=int(what))
-        if to_tell(before, commit):
-            decisions.append(commit.decision)
+        decisions += [commit.decision] if commit.decision is not before.decision else []
+        told += to_tell(before, commit)
     assert len(decisions) <= 1
-    assert commit.decision is (decisions[0] if decisions else Decision.UNDECIDED)
-    assert (commit.decision is Decision.COMMITTED) <= (said_yes == {"a", "b", "c"})
+    assert len({*told}) == len(told)
+    assert {*told} <= {name for name, refusal in first.items() if not refusal}
+    assert (commit.decision is Decision.COMMITTED) <= (first == dict.fromkeys("abc", ""))
+    if commit.decision is Decision.ABORTED:
+        assert {*told, *commit.silent} | {name for name, refusal in first.items() if refusal} == {*"abc"}
