@@ -8,8 +8,9 @@ Checked by: tests/payments/instant/test_stories.py, tests/payments/rest/test_ins
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from ropewalk.core.codec import checksum
-from ropewalk.systems.payments.instant.record import CURRENCY, Outcome, Payment, Recall, Returned, Status
+from ropewalk.core.codec import checksum, encode_value
+from ropewalk.core.machine import Event
+from ropewalk.systems.payments.instant.record import CURRENCY, Outcome, Payment, Recall, Record, Returned, Status
 from ropewalk.systems.payments.iso20022.model import (
     NO_AGENT,
     CancellationRequest,
@@ -33,6 +34,18 @@ _CONFIRMATIONS: Final = {
     Outcome.CANCELLED: ("CNCL", "ACCR"),
 }
 """What an outcome is called as the answer to a case, and of a transaction. IPAY: a return follows."""
+
+_EVENTS: Final = {
+    StatusReport: "instant.payment",
+    PaymentReturn: "instant.return",
+    Resolution: "instant.recall",
+}
+
+
+def publish(record: Record, message: StatusReport | PaymentReturn | Resolution) -> None:
+    """Tell whoever follows what has happened to a payment."""
+    kind = _EVENTS[type(message)]
+    record.outgoing.publish(Event(kind, message.original.uetr, encode_value(message)))
 
 
 def report(payment: Payment) -> StatusReport:

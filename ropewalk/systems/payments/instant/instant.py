@@ -1,7 +1,8 @@
-"""Instant payments over a ledger and its directory of accounts: driven by commands and by the time.
+"""Instant payments as a part of one partition of payments: driven by commands and by the time.
 
-    first byte 0x20 ─► Take a message · Decide · DecideRecall · SetPolicy ─► the message that answers
-    each batch      ─► reject what has waited for too long
+    requests   ─► Take a message · Decide · DecideRecall · SetPolicy ─► the message that answers
+    each batch ─► reject what has waited for too long
+    events     ◄─ instant.payment · instant.return · instant.recall: the message that tells of it
 
 Promise:    a UETR moves money at most once, for ever; what waits is decided or rejected in time; every cent that
             waits is reserved, and no more goes back than came (`check`).
@@ -9,11 +10,12 @@ Not given:  payments between institutions whose accounts are in different partit
 Checked by: tests/payments/instant/test_instant.py, test_stories.py, test_properties.py
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from ropewalk.core.codec import encode_value
-from ropewalk.core.machine import Saved
+from ropewalk.core.machine import Received, Saved
+from ropewalk.errors import Rejected
 from ropewalk.systems.payments.instant.limits import USUAL_TERMS, Terms
 from ropewalk.systems.payments.instant.messages import (
     Answered,
@@ -42,6 +44,7 @@ from ropewalk.systems.payments.iso20022.model import (
     StatusReport,
 )
 from ropewalk.systems.payments.ledger.ledger import Ledger
+from ropewalk.systems.payments.parts import Outgoing
 from ropewalk.systems.payments.processing.directory import Directory
 
 ARRIVALS: Final = ("accept", "ask")
@@ -49,24 +52,34 @@ RECALLS: Final = ("ask", "accept", "refuse")
 
 
 class Instant:
-    """Everything that is an instant payment."""
+    """Everything that is an instant payment, over a ledger and a directory that others use too."""
 
-    def __init__(self, ledger: Ledger, directory: Directory, *, terms: Terms = USUAL_TERMS) -> None:
-        self._record = Record(ledger, directory, terms=terms)
+    def __init__(
+        self, ledger: Ledger, directory: Directory, *, outgoing: Outgoing, terms: Terms = USUAL_TERMS
+    ) -> None:
+        self._record = Record(ledger, directory, outgoing=outgoing, terms=terms)
+
+    def vet(self, command: bytes) -> None:
+        """Raise Rejected unless the command can be read."""
+        decode_command(command)
 
     def work(self, *, time_ns: int) -> None:
         """Reject what has waited for too long."""
         time_out(self._record, time_ns=time_ns)
 
-    @property
-    def wakes_at_ns(self) -> int | None:
-        """When the time of the next payment is up; None if none waits."""
+    def receive(self, received: Received, *, time_ns: int) -> bytes:
+        """No partition sends another anything about instant payments."""
+        raise Rejected(f"instant payments take no messages, and {received.sender} sent one at {time_ns}")
+
+    def apply(self, commands: Sequence[bytes], *, time_ns: int) -> Sequence[bytes]:
+        """Do what each command asks and return the encoded replies. Raises Rejected if one can't be read."""
+        return [encode_value(self._reply(command, time_ns)) for command in commands]
+
+    def wakes_at_ns(self, *, time_ns: int) -> int | None:
+        """When the time of the next payment is up, whatever it is now; None if none waits."""
+        del time_ns
         first = self._record.first_due()
         return None if first is None else first[1]
-
-    def apply(self, command: bytes, *, time_ns: int) -> bytes:
-        """Do what a command asks and return the encoded reply. Raises Rejected if it can't be read."""
-        return encode_value(self._reply(command, time_ns))
 
     def read(self, query: bytes) -> bytes:
         """Answer a query. Raises Rejected if it can't be read, or names what is not there."""

@@ -41,7 +41,7 @@ def take_payment(record: Record, transfer: CreditTransfer, *, time_ns: int) -> S
     payment.note(Note(time_ns, "taken", transfer.debtor_agent.routing))
     reason = against_payment(record, transfer, debtor=payment.debtor, creditor=payment.creditor)
     if reason:
-        _close(payment, reason, time_ns=time_ns)
+        _close(record, payment, reason, time_ns=time_ns)
     else:
         settle(record, payment, time_ns=time_ns)
     record.keep(payment)
@@ -58,7 +58,7 @@ def settle(record: Record, payment: Payment, *, time_ns: int) -> None:
             return
     else:
         reason = against_ledger(pay(record.ledger, transfer, time_ns=time_ns))
-    _close(payment, reason, time_ns=time_ns)
+    _close(record, payment, reason, time_ns=time_ns)
 
 
 def conclude(record: Record, payment: Payment, reason: str, *, time_ns: int) -> None:
@@ -69,7 +69,7 @@ def conclude(record: Record, payment: Payment, reason: str, *, time_ns: int) -> 
     if reason:
         void(record.ledger, transfer, time_ns=time_ns)
     record.decided(payment)
-    _close(payment, reason, time_ns=time_ns)
+    _close(record, payment, reason, time_ns=time_ns)
 
 
 def decide(record: Record, command: Decide, *, time_ns: int) -> AnyReply:
@@ -113,9 +113,10 @@ def time_out(record: Record, *, time_ns: int) -> None:
             conclude(record, payment, TIMED_OUT, time_ns=time_ns)
 
 
-def _close(payment: Payment, reason: str, *, time_ns: int) -> None:
+def _close(record: Record, payment: Payment, reason: str, *, time_ns: int) -> None:
     payment.status = Status.REJECTED if reason else Status.ACCEPTED
     payment.reason, payment.decided_ns = reason, time_ns
+    answers.publish(record, answers.report(payment))
 
 
 def _is_same(known: CreditTransfer, given: CreditTransfer) -> bool:

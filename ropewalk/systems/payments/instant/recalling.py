@@ -55,7 +55,7 @@ def take_recall(record: Record, request: CancellationRequest, *, time_ns: int) -
         payment.recall = Recall(request, Outcome.PENDING, "", time_ns)
         _follow_policy(record, payment, request, time_ns=time_ns)
     record.keep(payment)
-    return answers.resolution(payment.recall)
+    return _told(record, payment.recall)
 
 
 def decide_recall(record: Record, command: DecideRecall, *, time_ns: int) -> AnyReply:
@@ -74,7 +74,7 @@ def decide_recall(record: Record, command: DecideRecall, *, time_ns: int) -> Any
     what = "recall accepted" if command.accept else "recall rejected"
     payment.note(Note(time_ns, what, command.who, command.why))
     payment.recall = _decided(record, payment, payment.recall.request, code, time_ns=time_ns)
-    return Answered(answers.resolution(payment.recall))
+    return Answered(_told(record, payment.recall))
 
 
 def _follow_policy(record: Record, payment: Payment, request: CancellationRequest, *, time_ns: int) -> None:
@@ -95,6 +95,13 @@ def _decided(record: Record, payment: Payment, request: CancellationRequest, rea
     if not reason:
         payment.note(Note(time_ns, "returned", payment.transfer.creditor_agent.routing, wanted.reason))
     return Recall(request, Outcome.REJECTED if reason else Outcome.ACCEPTED, reason, time_ns)
+
+
+def _told(record: Record, recall: Recall) -> Resolution:
+    """The answer as it is now, for who asked and for whoever follows."""
+    resolution = answers.resolution(recall)
+    answers.publish(record, resolution)
+    return resolution
 
 
 def _of_recall(reason: str) -> str:

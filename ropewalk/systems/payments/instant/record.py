@@ -20,6 +20,7 @@ from ropewalk.systems.payments.instant.limits import NOTES_MAX, RETURNS_MAX, Ter
 from ropewalk.systems.payments.iso20022.model import Agent, CancellationRequest, CreditTransfer, Party
 from ropewalk.systems.payments.iso20022.money import Amount
 from ropewalk.systems.payments.ledger.ledger import Ledger
+from ropewalk.systems.payments.parts import Outgoing
 from ropewalk.systems.payments.processing import books
 from ropewalk.systems.payments.processing.directory import Directory
 
@@ -118,9 +119,10 @@ USUAL_POLICY: Final = Policy()
 class Record:
     """All payments that are kept, and the accounts' policies."""
 
-    def __init__(self, ledger: Ledger, directory: Directory, *, terms: Terms) -> None:
+    def __init__(self, ledger: Ledger, directory: Directory, *, outgoing: Outgoing, terms: Terms) -> None:
         self.ledger = ledger
         self.directory = directory
+        self.outgoing = outgoing
         self.terms = terms
         self.policies: dict[int, Policy] = {}
         self._payments: dict[str, Payment] = {}

@@ -53,6 +53,7 @@ def send_back(record: Record, payment: Payment, wanted: Returned) -> str:
     reason = against_ledger(give_back(record.ledger, back, time_ns=wanted.time_ns))
     if not reason:
         payment.returns.append(wanted)
+        answers.publish(record, answers.return_message(payment, wanted))
         record.keep(payment)
     return reason
 
