@@ -52,7 +52,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
 
 KEY_PARAMETER: Final = Parameter(
     IDEMPOTENCY_KEY,
-    "The same key with the same body gets the first answer again; with another body it is refused with 409.",
+    "A string in double quotes, new for each request. The same key with the same body gets the first answer again; "
+    "with another body it is refused with 422.",
     place="header",
 )
 DEADLINE_PARAMETER: Final = Parameter(DEADLINE, "Seconds that the caller waits at most.", float, place="header")

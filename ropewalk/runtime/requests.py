@@ -3,6 +3,7 @@
 Checked by: tests/runtime/test_edge.py
 """
 
+import re
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Final, TypeVar
@@ -22,8 +23,15 @@ from ropewalk.runtime.problems import Problem, bad_request
 
 T = TypeVar("T")
 
+ABOUT_KEYS: Final = {"documentation": "/docs"}
+"""What a problem with an Idempotency-Key says besides: where its use is described."""
+
 _ENCODER: Final = msgspec.json.Encoder()
 _KEY, _DEADLINE, _TOKEN = (name.lower().encode() for name in (IDEMPOTENCY_KEY, DEADLINE, TOKEN))
+
+_QUOTED_KEY: Final = re.compile(r'"(?:[ !#-\[\]-~]|\\["\\])+"')
+_ESCAPED: Final = re.compile(r'\\(["\\])')
+_BARE_KEY: Final = re.compile(r"[!#-~](?:[ -~]*[!-~])?")
 
 
 def header(request: Request, name: bytes) -> str | None:
@@ -81,9 +89,13 @@ def decoded(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:
 
 
 def request_id_of(request: Request) -> bytes:
-    """The request id that an Idempotency-Key stands for; `NO_ID` without one."""
-    key = header(request, _KEY)
-    return NO_ID if key is None else checksum(key.encode())
+    """The request id that an Idempotency-Key stands for; `NO_ID` without one. Raises Problem (400) if it is none."""
+    keys = [value for known, value in request.scope["headers"] if known == _KEY]
+    if not keys:
+        return NO_ID
+    if len(keys) > 1:
+        raise _bad_key(f"{len(keys)} {IDEMPOTENCY_KEY} headers were given: give one")
+    return checksum(_key(str(keys[0], "latin-1")).encode())
 
 
 def deadline_s_of(request: Request) -> float:
@@ -125,6 +137,19 @@ def seconds(name: str, given: str, *, least_s: float, most_s: float) -> float:
     if not least_s <= value <= most_s:
         raise bad_request(f"{name} is {given!r}: give seconds, {least_s} to {most_s}")
     return value
+
+
+def _key(text: str) -> str:
+    """The key in a header: a String of RFC 9651, or the same without its quotes, as most clients send it."""
+    if _QUOTED_KEY.fullmatch(text):
+        return _ESCAPED.sub(r"\1", text[1:-1])
+    if _BARE_KEY.fullmatch(text):
+        return text
+    raise _bad_key(f"{IDEMPOTENCY_KEY} is {text!r}: give letters, digits and signs of ASCII between double quotes")
+
+
+def _bad_key(detail: str) -> Problem:
+    return Problem(HTTPStatus.BAD_REQUEST, "bad_key", detail, more=ABOUT_KEYS)
 
 
 def _check_announced(request: Request, bytes_max: int) -> None:

@@ -5,8 +5,8 @@
     GET  /state/visits                                          {"value": 1, "token": …}
     POST /queries/Top     {"count": 10}                         {"answer": […], "token": …}
 
-Promise:    as of `Node.call`; the same Idempotency-Key with another body is refused (409) if both are about the same
-            partition.
+Promise:    as of `Node.call`; the same Idempotency-Key with another body is refused (422) if both are about the same
+            partition; a repeat that overtakes the first answer waits for it.
 Not given:  that commands of one POST /commands which go to several partitions happen together: each partition's do.
 Checked by: tests/runtime/test_edge.py
 """
@@ -36,7 +36,15 @@ from ropewalk.runtime.operations import (
     Parameter,
 )
 from ropewalk.runtime.problems import Problem
-from ropewalk.runtime.requests import body_of, deadline_s_of, decoded, json_response, level_of, request_id_of
+from ropewalk.runtime.requests import (
+    ABOUT_KEYS,
+    body_of,
+    deadline_s_of,
+    decoded,
+    json_response,
+    level_of,
+    request_id_of,
+)
 from ropewalk.runtime.service import Service, Types
 
 
@@ -89,10 +97,10 @@ def members(union: object) -> Iterator[tuple[str, type]]:
 def reused(request_id: bytes) -> Problem:
     """The id came before, with another command."""
     return Problem(
-        HTTPStatus.CONFLICT,
+        HTTPStatus.UNPROCESSABLE_ENTITY,
         "key_reused",
         "this Idempotency-Key was used before with another body, and nothing happened now: take a new key",
-        more={"request_id": request_id.hex()},
+        more={**ABOUT_KEYS, "request_id": request_id.hex()},
     )
 
 

@@ -28,7 +28,7 @@ def test_a_file_of_many_parts_is_taken_whole_and_a_key_is_good_for_one_file() ->
         again = await client.post("/files", content=content, headers=headers)
         assert again.json() == accepted.json()
         other = await client.post("/files", content=content.replace(b"BULK PAYER", b"BULK PAYOR"), headers=headers)
-        assert problem(other)["status"] == 409
+        assert problem(other)["status"] == 422
 
     async def main() -> None:
         async with client_of(payments) as (client, _):

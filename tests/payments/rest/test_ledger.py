@@ -93,7 +93,7 @@ def test_a_repeated_key_gets_the_first_answer_and_another_body_is_refused() -> N
         assert again.json() == first.json()
         assert again.json()["results"][0]["status"] == "created"
         other = await client.post("/ledger/transfers", json=[transfer(2)], headers=headers)
-        assert other.status_code == 409
+        assert other.status_code == 422
         assert (await client.get("/ledger/transfers/2")).status_code == 404
 
     ask(story)

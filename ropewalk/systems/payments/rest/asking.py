@@ -60,7 +60,7 @@ class Page(msgspec.Struct, frozen=True):
 async def submit(
     node: Node, command: bytes, *, request_id: bytes = NO_ID, deadline_s: float
 ) -> tuple[bytes, VectorClock]:
-    """The machine's reply to one command. Raises Problem (409) if the id was used with another command."""
+    """The machine's reply to one command. Raises Problem (422) if the id was used with another command."""
     answers = await node.submit([Request(request_id, command)], deadline_s=deadline_s)
     reply = answers.replies[0]
     if reply is None:
