@@ -2,7 +2,7 @@
 
 The first byte of a command, query or message says which part it is for (`parts`): the ledger's operations
 (`ledger.commands`), or a byte of its own for each other part. All work on the same accounts, so a deposit that
-entries post to is paid into and out of by plain transfers too. What a part keeps in order itself nobody else may touch.
+entries post to is paid into and out of by plain transfers too. What a part keeps in order nobody else may touch.
 
     batch ──► what is due of each part ──► messages of other partitions ──► the requests, in order
 
@@ -20,6 +20,10 @@ from ropewalk.core.place import Place
 from ropewalk.data.shelf import Shelf
 from ropewalk.errors import Damaged, Rejected
 from ropewalk.systems.payments.accounting import Accounting
+from ropewalk.systems.payments.cards.cards import Cards
+from ropewalk.systems.payments.cards.commands import CARDS
+from ropewalk.systems.payments.instant.instant import Instant
+from ropewalk.systems.payments.instant.messages import INSTANT
 from ropewalk.systems.payments.parts import Outgoing, Part
 from ropewalk.systems.payments.processing.limits import USUAL_STEPS, Steps
 from ropewalk.systems.payments.processing.messages import ACH
@@ -36,9 +40,15 @@ class PaymentsMachine:
         self.place = place
         self.accounting = Accounting(shelf)
         self.processing = Processing(self.accounting.ledger, shelf, steps=steps)
-        self._parts: dict[bytes, Part] = {ACH: self.processing}
-        self._named: dict[str, Part] = {_LEDGER: self.accounting, "ach": self.processing}
-        self._outgoing: Sequence[Outgoing] = ()
+        of_cards = Outgoing(CARDS)
+        self.cards = Cards(self.accounting.ledger, self.processing.state.directory, place=place, outgoing=of_cards)
+        of_instant = Outgoing(INSTANT)
+        self.instant = Instant(self.accounting.ledger, self.processing.state.directory, outgoing=of_instant)
+        self._parts: dict[bytes, Part] = {ACH: self.processing, CARDS: self.cards, INSTANT: self.instant}
+        self._named: dict[str, Part] = {
+            _LEDGER: self.accounting, "ach": self.processing, "cards": self.cards, "instant": self.instant,
+        }  # fmt: skip
+        self._outgoing: Sequence[Outgoing] = (of_cards, of_instant)
 
     @property
     def name(self) -> str:
