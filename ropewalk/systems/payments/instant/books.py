@@ -155,7 +155,7 @@ def _slot(account: int) -> int:
 def _linked(ledger: Ledger, legs: Sequence[Rows], *, time_ns: int) -> TransferStatus:
     """Make all of some transfers; of those that refuse, the first whose own fault it is says why."""
     rows = np.concatenate(legs)
-    rows["flags"][:-1] |= TransferFlags.LINKED
+    rows["flags"][:-1] |= np.uint16(TransferFlags.LINKED)
     statuses = [TransferStatus(int(status)) for status in ledger.create_transfers(rows, time_ns=time_ns)["status"]]
     against = (status for status in statuses if status not in (TransferStatus.CREATED, _CHAIN_FAILED))
     return next(against, TransferStatus.CREATED)
