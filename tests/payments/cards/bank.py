@@ -44,9 +44,9 @@ NOON_NS = 20_782 * DAY_NS + DAY_NS // 2
 """25 November 2026, 12:00 UTC."""
 
 
-def number_of(card: int) -> str:
+def number_of(card: int, *, bin_: str = "400000") -> str:
     """The number of the n-th card of the bank."""
-    return card_number(f"{BIN}{card:09}")
+    return card_number(f"{bin_}{card:09}")
 
 
 class Bank:

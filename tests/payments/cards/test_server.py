@@ -1,0 +1,210 @@
+"""Card messages over TCP: real sockets, many in flight, and bytes that are no messages."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+
+import pytest
+
+from ropewalk import open_engine, open_node
+from ropewalk.errors import OutcomeUnknown, Rejected
+from ropewalk.systems.payments.cards.client import connected_cards
+from ropewalk.systems.payments.cards.codec import Codec, Fields
+from ropewalk.systems.payments.cards.framing import Frames, framed
+from ropewalk.systems.payments.cards.limits import IN_FLIGHT_MAX, UNREAD_BYTES_MAX
+from ropewalk.systems.payments.cards.server import Terms, serving_cards
+from ropewalk.systems.payments.cards.specification import load_specification
+from tests.payments.cards.bank import KEY
+from tests.payments.cards.served import card_port, management, message, naming, service
+
+ASCII = load_specification("1987-ascii")
+CODEC = Codec(ASCII)
+
+
+@asynccontextmanager
+async def wire(address: tuple[str, int]) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A connection for bytes of any kind, until the block ends. It reads nothing that is not asked for."""
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    connection.connect(address)
+    reader, writer = await asyncio.open_connection(sock=connection, limit=1)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+@pytest.mark.parametrize("name", ["1987-ascii", "1987-bcd", "1987-ebcdic"])
+def test_an_authorisation_is_held_completed_and_reversed_in_any_specification(name: str) -> None:
+    async def main() -> list[str]:
+        async with (
+            card_port(specification=name) as (_, address),
+            connected_cards(*address, load_specification(name)) as client,
+        ):
+            hold = message("0100", 0, 900_00)
+            asked = [
+                hold, message("0100", 0, 200_00), {**hold, "t": "0101"},
+                completion := message("0220", 0, 850_00, f90=naming(hold)),
+                message("0420", 0, 850_00, f90=naming(completion)), message("0200", 0, 999_00),
+            ]  # fmt: skip
+            answers = [await client.ask(each) for each in asked]
+            assert [each["t"] for each in answers] == ["0110", "0110", "0110", "0230", "0430", "0210"]
+            assert answers[0] == answers[2]
+            assert answers[0]["2"] == hold["2"]
+            return [each["39"] for each in answers]
+
+    assert asyncio.run(main()) == ["00", "51", "00", "00", "00", "00"]
+
+
+def test_many_connections_have_many_in_flight_and_each_gets_its_own_answers() -> None:
+    async def connection(address: tuple[str, int], card: int) -> list[tuple[str, str]]:
+        async with connected_cards(*address, ASCII) as client, asyncio.TaskGroup() as tasks:
+            sent = [message("0200", card, 10_00) for _ in range(20)]
+            asked = [tasks.create_task(client.ask(each)) for each in sent]
+            answers = [await each for each in asked]
+            assert [each["11"] for each in answers] == [each["11"] for each in sent]
+            return [(each["2"], each["39"]) for each in answers]
+
+    async def main() -> list[list[tuple[str, str]]]:
+        async with card_port(cards=8) as (_, address), asyncio.TaskGroup() as tasks:
+            running = [tasks.create_task(connection(address, card)) for card in range(8)]
+            return [await each for each in running]
+
+    for card, answers in enumerate(asyncio.run(main())):
+        assert answers == [(message("0100", card)["2"], "00")] * 20
+
+
+def test_a_connection_that_asks_more_than_may_be_in_flight_is_answered_all_the_same() -> None:
+    async def main() -> int:
+        async with (
+            card_port() as (_, address),
+            connected_cards(*address, ASCII) as client,
+            asyncio.TaskGroup() as tasks,
+        ):
+            asked = [tasks.create_task(client.ask(message("0100", 0, 1))) for _ in range(3 * IN_FLIGHT_MAX)]
+            return sum([(await each)["39"] == "00" for each in asked])
+
+    assert asyncio.run(main()) == 3 * IN_FLIGHT_MAX
+
+
+def test_what_can_not_be_read_is_a_format_error_and_the_connection_goes_on() -> None:
+    async def main() -> None:
+        async with card_port() as (_, address), wire(address) as (reader, writer):
+            frames = Frames(ASCII.framing)
+            whole = CODEC.pack(message("0100", 0, 1))
+            broken = [whole[:-4], b"0100ZZZZZZZZZZZZZZZZ", b"\xff\xfe\xfd\xfc", whole + b"0", b"01X0" + whole[4:]]
+            writer.writelines(framed(each, ASCII.framing) for each in [*broken, whole])
+            answers: list[Fields] = []
+            while len(answers) < 6:
+                answers += [CODEC.unpack(each) for each in frames.feed(await reader.read(65_536))]
+            by_code = sorted((each["39"], each["t"]) for each in answers)
+            assert by_code == [("00", "0110"), *[("30", "0110")] * 3, *[("30", "0810")] * 2]
+
+    asyncio.run(main())
+
+
+def test_a_length_that_can_not_be_ends_its_connection_and_no_other() -> None:
+    async def main() -> None:
+        async with (
+            card_port() as (_, address),
+            connected_cards(*address, ASCII) as other,
+            wire(address) as (reader, writer),
+        ):
+            writer.write(b"\xff\xff" + bytes(64))
+            rest = await reader.read()
+            (answer,) = Frames(ASCII.framing).feed(rest)
+            assert (CODEC.unpack(answer)["t"], CODEC.unpack(answer)["39"]) == ("0810", "30")
+            assert (await other.ask(message("0100", 0, 1)))["39"] == "00"
+
+    asyncio.run(main())
+
+
+def test_connections_sign_on_and_off_and_are_told_that_we_are_here() -> None:
+    async def main() -> list[str]:
+        async with card_port() as (_, address), connected_cards(*address, ASCII) as client:
+            asked = [
+                management("301"), management("001"), message("0100", 0, 1), management("002"), message("0100", 0, 1),
+                management("301"), management("999"), management("001"), message("0100", 0, 1), message("0300", 0),
+            ]  # fmt: skip
+            return [(await client.ask(each))["39"] for each in asked]
+
+    assert asyncio.run(main()) == ["00", "00", "00", "00", "58", "00", "40", "00", "00", "40"]
+
+
+def test_who_does_not_fetch_answers_is_read_no_further_and_others_go_on() -> None:
+    async def main() -> None:
+        async with (
+            card_port() as (_, address),
+            connected_cards(*address, ASCII) as other,
+            wire(address) as (_, writer),
+        ):
+            echo = framed(CODEC.pack(management("301")), ASCII.framing)
+            writer.transport.set_write_buffer_limits(high=0)
+            flood = echo * (8 * UNREAD_BYTES_MAX // len(echo))
+            held_back = False
+            for _ in range(64):
+                writer.write(flood)
+                try:
+                    async with asyncio.timeout(0.2):
+                        await writer.drain()
+                except TimeoutError:
+                    held_back = True
+                    break
+            assert held_back
+            assert (await other.ask(message("0100", 0, 1)))["39"] == "00"
+            writer.transport.abort()
+
+    asyncio.run(main())
+
+
+def test_a_connection_that_says_nothing_is_closed() -> None:
+    async def main() -> None:
+        async with card_port(idle_s=0.05) as (_, address), wire(address) as (reader, _):
+            assert await reader.read() == b""
+
+    asyncio.run(main())
+
+
+def test_a_connection_too_many_is_closed_and_there_is_room_again_when_one_goes() -> None:
+    async def main() -> None:
+        async with card_port(connections_max=1) as (_, address):
+            async with connected_cards(*address, ASCII) as first:
+                assert (await first.ask(management("301")))["39"] == "00"
+                async with wire(address) as (reader, _):
+                    assert await reader.read() == b""
+            answered = False
+            while not answered:
+                async with connected_cards(*address, ASCII) as again:
+                    try:
+                        answered = (await again.ask(management("301")))["39"] == "00"
+                    except OutcomeUnknown:
+                        await asyncio.sleep(0)
+
+    asyncio.run(main())
+
+
+def test_a_stop_answers_what_was_read() -> None:
+    async def main() -> list[str]:
+        async with AsyncExitStack() as client_lives_on, asyncio.TaskGroup() as tasks:
+            async with card_port() as (node, address):
+                client = await client_lives_on.enter_async_context(connected_cards(*address, ASCII))
+                asked = [tasks.create_task(client.ask(message("0100", 0, 1))) for _ in range(100)]
+                while not node.leaders[0].waiting and not asked[0].done():
+                    await asyncio.sleep(0)
+            return [(await each)["39"] for each in asked]
+
+    assert asyncio.run(main()) == ["00"] * 100
+
+
+def test_a_port_that_is_taken_is_told_with_its_number() -> None:
+    async def main() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            async with open_node(service(), open_engine("memory:")) as node:
+                with pytest.raises(Rejected, match=rf"port {port} \(another program does\): choose another port"):
+                    await serving_cards(node, Terms(KEY, ASCII), port=port).__aenter__()
+
+    asyncio.run(main())
