@@ -23,6 +23,7 @@ from ropewalk.systems.payments.accounting import Accounting
 from ropewalk.systems.payments.cards.cards import Cards
 from ropewalk.systems.payments.cards.commands import CARDS
 from ropewalk.systems.payments.instant.instant import Instant
+from ropewalk.systems.payments.instant.limits import USUAL_TERMS, Terms
 from ropewalk.systems.payments.instant.messages import INSTANT
 from ropewalk.systems.payments.parts import Outgoing, Part
 from ropewalk.systems.payments.processing.limits import USUAL_STEPS, Steps
@@ -36,14 +37,18 @@ _LEDGER: Final = "ledger"
 class PaymentsMachine:
     """One partition of payments."""
 
-    def __init__(self, shelf: Shelf, *, place: Place = _ONE_SHARD, steps: Steps = USUAL_STEPS) -> None:
+    def __init__(
+        self, shelf: Shelf, *, place: Place = _ONE_SHARD, steps: Steps = USUAL_STEPS, terms: Terms = USUAL_TERMS
+    ) -> None:
         self.place = place
         self.accounting = Accounting(shelf)
         self.processing = Processing(self.accounting.ledger, shelf, steps=steps)
         of_cards = Outgoing(CARDS)
         self.cards = Cards(self.accounting.ledger, self.processing.state.directory, place=place, outgoing=of_cards)
         of_instant = Outgoing(INSTANT)
-        self.instant = Instant(self.accounting.ledger, self.processing.state.directory, outgoing=of_instant)
+        self.instant = Instant(
+            self.accounting.ledger, self.processing.state.directory, outgoing=of_instant, terms=terms
+        )
         self._parts: dict[bytes, Part] = {ACH: self.processing, CARDS: self.cards, INSTANT: self.instant}
         self._named: dict[str, Part] = {
             _LEDGER: self.accounting, "ach": self.processing, "cards": self.cards, "instant": self.instant,

@@ -15,7 +15,23 @@ from typing import Protocol
 from ropewalk.core.machine import Event, Message, Received, Saved
 
 
-class Part(Protocol):
+class Kept(Protocol):
+    """What has a state that snapshots keep."""
+
+    def save(self) -> Saved:
+        """Its own state, in parts that later batches do not change."""
+        ...
+
+    def load(self, parts: Mapping[str, bytes | memoryview]) -> None:
+        """Become what was saved."""
+        ...
+
+    def check(self) -> None:
+        """Raise Bug if something can't be."""
+        ...
+
+
+class Part(Kept, Protocol):
     """One of them. Times are those of the batch."""
 
     def vet(self, command: bytes) -> None:
@@ -40,18 +56,6 @@ class Part(Protocol):
 
     def read(self, query: bytes) -> bytes:
         """Answer a query. Raises Rejected if it can't be read, or names what is not there."""
-        ...
-
-    def save(self) -> Saved:
-        """Its own state, in parts that later batches do not change."""
-        ...
-
-    def load(self, parts: Mapping[str, bytes | memoryview]) -> None:
-        """Become what was saved."""
-        ...
-
-    def check(self) -> None:
-        """Raise Bug if something can't be."""
         ...
 
 

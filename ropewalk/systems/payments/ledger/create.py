@@ -15,6 +15,7 @@ from ropewalk.systems.payments.ledger.hot import (
     ABSENT,
     FAILED,
     FIRST_ROW,
+    HELD,
     LAST_TIMESTAMP,
     PENDING,
     PLAIN,
@@ -81,9 +82,13 @@ def create_all(
     undo: Undo,
     ends: NDArray[np.int64],
     first: Word,
+    holds: bool,
     results: Rows,
 ) -> None:
-    """Apply the events; `ends` are where each request's events end, `first` is the first one's timestamp."""
+    """Apply the events; `ends` are where each request's events end, `first` is the first one's timestamp.
+
+    If `holds`, what is made pending is held, and what is posted or voided was.
+    """
     request, begin = 0, 0
     chain, broken = -1, False
     for index in range(events.size):
@@ -106,7 +111,7 @@ def create_all(
             status = refused_by_request(event, events[begin].flags & IMPORTED, request_timestamp)
         if status == TransferStatus.CREATED:
             undone = index - chain if chain >= 0 else -1
-            status, timestamp = _create(event, plan[index], fetched, book, hot, undo, undone, timestamp)
+            status, timestamp = _create(event, plan[index], fetched, book, hot, undo, undone, holds, timestamp)
         results[index].status = status
         results[index].timestamp = timestamp
         if status != TransferStatus.CREATED and chain >= 0 and not broken:
@@ -136,7 +141,7 @@ def _is_transient(status: TransferStatus) -> bool:
 
 @inlined
 def _create(
-    event: Row, step: Row, fetched: Rows, book: Book, hot: Hot, undo: Undo, undone: Index, now: Word
+    event: Row, step: Row, fetched: Rows, book: Book, hot: Hot, undo: Undo, undone: Index, holds: bool, now: Word
 ) -> tuple[TransferStatus, Word]:
     """Create a transfer unless something is against it; return the status and the timestamp that goes with it.
 
@@ -161,8 +166,8 @@ def _create(
         status = compared(event, existing, pending)
         return status, existing.timestamp if status == TransferStatus.EXISTS else now
     if event.flags & POST_OR_VOID != 0:
-        return _resolve(event, step, pending_entry, pending_value, fetched, book, hot, undo, undone, now)
-    return _move(event, step, book, hot, undo, undone, now)
+        return _resolve(event, step, pending_entry, pending_value, fetched, book, hot, undo, undone, holds, now)
+    return _move(event, step, book, hot, undo, undone, holds, now)
 
 
 @inlined
@@ -176,7 +181,7 @@ def _row(value: Word, fetched_at: Index, hot: Hot, fetched: Rows) -> Row:
 
 @inlined
 def _move(
-    event: Row, step: Row, book: Book, hot: Hot, undo: Undo, undone: Index, now: Word
+    event: Row, step: Row, book: Book, hot: Hot, undo: Undo, undone: Index, holds: bool, now: Word
 ) -> tuple[TransferStatus, Word]:
     """Create a transfer that moves its amount, or reserves it."""
     status = refused_by_fields(event)
@@ -216,7 +221,10 @@ def _move(
             credit.flags |= CLOSED
     else:
         post(debit, credit, low, high)
-    row = _append(hot, event, step, timestamp, PENDING if event.flags & PENDING_FLAG != 0 else PLAIN)
+    state = PLAIN
+    if event.flags & PENDING_FLAG != 0:
+        state = HELD if holds else PENDING
+    row = _append(hot, event, step, timestamp, state)
     _file_sides(hot, step.debit, step.credit)
     row.amount_low, row.amount_high = low, high
     keep_balances(hot, debit, step.debit, timestamp)
@@ -235,6 +243,7 @@ def _resolve(
     hot: Hot,
     undo: Undo,
     undone: Index,
+    holds: bool,
     now: Word,
 ) -> tuple[TransferStatus, Word]:
     """Create a transfer that posts or voids a pending one."""
@@ -243,6 +252,8 @@ def _resolve(
         status = TransferStatus.PENDING_TRANSFER_NOT_FOUND
     if status != TransferStatus.CREATED:
         return status, now
+    if pending_value >> STATE_SHIFT == HELD and not holds:
+        return TransferStatus.PENDING_TRANSFER_NOT_PENDING, now
     pending = _row(pending_value, step.pending_known_at, hot, fetched)
     low, high = resolved_amount(event, pending)
     status = refused_by_pending(event, pending, low, high)
@@ -257,8 +268,12 @@ def _resolve(
         return status, now
     debit_slot = find_account(book, pending.debit_account_id_low, pending.debit_account_id_high)
     credit_slot = find_account(book, pending.credit_account_id_low, pending.credit_account_id_high)
+    if holds:
+        debit_slot = step.debit if debit_slot < 0 else debit_slot
+        credit_slot = step.credit if credit_slot < 0 else credit_slot
     debit, credit = book.rows[debit_slot], book.rows[credit_slot]
-    if event.flags & VOID == 0:
+    # Who holds a transfer has promised it to others, so an account that was closed meanwhile takes it.
+    if event.flags & VOID == 0 and not holds:
         status = refused_by_closing(debit, credit)
         if status != TransferStatus.CREATED:
             return status, now

@@ -4,6 +4,9 @@ An entry says what an id stands for. Its value is the number of a transfer's row
 above it, the state of that transfer:
 
     failed, or plain, or pending ──► posted | voided | expired
+                         held    ──► posted | voided
+
+One that is held is pending too, and only whoever holds it can post or void it (`Ledger.hold`).
 
 Entries lie in the order in which they were made, and a hash table leads to them. The last one can be taken back: that
 is how a broken chain is undone.
@@ -31,6 +34,7 @@ POSTED: Final = np.uint64(2)
 VOIDED: Final = np.uint64(3)
 EXPIRED: Final = np.uint64(4)
 FAILED: Final = np.uint64(5)
+HELD: Final = np.uint64(6)
 ABSENT: Final = np.uint64(2**64 - 1)
 """The value of an id that was never used."""
 

@@ -24,13 +24,16 @@ from ropewalk.systems.payments.ledger.accounts import Accounts
 from ropewalk.systems.payments.ledger.audit import check_accounts
 from ropewalk.systems.payments.ledger.create import create_all
 from ropewalk.systems.payments.ledger.expiry import Expiries, expire_all
-from ropewalk.systems.payments.ledger.hot import ENTRIES, FIRST_ROW, ROWS
+from ropewalk.systems.payments.ledger.hot import ENTRIES, FIRST_ROW, ROWS, STATE_SHIFT
 from ropewalk.systems.payments.ledger.layout import ACCOUNT, ID, RESULT, TRANSFER, AccountFlags, Rows, TransferFlags
 from ropewalk.systems.payments.ledger.limits import EXPIRED_MAX, PIECE_ENTRIES, SEGMENT_ROWS
 from ropewalk.systems.payments.ledger.plan import PLAN, plan_all
 from ropewalk.systems.payments.ledger.transfers import Transfers
 from ropewalk.systems.payments.ledger.undo import new_undo
 from ropewalk.systems.payments.ledger.words import Array
+
+Slots = NDArray[np.int64]
+"""Rows of two: where a debit and a credit account are."""
 
 Ends = NDArray[np.int64] | None
 """Where the rows of each request end, if they are the rows of several; no chain of linked events crosses an end."""
@@ -63,18 +66,40 @@ class Ledger:
 
     def create_transfers(self, rows: Rows, *, time_ns: int, ends: Ends = None) -> Rows:
         """Create TRANSFER rows, any number of them; return one RESULT each."""
-        events = _events(rows, TRANSFER)
+        return self._create(_events(rows, TRANSFER), None, time_ns=time_ns, ends=ends)
+
+    def hold(self, rows: Rows, instead: Slots, *, time_ns: int) -> Rows:
+        """Create TRANSFER rows that are pending, or that post or void such, and that nobody else can post or void.
+
+        `instead`: for each row the slots of accounts that stand here for its debit and for its credit account, which
+        are kept elsewhere; -1 for one that is kept here.
+        """
+        return self._create(_events(rows, TRANSFER), instead, time_ns=time_ns, ends=None)
+
+    def slots_of(self, ids: Rows) -> NDArray[np.int64]:
+        """Where the accounts with these ids (rows of ID) are, for ever; -1 for ids of none."""
+        return self._accounts.find(_events(ids, ID))
+
+    def states_of(self, ids: Rows) -> NDArray[np.uint64]:
+        """The states (`hot`) of the transfers with these ids (rows of ID); that of ABSENT for ids of none."""
+        return self._transfers.values(self._asked(ids)) >> STATE_SHIFT
+
+    def _create(self, events: Rows, instead: Slots | None, *, time_ns: int, ends: Ends) -> Rows:
         first = self._take_timestamps(events.size, time_ns)
         self._transfers.make_room(events.size)
         plan, fetched = self._plan(events)
+        if instead is not None:
+            plan["debit"] = np.where(instead[:, 0] < 0, plan["debit"], instead[:, 0])
+            plan["credit"] = np.where(instead[:, 1] < 0, plan["credit"], instead[:, 1])
         linked = bool(np.any(events["flags"] & TransferFlags.LINKED))
         undo = new_undo(events.size if linked else 0)
         results = np.zeros(events.size, RESULT)
         hot = self._transfers.hot
         rows_before, entries_before = int(hot.counts[ROWS]), int(hot.counts[ENTRIES])
         create_all(
-            events, plan, fetched, self._accounts.book, hot, undo, _ends(events, ends), np.uint64(first), results
-        )
+            events, plan, fetched, self._accounts.book, hot, undo, _ends(events, ends), np.uint64(first),
+            instead is not None, results,
+        )  # fmt: skip
         created = hot.rows[rows_before : int(hot.counts[ROWS])]
         self._expiries.add(created, first_row=int(hot.counts[FIRST_ROW]) + rows_before)
         self._transfers.settle(rows_before=rows_before, entries_before=entries_before)
@@ -103,10 +128,7 @@ class Ledger:
 
     def lookup_transfers(self, ids: Rows) -> Rows:
         """The transfers with these ids (rows of ID), in the order asked; ids of none are left out."""
-        asked = np.zeros(ids.size, TRANSFER)
-        asked["id_low"], asked["id_high"] = ids["id_low"], ids["id_high"]
-        plan, _ = self._plan(_events(asked, TRANSFER))
-        numbers = self._transfers.find(plan)
+        numbers = self._transfers.find(self._asked(ids))
         return self._transfers.take(numbers[numbers >= 0])
 
     def account_transfers(self, chosen: np.void) -> Rows:
@@ -169,6 +191,13 @@ class Ledger:
         plan = np.empty(events.size, PLAN)
         asked = plan_all(events, self._accounts.book, self._transfers.ids.range, plan)
         return plan, self._transfers.fetch(plan) if asked else np.empty(0, TRANSFER)
+
+    def _asked(self, ids: Rows) -> Array:
+        """A plan that finds transfers."""
+        asked = np.zeros(ids.size, TRANSFER)
+        asked["id_low"], asked["id_high"] = ids["id_low"], ids["id_high"]
+        plan, _ = self._plan(_events(asked, TRANSFER))
+        return plan
 
     def _has_transfer_at(self, timestamp: int) -> bool:
         first, beyond = self._transfers.number_at(timestamp), self._transfers.number_at(timestamp + 1)

@@ -110,11 +110,15 @@ class Transfers:
         self.ids.runs.work(entries - entries_before)
         self._sides.work(2 * (rows - rows_before))
 
-    def find(self, plan: Array) -> Numbers:
-        """The row number of each planned id, or -1."""
+    def values(self, plan: Array) -> NDArray[np.uint64]:
+        """What each planned id stands for: its state and its row number (`hot`), or ABSENT."""
         self.fetch(plan)
         recall(plan, self.hot)
-        values = plan["known"]
+        return np.asarray(plan["known"])
+
+    def find(self, plan: Array) -> Numbers:
+        """The row number of each planned id, or -1."""
+        values = self.values(plan)
         has_row = (values != ABSENT) & (values >> STATE_SHIFT != FAILED)
         return np.where(has_row, values & ROW_MASK, ABSENT).astype("i8")
 
