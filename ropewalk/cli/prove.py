@@ -13,8 +13,9 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from ropewalk.proving.verdict import Breach, Holds
 from ropewalk.proving.workloads.known import WORKLOADS
-from ropewalk.proving.world import Breach, Holds, run_world
+from ropewalk.proving.world import run_world
 
 _TOTALS = ("acknowledged", "reads", "unknown", "crashes", "records", "skipped")
 

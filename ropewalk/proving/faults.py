@@ -1,11 +1,12 @@
 """Faults that wrap a port: what a network and a disk may do to an engine, drawn from a seed.
 
     ANSWERED   as it should be
-    REFUSED    not appended, and the writer is told so (a full disk)
-    LOST       not appended, and the writer is not told
-    APPENDED   appended, and the writer is not told
-    REPEATED   appended twice
-    LATE       the writer is not told, and it is appended later: after a repeat, or after the writer's death
+    REFUSED    not done, and the caller is told so (a full disk, nobody who leads)
+    LOST       not done, and the caller is not told
+    UNTOLD     done, and the caller is not told
+    REPEATED   done twice
+    LATE       the caller is not told, and it is done later: after a repeat, or after the caller's death
+    OVERTAKEN  done, and an older one again behind it
 
 Nothing in production knows of them; they work over any engine.
 
@@ -13,28 +14,36 @@ Checked by: tests/proving/test_faults.py
 """
 
 import asyncio
+from collections import Counter, deque
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from enum import Enum, auto
 from random import Random
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
+from ropewalk.communication.transport import Transport
 from ropewalk.core.chain import Position
+from ropewalk.core.mailbox import Delivery
 from ropewalk.data.log import Log, LogRecord
 from ropewalk.data.snapshots import Snapshots
 from ropewalk.errors import NotAccepted, OutcomeUnknown
 
+_CARRIED_KEPT: Final = 50
+"""Deliveries of a way that may come again when they are old."""
+
 
 class Fate(Enum):
-    """What becomes of an append."""
+    """What becomes of an append to a log, or of a delivery to another partition."""
 
     ANSWERED = auto()
     REFUSED = auto()
     LOST = auto()
-    APPENDED = auto()
+    UNTOLD = auto()
     REPEATED = auto()
     LATE = auto()
+    OVERTAKEN = auto()
 
 
 class Odds(msgspec.Struct, frozen=True):
@@ -42,9 +51,10 @@ class Odds(msgspec.Struct, frozen=True):
 
     refused: float = 0.0
     lost: float = 0.0
-    appended: float = 0.0
+    untold: float = 0.0
     repeated: float = 0.0
     late: float = 0.0
+    overtaken: float = 0.0
     slow: float = 0.0
     read_damaged: float = 0.0
     snapshot_refused: float = 0.0
@@ -58,9 +68,10 @@ class Odds(msgspec.Struct, frozen=True):
         weights = {
             Fate.REFUSED: self.refused,
             Fate.LOST: self.lost,
-            Fate.APPENDED: self.appended,
+            Fate.UNTOLD: self.untold,
             Fate.REPEATED: self.repeated,
             Fate.LATE: self.late,
+            Fate.OVERTAKEN: self.overtaken,
         }
         weights[Fate.ANSWERED] = 1.0 - sum(weights.values())
         return random.choices(list(weights), list(weights.values()))[0]
@@ -71,7 +82,7 @@ class Odds(msgspec.Struct, frozen=True):
 
 
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
-"""Starts what goes on though its writer dies, like a packet that is already on its way."""
+"""Starts what goes on though its caller dies, like a packet that is already on its way."""
 
 
 class FaultyLog:
@@ -101,7 +112,7 @@ class FaultyLog:
             case Fate.LATE:
                 self._spawn(self._append_late(payload))
                 raise OutcomeUnknown("no answer")
-            case Fate.APPENDED:
+            case Fate.UNTOLD:
                 await self._log.append(payload)
                 raise OutcomeUnknown("no answer")
             case Fate.REPEATED:
@@ -179,6 +190,62 @@ class FaultySnapshots:
 
     async def remove(self, position: Position) -> None:
         await self._snapshots.remove(position)
+
+    async def _delay(self) -> None:
+        await asyncio.sleep(self._odds.delay_s(self._random))
+
+
+class FaultyTransport:
+    """A way between partitions that loses, repeats and mixes up what it carries.
+
+    `cut` holds pairs of log names, sender and receiver: nothing goes from one to the other. `fates` counts.
+    """
+
+    def __init__(self, transport: Transport, random: Random, odds: Odds, *, spawn: Spawn) -> None:
+        self._transport = transport
+        self._random = random
+        self._odds = odds
+        self._spawn = spawn
+        self._carried: deque[Delivery] = deque(maxlen=_CARRIED_KEPT)
+        self.cut: set[tuple[str, str]] = set()
+        self.fates: Counter[Fate] = Counter()
+
+    async def deliver(self, delivery: Delivery) -> int:
+        fate = self._odds.fate(self._random)
+        if (delivery.sender, delivery.receiver) in self.cut:
+            fate = Fate.LOST
+        self.fates[fate] += 1
+        try:
+            await self._delay()
+        except asyncio.CancelledError:
+            # The sender dies while its packet is on the way: it may still arrive.
+            if fate not in (Fate.REFUSED, Fate.LOST):
+                self._spawn(self._arrive_late(delivery))
+            raise
+        match fate:
+            case Fate.REFUSED:
+                raise NotAccepted("nobody leads there", retry_after_s=0.01)
+            case Fate.LOST:
+                raise OutcomeUnknown("no answer")
+            case Fate.LATE:
+                self._spawn(self._arrive_late(delivery))
+                raise OutcomeUnknown("no answer")
+            case Fate.REPEATED:
+                self._spawn(self._arrive_late(delivery))
+            case Fate.OVERTAKEN if self._carried:
+                self._spawn(self._arrive_late(self._random.choice(self._carried)))
+        through = await self._transport.deliver(delivery)
+        self._carried.append(delivery)
+        await self._delay()
+        if fate is Fate.UNTOLD:
+            raise OutcomeUnknown("no answer")
+        return through
+
+    async def _arrive_late(self, delivery: Delivery) -> None:
+        await asyncio.sleep(self._random.random() * self._odds.late_max_s)
+        # Nobody waits for an answer any more, whichever it is.
+        with suppress(NotAccepted, OutcomeUnknown):
+            await self._transport.deliver(delivery)
 
     async def _delay(self) -> None:
         await asyncio.sleep(self._odds.delay_s(self._random))

@@ -14,11 +14,10 @@ import msgspec
 
 from ropewalk.core.chain import START, Position
 from ropewalk.core.codec import VERSION_MAX, Stored, decode_record
-from ropewalk.core.machine import NO_ID, Batch, Request
+from ropewalk.core.machine import NO_ID, Batch, Machine, Outcome, Received, Request
 from ropewalk.core.partition import Partition
 from ropewalk.core.sessions import Reply
-from ropewalk.engines.memory import MemoryShelf
-from ropewalk.proving.workload import Workload
+from ropewalk.proving.workload import Judge
 
 
 class Broken(AssertionError):
@@ -60,49 +59,105 @@ class History(msgspec.Struct):
         return max((each.position for each in self.acknowledged), default=START)
 
 
-class Verdict(msgspec.Struct, frozen=True):
-    """A replica that read the log to its end, and how many of its records counted."""
+class Reading:
+    """A log, read once more: a replica applies each record that counts, and what it answers is compared.
 
-    replica: Partition
-    counted: int
+    `next` is the record that `step` applies; None if every one is applied.
+    """
+
+    def __init__(self, payloads: Sequence[bytes], machine: Machine, *, judge: Judge | None, history: History) -> None:
+        self.machine = machine
+        self.counted = 0
+        self._observed = _Observed(machine)
+        self.replica = Partition(self._observed)
+        self._judge = judge
+        self._history = history
+        self._reads = _by_position(history.seen)
+        self._answers: dict[bytes, tuple[bytes, bytes]] = {}
+        self._told: _Told = {}
+        self._time_ns = 0
+        self._records = _counting(payloads)
+        self.next = next(self._records, None)
+
+    @property
+    def outcome(self) -> Outcome:
+        """What the machine made of the record that was applied last."""
+        return self._observed.outcome
+
+    def step(self, messages: Sequence[Received] = ()) -> None:
+        """Apply the next record. `messages` are those in it that are to take effect, and no others are."""
+        stored = self.next
+        if stored is None:
+            raise IndexError("every record is applied")
+        self.next = next(self._records, None)
+        self.counted += 1
+        position, requests = stored.link.position, stored.record.requests
+        self._time_ns = max(self._time_ns, stored.record.time_ns)
+        replies = _apply(self.replica, stored)
+        seen = self._observed.messages
+        _require(
+            list(seen) == list(messages), "each message takes effect once, in order", position=position, seen=seen
+        )
+        fresh = _fresh(requests, self._answers)
+        own = [*self.outcome.replies[: len(messages)], *_replies_to(fresh, requests, replies)]
+        expected = own
+        if self._judge is not None:
+            expected = list(self._judge.expect(Batch(position, self._time_ns, fresh, messages)))
+        _require(expected == own, "the machine answers as its judge", position=position)
+        for request, answer in zip(fresh, expected[len(messages) :], strict=True):
+            if request.id != NO_ID:
+                self._answers[request.id] = (request.command, answer)
+        for request, reply in zip(requests, replies, strict=True):
+            key = (position, request.id, request.command)
+            self._told.setdefault(key, []).append(_first_answer(request, reply, self._answers))
+        self.machine.check()
+        for read in self._reads.get(position, ()):
+            again = self.machine.read(read.query)
+            _require(again == read.answer, "a read answers from the state at its position", position=position)
+
+    def finish(self) -> None:
+        """Compare what clients were told with all of it."""
+        if self._judge is not None:
+            self._judge.check(self.machine)
+        _check_acknowledged(self._history.acknowledged, self._told)
+        for read in self._history.seen:
+            _require(read.position >= read.after, "a read sees what its level asks", read=read)
 
 
-def check_history(history: History, payloads: Sequence[bytes], workload: Workload) -> Verdict:
+class _Observed:
+    """A machine that lets see which messages it is given, and what it makes of a batch."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.name = machine.name
+        self.version = machine.version
+        self.vet = machine.vet
+        self.read = machine.read
+        self.save = machine.save
+        self.load = machine.load
+        self.digest = machine.digest
+        self.check = machine.check
+        self.messages: Sequence[Received] = ()
+        self.outcome = Outcome([])
+        self._machine = machine
+
+    def apply(self, batch: Batch) -> Outcome:
+        self.messages = batch.messages
+        self.outcome = self._machine.apply(batch)
+        return self.outcome
+
+
+def check_history(
+    history: History, payloads: Sequence[bytes], machine: Machine, *, judge: Judge | None = None
+) -> Reading:
     """Compare what clients were told with every record that was ever appended.
 
     Raises Broken, or Bug where the machine itself is wrong.
     """
-    replica = Partition(workload.machine(MemoryShelf()))
-    judge = workload.judge()
-    answers: dict[bytes, tuple[bytes, bytes]] = {}
-    told: _Told = {}
-    reads = _by_position(history.seen)
-    time_ns = counted = 0
-    for stored in _counting(payloads):
-        counted += 1
-        position, requests = stored.link.position, stored.record.requests
-        time_ns = max(time_ns, stored.record.time_ns)
-        replies = _apply(replica, stored)
-        fresh = _fresh(requests, answers)
-        own = _replies_to(fresh, requests, replies)
-        expected = own if judge is None else list(judge.expect(Batch(position, time_ns, fresh)))
-        _require(expected == own, "the machine answers as its judge", position=position)
-        for request, answer in zip(fresh, expected, strict=True):
-            if request.id != NO_ID:
-                answers[request.id] = (request.command, answer)
-        for request, reply in zip(requests, replies, strict=True):
-            key = (position, request.id, request.command)
-            told.setdefault(key, []).append(_first_answer(request, reply, answers))
-        replica.machine.check()
-        for read in reads.get(position, ()):
-            again = replica.machine.read(read.query)
-            _require(again == read.answer, "a read answers from the state at its position", position=position)
-    if judge is not None:
-        judge.check(replica.machine)
-    _check_acknowledged(history.acknowledged, told)
-    for read in history.seen:
-        _require(read.position >= read.after, "a read sees what its level asks", read=read)
-    return Verdict(replica, counted)
+    reading = Reading(payloads, machine, judge=judge, history=history)
+    while reading.next is not None:
+        reading.step()
+    reading.finish()
+    return reading
 
 
 def _replies_to(fresh: Sequence[Request], requests: Sequence[Request], replies: Sequence[Reply]) -> list[bytes]:

@@ -8,6 +8,7 @@ from random import Random
 from typing import Protocol
 
 from ropewalk.core.machine import Batch, Machine, Request
+from ropewalk.core.place import Place
 from ropewalk.data.shelf import Shelf
 
 
@@ -31,7 +32,7 @@ class Workload(Protocol):
         """What the command line calls it."""
         ...
 
-    def machine(self, shelf: Shelf) -> Machine:
+    def machine(self, shelf: Shelf, place: Place) -> Machine:
         """A new machine, with bounds so small that they are reached."""
         ...
 

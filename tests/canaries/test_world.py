@@ -15,10 +15,11 @@ from ropewalk.core.keyed import KeyedMachine
 from ropewalk.core.machine import NO_ID, Batch, Outcome, Request
 from ropewalk.core.sessions import Reply, Sessions
 from ropewalk.proving.history import Acknowledged, Broken, _check_acknowledged
+from ropewalk.proving.verdict import Breach
 from ropewalk.proving.workloads.bank import Move
 from ropewalk.proving.workloads.known import WORKLOADS
 from ropewalk.proving.workloads.settlement import Settlement
-from ropewalk.proving.world import Breach, run_world
+from ropewalk.proving.world import run_world
 from ropewalk.runtime import checkpoints, recovery
 from ropewalk.runtime.calls import Answers, Call
 from ropewalk.runtime.leader import Leader

@@ -95,10 +95,10 @@ def test_the_machines_of_every_workload(name: str) -> None:
     random = Random(5)
     shelf = MemoryShelf()
     batches = [workload.opening(), *([workload.request(random) for _ in range(4)] for _ in range(30))]
-    asyncio.run(check_machine(lambda: workload.machine(shelf), batches))
+    asyncio.run(check_machine(lambda: workload.machine(shelf, Place("conformance")), batches))
 
 
 def test_how_a_bank_s_commands_are_batched_makes_no_difference() -> None:
     bank, random = Bank(), Random(6)
     requests = [*bank.opening(), *(bank.request(random) for _ in range(200))]
-    check_batching(lambda: bank.machine(MemoryShelf()), requests)
+    check_batching(lambda: bank.machine(MemoryShelf(), Place("bank")), requests)

@@ -34,7 +34,7 @@ def test_each_fate_does_what_its_name_says() -> None:
     assert appended(Odds(), error=None) == [b"a"]
     assert appended(Odds(refused=1.0), error=NotAccepted) == []
     assert appended(Odds(lost=1.0), error=OutcomeUnknown) == []
-    assert appended(Odds(appended=1.0), error=OutcomeUnknown) == [b"a"]
+    assert appended(Odds(untold=1.0), error=OutcomeUnknown) == [b"a"]
     assert appended(Odds(repeated=1.0), error=None) == [b"a", b"a"]
     assert appended(Odds(late=1.0), error=OutcomeUnknown) == [b"a"]
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from ropewalk.proving.verdict import TRACE_LINES, Breach
 from ropewalk.proving.workloads.known import WORKLOADS
-from ropewalk.proving.world import TRACE_LINES, Breach, run_world
+from ropewalk.proving.world import run_world
 
 ROOT = Path(__file__).parents[2]
 SEEDS = {"bank": 60, "payments": 50}

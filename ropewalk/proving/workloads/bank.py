@@ -12,6 +12,7 @@ from ropewalk.core.codec import encode_value
 from ropewalk.core.effects import At
 from ropewalk.core.keyed import Applied, Entry, KeyedMachine
 from ropewalk.core.machine import Batch, Machine, Request
+from ropewalk.core.place import Place
 from ropewalk.data.shelf import Shelf
 from ropewalk.errors import invariant
 
@@ -105,7 +106,7 @@ class Bank:
 
     name = "bank"
 
-    def machine(self, shelf: Shelf) -> Machine:
+    def machine(self, shelf: Shelf, _: Place) -> Machine:
         return KeyedMachine("bank", commands=Open | Move, value=int, apply=apply, check=check, table=shelf.table())
 
     def opening(self) -> Sequence[Request]:

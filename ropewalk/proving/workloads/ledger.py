@@ -13,6 +13,7 @@ from random import Random
 import numpy as np
 
 from ropewalk.core.machine import NO_ID, Batch, Machine, Request
+from ropewalk.core.place import Place
 from ropewalk.data.shelf import Shelf
 from ropewalk.errors import invariant
 from ropewalk.systems.payments.ledger.commands import COMMANDS, Operation, decode, encode
@@ -49,7 +50,7 @@ class LedgerWorkload:
 
     name = "ledger"
 
-    def machine(self, shelf: Shelf) -> Machine:
+    def machine(self, shelf: Shelf, _: Place) -> Machine:
         return LedgerMachine(shelf, ledger=Ledger(shelf, segment_rows=8, piece_entries=8))
 
     def opening(self) -> Sequence[Request]:

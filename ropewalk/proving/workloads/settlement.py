@@ -12,6 +12,7 @@ from random import Random
 from typing import Final
 
 from ropewalk.core.machine import NO_ID, Machine, Request
+from ropewalk.core.place import Place
 from ropewalk.data.shelf import Shelf
 from ropewalk.systems.payments.ach.building import BatchBuilder, build, header
 from ropewalk.systems.payments.ach.reading import write
@@ -37,7 +38,7 @@ class Settlement:
 
     name = "settlement"
 
-    def machine(self, shelf: Shelf) -> Machine:
+    def machine(self, shelf: Shelf, _: Place) -> Machine:
         return PaymentsMachine(shelf, steps=_STEPS)
 
     def opening(self) -> Sequence[Request]:
