@@ -22,6 +22,10 @@ _apply = Histogram("ropewalk_apply_seconds", "Time to apply a record.", _LABELS,
 _batch = Histogram("ropewalk_batch_requests", "Requests in a record.", _LABELS, buckets=_REQUESTS, registry=REGISTRY)
 _waiting = Gauge("ropewalk_waiting_requests", "Requests accepted and not yet answered.", _LABELS, registry=REGISTRY)
 _position = Gauge("ropewalk_applied_position", "Position of the last applied record.", _LABELS, registry=REGISTRY)
+_outbox = Gauge("ropewalk_outbox_messages", "Messages that wait for other partitions.", _LABELS, registry=REGISTRY)
+_taken_in = Counter(
+    "ropewalk_messages_taken_in", "Messages of other partitions taken in.", _LABELS, registry=REGISTRY
+)
 _leads = Gauge("ropewalk_leads", "1 while this process leads the partition.", _LABELS, registry=REGISTRY)
 
 
@@ -37,6 +41,8 @@ class PartitionMetrics:
         self.batch_requests = _batch.labels(*labels)
         self.waiting_requests = _waiting.labels(*labels)
         self.applied_position = _position.labels(*labels)
+        self.outbox_messages = _outbox.labels(*labels)
+        self.messages_taken_in = _taken_in.labels(*labels)
         self.leads = _leads.labels(*labels)
 
     def measure(self, position: int, requests: int, *, took_s: float, waiting: int) -> None:

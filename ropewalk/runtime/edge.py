@@ -2,7 +2,7 @@
 
     POST /commands/…  GET /state/…  POST /queries/…    what a typed service is asked (`ropewalk.runtime.typed`)
     …                                                  the service's own operations
-    GET /health  /metrics  /openapi.json  /docs  /     what every service has
+    GET /events  /health  /metrics  /openapi.json …    what every service has
 
 A request meets one dictionary, its handler and nothing else: no middleware, and no span unless tracing is on.
 
@@ -27,6 +27,7 @@ from ropewalk.errors import OutcomeUnknown, RopewalkError
 from ropewalk.observability.metrics import REGISTRY
 from ropewalk.observability.traces import is_tracing, request_span
 from ropewalk.runtime.documentation import documentation
+from ropewalk.runtime.following import FOLLOWING_OPERATIONS
 from ropewalk.runtime.health import Health, health_of
 from ropewalk.runtime.node import Node
 from ropewalk.runtime.openapi import Document, openapi
@@ -122,7 +123,7 @@ def document_of(service: Service) -> Document:
 
 
 def _operations_of(service: Service) -> Sequence[Operation]:
-    return [*typed_operations(service), *service.operations, *_OF_EVERY_SERVICE]
+    return [*typed_operations(service), *service.operations, *FOLLOWING_OPERATIONS, *_OF_EVERY_SERVICE]
 
 
 async def _health(node: Node, _: Request) -> Response:

@@ -12,12 +12,17 @@ from ropewalk.runtime.node import Node
 
 
 class PartitionHealth(msgspec.Struct, frozen=True):
-    """One partition. `position` is that of its last applied record, `waiting` counts requests not yet answered."""
+    """One partition. `position` is that of its last applied record, `waiting` counts requests not yet answered.
+
+    `outbox` counts messages that wait for other partitions, `events` is the number of the newest event.
+    """
 
     partition: int
     leads: bool
     position: int
     waiting: int
+    outbox: int
+    events: int
     snapshot_failure: str | None
     stopped_because: str | None
 
@@ -42,6 +47,8 @@ def _partition(leader: Leader) -> PartitionHealth:
         leads=leader.stopped_because is None,
         position=leader.partition.applied.position,
         waiting=leader.waiting,
+        outbox=leader.partition.mailbox.waiting,
+        events=leader.partition.feed.last,
         snapshot_failure=_text(leader.snapshot_failure),
         stopped_because=_text(leader.stopped_because),
     )

@@ -203,8 +203,7 @@ class Leader:
         recovered = await load_snapshot(self.partition, self._storage)
         for damaged in recovered.damaged:
             LOG.warning("%s: %s; an older one is used", self.identity.log_name, damaged.reason)
-        log = self._storage.log
-        await check_partitions(self.partition, log, self.identity.place)
+        await check_partitions(self.partition, self._storage.log, self.identity.place)
         self._checkpoints.log_bytes = await catch_up(self.partition, self._storage.log)
         self._listeners.tell()
         for damaged in recovered.damaged:
@@ -331,6 +330,7 @@ class Leader:
             self._mail.carry(self._tasks)
         self._current_at_s = written.began_s
         self.metrics.measure(position, answered, took_s=end_s - start_s, waiting=self._calls.requests)
+        self._mail.measure(self.metrics, written.arrivals)
         steps = (written.append, Step("apply", start_ns, self._now_ns()))
         record_steps((call.span for call in written.calls), steps, position=position)
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from ropewalk.core.limits import MAIL_BYTES_MAX
 from ropewalk.core.mailbox import Delivery, Mailbox, Note
 from ropewalk.errors import NotAccepted, Rejected, RopewalkError
+from ropewalk.observability.metrics import PartitionMetrics
 from ropewalk.runtime.calls import Bounds
 from ropewalk.runtime.courier import Courier
 
@@ -84,6 +85,12 @@ class Mail:
         for arrival in arrivals:
             arrival.fail(error)
             self._in_flight.pop(arrival, None)
+
+    def measure(self, metrics: PartitionMetrics, arrivals: Sequence[Arrival]) -> None:
+        """A record is applied: how many letters came with it, and how many wait to go out."""
+        metrics.outbox_messages.set(self._mailbox.waiting)
+        if arrivals:
+            metrics.messages_taken_in.inc(sum([len(arrival.delivery.letters) for arrival in arrivals]))
 
     def notes(self, arrivals: Sequence[Arrival]) -> list[Note]:
         """What the next record is to note: these deliveries, and what others have taken in of ours."""

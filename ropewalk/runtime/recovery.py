@@ -80,8 +80,8 @@ async def check_partitions(partition: Partition, log: Log, place: Place) -> None
     kept = await kept_partitions(partition, log)
     if kept not in (0, place.partitions):
         raise Rejected(
-            f"{place.service} was created with {kept} partitions and is started with {place.partitions}: its keys would be looked for "
-            f"where they are not; start it with {kept}, or split it with `ropewalk split`"
+            f"{place.service} was created with {kept} partitions and is started with {place.partitions}: its keys "
+            f"would be looked for where they are not; start it with {kept}, or split it with `ropewalk split`"
         )
 
 
