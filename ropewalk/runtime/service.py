@@ -32,23 +32,28 @@ class Types(msgspec.Struct, frozen=True):
     """What a service's messages are made of, for an edge that reads JSON and describes itself.
 
     Each is a type that msgspec reads: a struct, a union of tagged structs, `int`, `str`… `queries` is None if the
-    service answers no question but for a key's value.
+    service answers no question but for a key's value, `messages` if partitions may say no more than callers.
     """
 
     commands: object
     value: object
     reply: object
     queries: object | None
+    messages: object | None = None
+
+
+async def _nothing(_: "Node", __: "Node") -> None:
+    """For a service that does what others send it."""
 
 
 class Follower(msgspec.Struct, frozen=True):
-    """A service with logs of its own that follows another's events, in the same process and on the same engine.
+    """A service with logs of its own that runs beside another, in the same process and on the same engine.
 
     `follow(node, own)` runs as long as both are led: it looks at the events of `node`, and keeps in `own` how far.
     """
 
     service: "Service"
-    follow: "Callable[[Node, Node], Coroutine[Any, Any, None]]"
+    follow: "Callable[[Node, Node], Coroutine[Any, Any, None]]" = _nothing
 
 
 class Service(msgspec.Struct, frozen=True):
@@ -112,7 +117,7 @@ class Service(msgspec.Struct, frozen=True):
                 table=shelf.table() if on_disk else None,
             )
 
-        types = Types(commands, value, reply, queries)
+        types = Types(commands, value, reply, queries, messages)
         return Service(name, machine, types, key or (lambda _: ""), partitions)
 
     def partition_of(self, key: str) -> int:

@@ -1,0 +1,1 @@
+"""Transactions over keys of several partitions, on a node."""

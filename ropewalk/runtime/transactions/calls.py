@@ -1,0 +1,137 @@
+"""Having a transaction done, and reads that see none of them half done.
+
+    progress = await transact(node, Move("m1", "ada", "ben", 5))
+    ada, ben = await read_settled(node, ["ada", "ben"], held_by=lambda account: account.held)
+
+Promise:    what `transact` returns as committed or aborted is so for ever, and every later Strong read of a key that
+            it `has_ended` at shows it; `read_settled` shows of each transaction all or nothing.
+Not given:  that `read_settled` comes to an end while its keys change all the time, or that it notices a value that
+            changed and changed back between its two looks.
+Checked by: tests/runtime/test_transactions.py
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from http import HTTPStatus
+from typing import Any, Final, cast
+
+import msgspec
+
+from ropewalk.coordination.commit import Decision
+from ropewalk.coordination.transactions.limits import TRANSACTIONS_PAGE_MAX
+from ropewalk.coordination.transactions.messages import (
+    GetTransaction,
+    Identified,
+    ListTransactions,
+    Progress,
+    Refused,
+    Reply,
+)
+from ropewalk.core.codec import encode_value
+from ropewalk.core.limits import DEADLINE_DEFAULT_S
+from ropewalk.data.reads import STRONG
+from ropewalk.errors import NotAccepted, OutcomeUnknown
+from ropewalk.runtime.listeners import Heard
+from ropewalk.runtime.neighbours import beside
+from ropewalk.runtime.node import Node
+from ropewalk.runtime.problems import Problem
+
+SUFFIX: Final = "-transactions"
+_STATUSES: Final = {"id_used": HTTPStatus.CONFLICT, "unknown": HTTPStatus.NOT_FOUND}
+
+
+async def transact(node: Node, command: msgspec.Struct, *, deadline_s: float = DEADLINE_DEFAULT_S) -> Progress:
+    """Do all that a command consists of, or nothing; return when its parts are done, or let go.
+
+    A repeat of its id, at any time, is told how it is. If the deadline passes after the decision, that is returned.
+
+    Rejected        nothing happened: the command is no transaction, or its id was used for another
+    NotAccepted     nothing happened this time
+    OutcomeUnknown  it is not decided yet: ask again with the same id
+    """
+    own = beside(node, SUFFIX, made_by="with_transactions")
+    id_ = cast(Identified, command).id
+    ends_s = asyncio.get_running_loop().time() + deadline_s
+    with own.leaders[own.service.partition_of(id_)].waiting_for(id_) as heard:
+        reply = cast(Reply, (await own.call(command, deadline_s=deadline_s)).value)
+        return await _ended(heard, _progress(reply), ends_s=ends_s)
+
+
+async def transaction(node: Node, id_: str) -> Progress:
+    """How a transaction is. Raises Rejected if none of this id is remembered."""
+    own = beside(node, SUFFIX, made_by="with_transactions")
+    answered = (await own.ask(GetTransaction(id_))).value
+    return _progress(msgspec.convert(answered, cast(type[Reply], Reply)))
+
+
+async def transactions(node: Node, *, is_open: bool = True, after: str = "", limit: int = 100) -> list[Progress]:
+    """Those that have not ended, or all, by their ids, from behind `after` on."""
+    own = beside(node, SUFFIX, made_by="with_transactions")
+    query = encode_value(ListTransactions(is_open, after, min(limit, TRANSACTIONS_PAGE_MAX)))
+    pages = [(await leader.read(query, level=STRONG)).answer for leader in own.leaders]
+    listed = [each for page in pages for each in msgspec.msgpack.decode(page, type=list[Progress])]
+    return sorted(listed, key=lambda each: each.id)[:limit]
+
+
+async def read_settled(
+    node: Node,
+    keys: Sequence[str],
+    *,
+    held_by: Callable[[Any], Iterable[str]],
+    deadline_s: float = DEADLINE_DEFAULT_S,
+) -> list[object]:
+    """The values of keys as they are between transactions.
+
+    `held_by` tells the ids of the transactions that hold something of a value. While there is one its outcome is
+    waited for; several keys are read until two looks in a row agree. Raises NotAccepted if they don't in time.
+    """
+    try:
+        async with asyncio.timeout(deadline_s):
+            return await _settled(node, keys, held_by=held_by)
+    except TimeoutError:
+        raise NotAccepted(f"{', '.join(keys)} did not settle within {deadline_s} s: read them again") from None
+
+
+async def _settled(node: Node, keys: Sequence[str], *, held_by: Callable[[Any], Iterable[str]]) -> list[object]:
+    seen: list[object] | None = None
+    while True:
+        values = [(await node.get(key)).value for key in keys]
+        holding = [id_ for value in values if value is not None for id_ in held_by(value)]
+        for id_ in holding:
+            await _wait_ended(node, id_)
+        if not holding and (len(keys) == 1 or values == seen):
+            return values
+        seen = None if holding else values
+
+
+async def _wait_ended(node: Node, id_: str) -> None:
+    """Return when a transaction's parts are done, or let go."""
+    own = beside(node, SUFFIX, made_by="with_transactions")
+    with own.leaders[own.service.partition_of(id_)].waiting_for(id_) as heard:
+        reply = msgspec.convert((await own.ask(GetTransaction(id_))).value, cast(type[Reply], Reply))
+        # One that is forgotten has ended long ago: the next look will show it.
+        if isinstance(reply, Progress):
+            await _ended(heard, reply, ends_s=asyncio.get_running_loop().time() + DEADLINE_DEFAULT_S)
+
+
+async def _ended(heard: Heard, progress: Progress, *, ends_s: float) -> Progress:
+    while not progress.has_ended:
+        left_s = ends_s - asyncio.get_running_loop().time()
+        try:
+            event = await heard.event(deadline_s=left_s)
+        except NotAccepted as error:
+            if progress.decision is not Decision.UNDECIDED:
+                return progress
+            raise OutcomeUnknown(f"{progress.id} is not decided yet: ask again with the same id ({error})") from None
+        progress = msgspec.msgpack.decode(event.event.data, type=Progress)
+    return progress
+
+
+def _progress(reply: Reply) -> Progress:
+    match reply:
+        case Progress():
+            return reply
+        case Refused("full", detail):
+            raise NotAccepted(detail, retry_after_s=1.0)
+        case Refused(reason, detail):
+            raise Problem(_STATUSES.get(reason, HTTPStatus.UNPROCESSABLE_ENTITY), reason, detail)
