@@ -1,0 +1,167 @@
+"""`ropewalk webhooks`: where a running service sends its events, and what was not taken there.
+
+Checked by: tests/cli/test_webhooks.py
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import click
+from rich.console import Console
+
+from ropewalk.cli.client import Json, asking, connected, print_json, print_table
+
+_ENDPOINT_TITLES: Final = {
+    "endpoint": "endpoint", "status": "status", "delivered": "delivered", "behind": "behind", "waiting": "waiting",
+    "dead": "dead", "missed": "missed", "url": "url",
+}  # fmt: skip
+_LETTER_TITLES: Final = {
+    "event_id": "event", "kind": "kind", "subject": "subject", "attempts": "attempts", "why": "why",
+}  # fmt: skip
+
+webhooks = click.Group("webhooks", help="Look after the endpoints that a running service sends its events to.")
+
+_all = click.option("--all", "takes_all", is_flag=True, help="All dead letters of the endpoint.")
+
+
+@webhooks.command()
+@click.argument("to", metavar="ENDPOINT_URL")
+@click.option("--id", "endpoint", help="A name for the endpoint; drawn if left out.")
+@click.option("--kind", "kinds", multiple=True, help="Only events of this kind; may be given several times.")
+@click.option("--subject-prefix", default="", help="Only events whose subject begins so.")
+@click.option(
+    "--in-flight", type=int, help="Messages on their way at a time; 1 keeps their order while all are taken."
+)
+@click.option("--from-oldest", is_flag=True, help="Begin with the oldest event that is kept, and not with the next.")
+@asking
+def add(
+    *, to: str, endpoint: str | None, kinds: tuple[str, ...], subject_prefix: str, in_flight: int | None,
+    from_oldest: bool, url: str, as_json: bool,
+) -> None:  # fmt: skip
+    """Send events to ENDPOINT_URL. The secret that is printed verifies them; it is not shown again."""
+    body: dict[str, object] = {
+        "url": to,
+        "kinds": kinds,
+        "subject_prefix": subject_prefix,
+        "from_oldest": from_oldest,
+    }
+    given = {"endpoint": endpoint, "in_flight": in_flight}
+    body.update({name: value for name, value in given.items() if value is not None})
+    with connected(url) as client:
+        _print_secret(client.post("/webhooks", body), as_json=as_json)
+
+
+@webhooks.command("list")
+@asking
+def list_(*, url: str, as_json: bool) -> None:
+    """List endpoints: how each is, and how many events it is behind."""
+    _list("/webhooks", _ENDPOINT_TITLES, url=url, as_json=as_json)
+
+
+@webhooks.command()
+@click.argument("endpoint")
+@asking
+def waiting(endpoint: str, *, url: str, as_json: bool) -> None:
+    """List the messages that ENDPOINT did not take and will be sent again."""
+    _list(f"/webhooks/{endpoint}/waiting", _LETTER_TITLES, url=url, as_json=as_json)
+
+
+@webhooks.command()
+@click.argument("endpoint")
+@asking
+def dead(endpoint: str, *, url: str, as_json: bool) -> None:
+    """List the messages that ENDPOINT did not take and will not be sent again unless you say so."""
+    _list(f"/webhooks/{endpoint}/dead", _LETTER_TITLES, url=url, as_json=as_json)
+
+
+@webhooks.command()
+@click.argument("endpoint")
+@click.argument("events", nargs=-1)
+@_all
+@asking
+def retry(endpoint: str, *, events: tuple[str, ...], takes_all: bool, url: str, as_json: bool) -> None:
+    """Send dead letters again, at once: those of EVENTS, or all."""
+    body = _chosen(events, takes_all=takes_all)
+    _do(f"{endpoint}/retry", body, lambda done: f"{done['count']} will be sent again", url=url, as_json=as_json)
+
+
+@webhooks.command()
+@click.argument("endpoint")
+@click.argument("events", nargs=-1)
+@_all
+@asking
+def drop(endpoint: str, *, events: tuple[str, ...], takes_all: bool, url: str, as_json: bool) -> None:
+    """Forget dead letters: those of EVENTS, or all."""
+    body = _chosen(events, takes_all=takes_all)
+    _do(f"{endpoint}/drop", body, lambda done: f"{done['count']} are forgotten", url=url, as_json=as_json)
+
+
+@webhooks.command()
+@click.argument("endpoint")
+@click.option(
+    "--keep", "keep_s", default=86_400, show_default=True, help="Seconds that the old secret signs as well."
+)
+@asking
+def rotate(endpoint: str, *, keep_s: int, url: str, as_json: bool) -> None:
+    """Sign what is sent to ENDPOINT with a new secret."""
+    with connected(url) as client:
+        _print_secret(client.post(f"/webhooks/{endpoint}/rotate", {"keep_s": keep_s}), as_json=as_json)
+
+
+@webhooks.command()
+@click.argument("endpoint")
+@asking
+def enable(endpoint: str, *, url: str, as_json: bool) -> None:
+    """Send events to ENDPOINT again, from where it stopped."""
+    _do(f"{endpoint}/enable", {}, lambda _: f"{endpoint} is sent events", url=url, as_json=as_json)
+
+
+@webhooks.command()
+@click.argument("endpoint")
+@asking
+def disable(endpoint: str, *, url: str, as_json: bool) -> None:
+    """Send no events to ENDPOINT until it is enabled."""
+    _do(f"{endpoint}/disable", {}, lambda _: f"{endpoint} is sent nothing", url=url, as_json=as_json)
+
+
+@webhooks.command()
+@click.argument("endpoint")
+@asking
+def remove(endpoint: str, *, url: str, as_json: bool) -> None:
+    """Forget ENDPOINT, with all that waits for it."""
+    done = f"{endpoint} is forgotten, with {{count}} messages that it did not take"
+    _do(f"{endpoint}/remove", {}, lambda answer: done.format(**answer), url=url, as_json=as_json)
+
+
+def _chosen(events: tuple[str, ...], *, takes_all: bool) -> Json:
+    if bool(events) == takes_all:
+        raise click.UsageError("name the events, as `ropewalk webhooks dead` lists them, or give --all")
+    return {} if takes_all else {"event_ids": events}
+
+
+def _list(path: str, titles: Mapping[str, str], *, url: str, as_json: bool) -> None:
+    with connected(url) as client:
+        rows = client.get(path)["items"]
+    if as_json:
+        for row in rows:
+            print_json(row)
+    else:
+        print_table(titles, rows)
+
+
+def _do(path: str, body: Json, told: Callable[[Json], str], *, url: str, as_json: bool) -> None:
+    with connected(url) as client:
+        answer = client.post(f"/webhooks/{path}", body)
+    if as_json:
+        print_json(answer)
+    else:
+        click.echo(told(answer))
+
+
+def _print_secret(settings: Json, *, as_json: bool) -> None:
+    if as_json:
+        print_json(settings)
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"[bold]{settings['endpoint']}[/] is sent events at {settings['url']}")
+    console.print(f"secret {settings['secret']}")

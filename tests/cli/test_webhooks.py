@@ -1,0 +1,101 @@
+"""`ropewalk webhooks` beside a real service and a real receiver."""
+
+import json
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from queue import Queue
+from threading import Thread
+from typing import Any, ClassVar
+
+import httpx
+import pytest
+
+from ropewalk.communication.webhooks.signatures import verify
+from tests.cli.running import Running, ropewalk, running
+
+
+class Receiver(BaseHTTPRequestHandler):
+    """Takes what comes while `status` says so."""
+
+    got: ClassVar["Queue[tuple[dict[str, str], bytes]]"] = Queue()
+    status: ClassVar[int] = 204
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(self.status)
+        self.end_headers()
+        self.got.put((dict(self.headers), body))
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def receiver() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture
+def service() -> Iterator[Running]:
+    with running("serve", "tests.runtime.webhooks.shop:SERVICE") as service:
+        yield service
+        assert service.stop() == 0
+
+
+def asked(service: Running, *words: str) -> list[Any]:
+    done = ropewalk("webhooks", *words, "--url", service.url, "--json")
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def pay(service: Running, order: str) -> None:
+    assert httpx.post(f"{service.url}/commands/Pay", json={"order": order}).status_code == 200
+
+
+def test_endpoints_are_added_listed_and_looked_after(service: Running, receiver: str) -> None:
+    [added] = asked(service, "add", receiver, "--id", "shop", "--kind", "order.paid", "--subject-prefix", "eu/")
+    pay(service, "us/1")
+    pay(service, "eu/1")
+    headers, body = Receiver.got.get(timeout=20)
+    verify(body, headers, [added["secret"]], now_s=int(headers["webhook-timestamp"]))
+    assert json.loads(body)["subject"] == "eu/1"
+    [status] = asked(service, "list")
+    assert (status["endpoint"], status["kinds"], status["dead"]) == ("shop", ["order.paid"], 0)
+    assert asked(service, "rotate", "shop", "--keep", "60")[0]["secret"].startswith("whsec_")
+    assert asked(service, "disable", "shop")[0]["disabled_because"] == "an operator disabled it"
+    assert "disabled_because" not in asked(service, "enable", "shop")[0]
+    assert asked(service, "waiting", "shop") == []
+    assert asked(service, "dead", "shop") == []
+    assert asked(service, "retry", "shop", "--all") == [{"count": 0}]
+    assert asked(service, "drop", "shop", "event-1", "event-2") == [{"count": 0}]
+    shown = ropewalk("webhooks", "list", "--url", service.url).stdout
+    assert "shop" in shown
+    assert "sending" in shown
+    removed = ropewalk("webhooks", "remove", "shop", "--url", service.url).stdout
+    assert removed == "shop is forgotten, with 0 messages that it did not take\n"
+    assert asked(service, "list") == []
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (("add", "nowhere"), 1, "write http:// or https://"),
+        (("dead", "nobody"), 1, "there is no endpoint 'nobody'"),
+        (("retry", "nobody"), 2, "or give --all"),
+        (("drop", "nobody", "event-1", "--all"), 2, "or give --all"),
+    ],
+)
+def test_what_can_not_be_done_is_told_in_a_sentence(
+    service: Running, words: tuple[str, ...], code: int, told: str
+) -> None:
+    done = ropewalk("webhooks", *words, "--url", service.url)
+    assert done.returncode == code
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
