@@ -121,12 +121,15 @@ def _free_port() -> int:
 
 def _wait_until_ready(url: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
     until = time.monotonic() + _START_S
-    while True:
-        try:
-            with urllib.request.urlopen(f"{url}/health", timeout=1.0) as answer:
-                if json.load(answer)["health"] == "true":
-                    return
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            if server.poll() is not None or time.monotonic() > until:
-                raise RuntimeError(f"etcd did not start: {log.read_text()}") from None
+    while not _is_healthy(url):
+        if server.poll() is not None or time.monotonic() > until:
+            raise RuntimeError(f"etcd did not start: {log.read_text()}")
         time.sleep(0.05)
+
+
+def _is_healthy(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/health", timeout=1.0) as answer:
+            return bool(json.load(answer)["health"] == "true")
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return False

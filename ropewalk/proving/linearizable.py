@@ -72,7 +72,7 @@ def check_linearizable(
     seen: set[tuple[int, S]] = {(0, start)}
     path: list[int] = []
     longest: list[int] = []
-    tries = [_next_places(operations, 0, start, follow)]
+    tries = [_next_places(operations, follow, done=0, state=start)]
     while tries:
         found = next(tries[-1], None)
         if found is None:
@@ -91,7 +91,7 @@ def check_linearizable(
             return Unknown(f"{places_max} places were tried, and there are more")
         if len(path) > len(longest):
             longest = list(path)
-        tries.append(_next_places(operations, done, state, follow))
+        tries.append(_next_places(operations, follow, done=done, state=state))
     if not wanted:
         return Holds([])
     behind = sum(1 << number for number in longest)
@@ -101,7 +101,7 @@ def check_linearizable(
 
 
 def _next_places(
-    operations: Sequence[Operation[C, A]], done: int, state: S, follow: Callable[[S, C, A | None], S | None]
+    operations: Sequence[Operation[C, A]], follow: Callable[[S, C, A | None], S | None], *, done: int, state: S
 ) -> Iterator[tuple[int, int, S]]:
     """The operation that comes next, those that are behind then, and the state, for each that may."""
     for number in _may_be_next(operations, done):

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Callable
 
 from ropewalk.coordination.recipes import messages
+from ropewalk.coordination.recipes.limits import NUMBERS_PER_RECORD
 from ropewalk.coordination.recipes.messages import (
     Acquire,
     Add,
@@ -33,6 +34,9 @@ from ropewalk.coordination.recipes.messages import (
 from tests.coordination.room import Room
 
 TTL_MS = 1_000
+BASE = NUMBERS_PER_RECORD
+"""What the first record's numbers begin behind; stories count from 1."""
+
 _KINDS: dict[str, Kind] = {"lock": "lock", "semaphore": "semaphore", "election": "election"}
 
 
@@ -54,7 +58,7 @@ class Story:
             "add": lambda name, amount="1": self._do(Add(name, int(amount))),
             "set-counter": lambda name, value, expected="": self._do(SetCounter(name, int(value), _number(expected))),
             "set": self._set,
-            "delete": lambda name, version="": self._do(DeleteKey(name, _number(version))),
+            "delete": lambda name, version="": self._do(DeleteKey(name, _version(version))),
             "list": self._list,
         }
 
@@ -72,7 +76,7 @@ class Story:
     def _do(self, command: Command) -> str:
         match self.room.do(command):
             case Held(token):
-                return f"held, token {token}"
+                return f"held, token {token - BASE}"
             case Waiting(ahead):
                 return f"waiting, {ahead} ahead"
             case Busy():
@@ -82,9 +86,9 @@ class Story:
             case Counted(value):
                 return f"{value}"
             case Kept(version):
-                return f"version {version}"
+                return f"version {version - BASE}"
             case Refused(reason, current):
-                return reason if current is None else f"{reason}: it is {current}"
+                return reason if current is None else f"{reason}: it is {_shown(current)}"
             case messages.Done():
                 return "done"
 
@@ -95,7 +99,7 @@ class Story:
         return self._do(Acquire(name, who, _KINDS[kind], ttl_ms, waits, takes, permits, options.get("value", "")))
 
     def _set(self, name: str, value: str, version: str = "", session: str = "") -> str:
-        return self._do(SetKey(name, value, _number(version), session, TTL_MS if session else 0))
+        return self._do(SetKey(name, value, _version(version), session, TTL_MS if session else 0))
 
     def _later(self, ms: str) -> str:
         self.room.later(int(ms))
@@ -103,7 +107,7 @@ class Story:
 
     def _who(self, kind: str, name: str) -> str:
         claims = self.room.ask(GetClaims(name, _KINDS[kind]), Claims)
-        held = ", ".join(f"{each.session} ({each.token})" for each in claims.held) or "nobody"
+        held = ", ".join(f"{each.session} ({each.token - BASE})" for each in claims.held) or "nobody"
         queue = "".join(f", then {each.session}" for each in claims.queue)
         return held + queue
 
@@ -113,12 +117,22 @@ class Story:
 
     def _list(self, prefix: str, after: str = "") -> str:
         keys = self.room.ask(ListKeys(prefix, after), list[Key])
-        return "\n".join(f"{key.name} = {key.value}, version {key.version}" for key in keys) or "nothing"
+        return "\n".join(f"{key.name} = {key.value}, version {key.version - BASE}" for key in keys) or "nothing"
 
 
 def _number(text: str) -> int | None:
     return int(text) if text else None
 
 
+def _version(text: str) -> int | None:
+    number = _number(text)
+    return number + BASE if number else number
+
+
+def _shown(number: object) -> object:
+    """A number as it would be if the first were 1."""
+    return number - BASE if isinstance(number, int) and BASE < number < 2 * BASE else number
+
+
 def _data(data: dict[str, object]) -> str:
-    return " ".join(f"{name}={value}" for name, value in data.items() if value and name != "name")
+    return " ".join(f"{name}={_shown(value)}" for name, value in data.items() if value and name != "name")

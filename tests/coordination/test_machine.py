@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from ropewalk.coordination.recipes.limits import Bounds
+from ropewalk.coordination.recipes.limits import NUMBERS_PER_RECORD, Bounds
 from ropewalk.coordination.recipes.machine import space
 from ropewalk.coordination.recipes.messages import (
     Acquire,
@@ -39,7 +39,7 @@ def wants(name: str, session: str, *, waits: bool = True) -> Acquire:
 
 def test_an_uncontended_lock_is_one_command_and_tells_nobody() -> None:
     room = Room()
-    assert room.do(wants("orders/1", "ada")) == Held(2)
+    assert room.do(wants("orders/1", "ada")) == Held(NUMBERS_PER_RECORD + 2)
     assert room.do(Release("orders/1", "ada")) == Done()
     assert room.told() == []
 

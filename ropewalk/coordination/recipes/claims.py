@@ -50,7 +50,7 @@ def acquire(draft: Draft, command: Acquire) -> Reply:
     key = claim_key(command.kind, command.name)
     gate = draft.gate(key)
     if gate is not None:
-        known = _known(draft, key, gate, command)
+        known = _known(draft, gate, command)
         if known is not None:
             draft.put(session_key(space, command.session), session)
             return known
@@ -97,7 +97,7 @@ def _numbers_refused(command: Acquire) -> Refused | None:
     return None
 
 
-def _known(draft: Draft, key: str, gate: Gate, command: Acquire) -> Reply | None:
+def _known(draft: Draft, gate: Gate, command: Acquire) -> Reply | None:
     """The answer to a session that asks again, or asks for what can't be; None if it is to be let in or to wait."""
     if gate.permits != command.permits:
         return Refused("permits_differ", gate.permits)
@@ -105,7 +105,8 @@ def _known(draft: Draft, key: str, gate: Gate, command: Acquire) -> Reply | None
     if claim is None:
         return None
     if claim.value != command.value:
-        _say(draft, key, gate, msgspec.structs.replace(claim, value=command.value))
+        key = claim_key(command.kind, command.name)
+        _say(draft, key, gate=gate, claim=msgspec.structs.replace(claim, value=command.value))
     return Held(claim.token) if claim.token else Waiting(_ahead(gate, command.session))
 
 
@@ -160,7 +161,7 @@ def _granted(draft: Draft, key: str, claim: Claim) -> Claim:
     return granted
 
 
-def _say(draft: Draft, key: str, gate: Gate, claim: Claim) -> None:
+def _say(draft: Draft, key: str, *, gate: Gate, claim: Claim) -> None:
     """A candidate says something else of itself from now on."""
 
     def changed(claims: tuple[Claim, ...]) -> tuple[Claim, ...]:

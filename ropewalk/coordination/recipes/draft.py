@@ -7,17 +7,19 @@ from collections.abc import Mapping
 
 import msgspec
 
-from ropewalk.coordination.recipes.limits import Bounds
+from ropewalk.coordination.recipes.limits import NUMBERS_PER_RECORD, Bounds
 from ropewalk.coordination.recipes.state import NUMBERS, Counter, Gate, Numbers, Session, Setting, Value
+from ropewalk.core.chain import Position
 from ropewalk.core.effects import At, Effect, Publish
 from ropewalk.core.keyed import Applied
 
 
 class Draft:
-    """Made for one command, which is applied at `now_ns`."""
+    """Made for one command, which is applied at `now_ns` and at this `position` of the log."""
 
-    def __init__(self, state: Mapping[str, Value], *, now_ns: int, bounds: Bounds) -> None:
+    def __init__(self, state: Mapping[str, Value], *, now_ns: int, position: Position, bounds: Bounds) -> None:
         self.now_ns = now_ns
+        self._position = position
         self.bounds = bounds
         self._state = state
         self._writes: dict[str, Value | None] = {}
@@ -59,7 +61,9 @@ class Draft:
     def next_number(self) -> int:
         """A number that was never given out before, and larger than all that were."""
         numbers = self.get(NUMBERS)
-        number = numbers.last + 1 if isinstance(numbers, Numbers) else 1
+        # A partition that others were divided from has none, but it goes on at their position.
+        last = numbers.last if isinstance(numbers, Numbers) else self._position * NUMBERS_PER_RECORD
+        number = last + 1
         self.put(NUMBERS, Numbers(number))
         return number
 

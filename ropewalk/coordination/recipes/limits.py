@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from ropewalk.core.limits import COMMAND_BYTES_MAX
+from ropewalk.core.limits import BATCH_REQUESTS_MAX, COMMAND_BYTES_MAX
 from ropewalk.errors import invariant
 
 NAME_BYTES_MAX: Final = 512
@@ -41,6 +41,10 @@ EXPIRED_KEPT_NS: Final = 3_600_000_000_000
 
 PAGE_MAX: Final = 1_000
 """Settings in one page of a list, and changes in one answer of a watch."""
+
+NUMBERS_PER_RECORD: Final = 4 * BATCH_REQUESTS_MAX
+"""More numbers than a record's requests ever cause: each opens a session, is granted once, and sets and later loses a
+key at most. So `position * NUMBERS_PER_RECORD` is larger than every number given out before that position."""
 
 WAIT_MAX_S: Final = 60.0
 """How long one request waits for a claim or a change. Who wants to wait for longer asks again, and loses nothing."""

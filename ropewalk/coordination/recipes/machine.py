@@ -56,6 +56,7 @@ from ropewalk.coordination.recipes.state import (
     Setting,
     Value,
     claim_key,
+    home_of,
     session_key,
     space_of,
 )
@@ -66,6 +67,7 @@ from ropewalk.errors import invariant
 NAME = "coordination"
 
 _CONFIG = "config:"
+_NUMBER_MAX = 2**63
 
 
 def machine(place: Place, *, bounds: Bounds | None = None) -> KeyedMachine[Value, Command | Timer, Query]:
@@ -80,6 +82,8 @@ def machine(place: Place, *, bounds: Bounds | None = None) -> KeyedMachine[Value
         answer=answer,
         check=check,
         place=place,
+        home=home_of,
+        key=space,
     )
 
 
@@ -96,7 +100,7 @@ def space(message: Command | Timer | Query) -> str:
 
 def apply(state: Mapping[str, Value], entry: Entry[Command | Timer], *, bounds: Bounds) -> Applied[Value]:
     """Do what one command says."""
-    draft = Draft(state, now_ns=entry.time_ns, bounds=bounds)
+    draft = Draft(state, now_ns=entry.time_ns, position=entry.position, bounds=bounds)
     reply = _reply(draft, entry.command)
     # Whatever was drafted for it: a refusal changes nothing.
     return Applied(reply) if isinstance(reply, Refused | Busy) else draft.applied(reply)
@@ -121,7 +125,8 @@ def answer(state: Mapping[str, Value], query: Query) -> object:
 def check(state: Mapping[str, Value]) -> None:
     """What is always true of the whole state."""
     numbers = state.get(NUMBERS)
-    last = numbers.last if isinstance(numbers, Numbers) else 0
+    # A partition that was divided from another has none before it gives out its first.
+    last = numbers.last if isinstance(numbers, Numbers) else _NUMBER_MAX
     for key, value in state.items():
         match value:
             case Gate():

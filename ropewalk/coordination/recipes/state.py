@@ -11,7 +11,7 @@ from ropewalk.coordination.recipes.limits import NAME_BYTES_MAX
 from ropewalk.coordination.recipes.messages import Kind, Refused
 
 NUMBERS: Final = "numbers"
-"""The key of the one number that every grant, every version and every session of a partition is given the next of."""
+"""The key of the number of which every grant, every version and every session of a partition is given the next."""
 
 LISTENER_MARK: Final = "#"
 """What parts a claim's key from the session that waits for it, in the subject of an event."""
@@ -83,6 +83,11 @@ Value = Session | Expired | Gate | Counter | Setting | Numbers
 def space_of(name: str) -> str:
     """The first part of a name: what decides where it is kept."""
     return name.partition("/")[0]
+
+
+def home_of(key: str) -> str:
+    """The space in which a key is kept."""
+    return space_of(key.partition(":")[2].partition(LISTENER_MARK)[0])
 
 
 def claim_key(kind: Kind, name: str) -> str:

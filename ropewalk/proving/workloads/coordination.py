@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from random import Random
 from typing import Final, cast
 
-from ropewalk.coordination.recipes.limits import Bounds
+from ropewalk.coordination.recipes.limits import NUMBERS_PER_RECORD, Bounds
 from ropewalk.coordination.recipes.machine import machine
 from ropewalk.coordination.recipes.messages import (
     Acquire,
@@ -82,7 +82,7 @@ def _command(random: Random) -> Command:
     ttl_ms = random.choice((0, *_TTLS_MS))
     waits = random.random() < 0.7
     lock = random.choice(LOCKS)
-    version = random.choice((None, 0, random.randrange(_VERSIONS_MAX)))
+    version = random.choice((None, 0, random.choice((2, 3)) * NUMBERS_PER_RECORD + random.randrange(_VERSIONS_MAX)))
     takes = random.randint(1, 4)
     permits = 3 if random.random() < 0.9 else 4
     kinds: list[tuple[int, Command]] = [

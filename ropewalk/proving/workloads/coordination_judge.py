@@ -9,7 +9,7 @@ from typing import Final, cast
 
 import msgspec
 
-from ropewalk.coordination.recipes.limits import Bounds
+from ropewalk.coordination.recipes.limits import NUMBERS_PER_RECORD, Bounds
 from ropewalk.coordination.recipes.messages import (
     Acquire,
     Add,
@@ -82,10 +82,10 @@ class CoordinationJudge:
         self._settings: dict[str, _Setting] = {}
         self._counters: dict[str, int] = {}
         self._timers: list[tuple[int, int, str, int]] = []
-        self._last = self._timers_set = self._now_ns = 0
+        self._last = self._timers_set = self._now_ns = self._position = 0
 
     def expect(self, batch: Batch) -> Sequence[bytes]:
-        self._now_ns = batch.time_ns
+        self._now_ns, self._position = batch.time_ns, batch.position
         while self._timers and self._timers[0][0] <= self._now_ns:
             _, _, session, opened = heappop(self._timers)
             self._wake(session, opened)
@@ -306,7 +306,7 @@ class CoordinationJudge:
         return kept >= self._bounds.keys_max
 
     def _next(self) -> int:
-        self._last += 1
+        self._last = 1 + (self._last or self._position * NUMBERS_PER_RECORD)
         return self._last
 
     def _set_timer(self, time_ns: int, session: str, opened: int) -> None:

@@ -1,0 +1,214 @@
+"""One turn of one saga: something happened, and it goes on as far as it can without waiting.
+
+    a step is       what happens                         and becomes
+    waiting         its turn comes                       doing: its `do` is sent; skipped if there is nothing to do
+    doing           the reply says done                  done
+    doing           another reply, and tries are left    paused, then waiting
+    doing           another reply, and none are left     refused, and the saga turns back
+    doing           no reply in time                     late, and the saga turns back
+    doing, paused   an operator compensates              late, refused
+    late            the reply says done, or another      done, so it is undone; refused
+    done            the saga is turned back              undoing: its `undo` is sent; kept if it has none
+    undoing         the reply says undone                undone
+    undoing         another reply, and tries are left    undo_paused, then done
+    undoing         another reply, and none are left     failed, and the saga is stuck
+    failed          an operator retries                  done
+    failed, late,   an operator resolves                 resolved
+    undoing, undo_paused
+
+Forward one step is under way at a time, and back too, the last one first; a late step holds up nobody, and is undone
+when its reply has come. A turned back saga ends when nothing is late, done, undoing or failed.
+
+Checked by: tests/coordination/test_sagas.py, tests/coordination/test_sagas_everywhere.py
+"""
+
+from typing import Final, NamedTuple
+
+import msgspec
+
+from ropewalk.coordination.neighbours import Call, Neighbours, refusal, send, words_of
+from ropewalk.coordination.sagas.definition import Saga, Step, says
+from ropewalk.coordination.sagas.limits import HISTORY_MAX, PAUSE_MAX_S, SAGA_WORDS_CHARS_MAX
+from ropewalk.coordination.sagas.messages import Again, Late
+from ropewalk.coordination.sagas.state import Happened, Run, StepRun, StepState, Unread
+from ropewalk.core.effects import At, Effect, Publish
+from ropewalk.core.codec import encode_value
+
+_S: Final = 10**9
+_DO, _UNDO = "do", "undo"
+_UNDER_WAY: Final = {_DO: (StepState.DOING, StepState.LATE), _UNDO: (StepState.UNDOING,)}
+_OPEN: Final = (StepState.FAILED, StepState.LATE, StepState.UNDOING, StepState.UNDO_PAUSED)
+_HOLDS_UP: Final = (
+    StepState.DOING, StepState.PAUSED, StepState.UNDOING, StepState.UNDO_PAUSED, StepState.FAILED,
+)  # fmt: skip
+
+
+class Tag(NamedTuple):
+    """Which message a reply is to: a try of a step of a saga."""
+
+    kind: str
+    step: int
+    tries: int
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.step}/{self.tries}/{self.id}"
+
+    @staticmethod
+    def parse(text: str) -> "Tag":
+        """The tag that was written so."""
+        kind, step, tries, id_ = text.split("/", 3)
+        return Tag(kind, int(step), int(tries), id_)
+
+
+class Context(NamedTuple):
+    """Where and when a turn is taken. Without a `definition` the saga takes note, and does nothing."""
+
+    id: str
+    now_ns: int
+    neighbours: Neighbours
+    definition: Saga | None
+
+
+class Turn:
+    """Made for one entry. `run` is what the saga is after it, `effects` what else is to happen."""
+
+    def __init__(self, run: Run, context: Context) -> None:
+        self.run = run
+        self.effects: list[Effect] = []
+        self._context = context
+        self._steps = list(run.steps)
+
+    def take_reply(self, tag: Tag, reply: object) -> None:
+        """A message was answered."""
+        definition = self._context.definition
+        if definition is None:
+            self.run = msgspec.structs.replace(self.run, unread=(*self.run.unread, Unread(str(tag), reply)))
+            return
+        step = self._steps[tag.step]
+        self.note(step.name, f"{tag.kind}_answered", detail=_words(reply))
+        if step.tries != tag.tries or step.state not in _UNDER_WAY[tag.kind]:
+            # An operator has resolved it meanwhile.
+            return
+        defined = definition.steps[tag.step]
+        if tag.kind == _DO:
+            self._take_done(tag.step, defined, reply)
+        else:
+            self._take_undone(tag.step, defined, reply)
+
+    def be_late(self, index: int, tries: int) -> None:
+        """A step has waited long enough."""
+        step = self._steps[index]
+        if step.state is StepState.DOING and step.tries == tries:
+            self.note(step.name, "late")
+            self.turn_back(f"{step.name} was not answered in time")
+
+    def end_pause(self, index: int, tries: int) -> None:
+        """A step is to be tried again."""
+        step = self._steps[index]
+        if step.tries == tries and step.state is StepState.PAUSED:
+            self._set(index, StepState.WAITING)
+        if step.tries == tries and step.state is StepState.UNDO_PAUSED:
+            self._set(index, StepState.DONE)
+
+    def turn_back(self, why: str) -> None:
+        """From now on what was done is undone. What is under way is waited for, to be undone too."""
+        if self.run.is_turned_back:
+            return
+        self.run = msgspec.structs.replace(self.run, is_turned_back=True, why=why, ended_ns=None)
+        self.note("", "turned_back", detail=why)
+        for index, step in enumerate(self._steps):
+            if step.state is StepState.DOING:
+                self._set(index, StepState.LATE)
+            if step.state is StepState.PAUSED:
+                self._set(index, StepState.REFUSED)
+
+    def retry(self) -> None:
+        """What failed is tried again, and what came while the definition was not there is read."""
+        unread = self.run.unread
+        self.run = msgspec.structs.replace(self.run, unread=())
+        for each in unread:
+            self.take_reply(Tag.parse(each.tag), each.reply)
+        for index, step in enumerate(self._steps):
+            if step.state is StepState.FAILED:
+                self._set(index, StepState.DONE, tries_left=0)
+
+    def resolve(self, index: int) -> bool:
+        """An operator has seen to a step. False if nothing is open there."""
+        is_open = self._steps[index].state in _OPEN
+        if is_open:
+            self._set(index, StepState.RESOLVED)
+        return is_open
+
+    def note(self, step: str, what: str, *, detail: str = "", who: str = "") -> None:
+        """Add to the history."""
+        happened = Happened(self._context.now_ns, step, what, detail, who)
+        kept = (*self.run.history, happened)[-HISTORY_MAX:]
+        forgotten = self.run.forgotten + len(self.run.history) + 1 - len(kept)
+        self.run = msgspec.structs.replace(self.run, history=kept, forgotten=forgotten)
+
+    def go_on(self) -> None:
+        """Go as far as can be without waiting."""
+        before = self.run.stuck
+        while self.run.ended_ns is None and self._context.definition is not None and self._moves():
+            pass
+        stuck = self._stuck()
+        if stuck and not before:
+            self.note("", "stuck", detail=stuck)
+        steps = tuple(self._steps)
+        self.run = msgspec.structs.replace(self.run, steps=steps, stuck=stuck, changed_ns=self._context.now_ns)
+
+    def _moves(self) -> bool:
+        """Do one thing that can be done now; False if there is none."""
+        is_back = self.run.is_turned_back
+        for index in reversed(range(len(self._steps))) if is_back else range(len(self._steps)):
+            state = self._steps[index].state
+            if state is (StepState.DONE if is_back else StepState.WAITING):
+                self._begin(index, _UNDO if is_back else _DO)
+                return True
+            if state in _HOLDS_UP:
+                return False
+        if all(step.state is not StepState.LATE for step in self._steps):
+            self.run = msgspec.structs.replace(self.run, ended_ns=self._context.now_ns)
+            self.note("", self.run.state)
+        return False
+
+    def _begin(self, index: int, kind: str) -> None:
+        """Send what a step does, or what undoes it."""
+        step, action = self._steps[index], self._action(index, kind)
+        match action:
+            case None:
+                self._set(index, StepState.SKIPPED if kind == _DO else StepState.KEPT)
+            case Publish():
+                self.effects.append(action)
+                self.note(step.name, f"{kind}_published", detail=action.kind)
+                self._set(index, StepState.DONE if kind == _DO else StepState.UNDONE)
+            case Call():
+                self._send(index, kind, action)
+
+    def _action(self, index: int, kind: str) -> Call | Publish | None:
+        definition = self._context.definition
+        if definition is None:
+            return None
+        defined = definition.steps[index]
+        function = defined.do if kind == _DO else defined.undo
+        if function is None:
+            return None
+        input_ = msgspec.msgpack.decode(self.run.input, type=definition.input)
+        replies = {step.name: step.reply for step in self._steps if step.tries and step.state is not StepState.WAITING}
+        return function(input_, replies)
+
+    def _send(self, index: int, kind: str, call: Call) -> None:
+        step, why = self._steps[index], refusal(self._context.neighbours, call)
+        if why:
+            self._give_up(index, kind, why)
+            return
+        defined = self._defined(index)
+        tag = Tag(kind, index, step.tries + 1, self._context.id)
+        left = step.tries_left - 1 if step.tries_left else defined.retries
+        state = StepState.DOING if kind == _DO else StepState.UNDOING
+        self._set(index, state, tries=tag.tries, tries_left=left)
+        self.note(step.name, f"{kind}_sent", detail=f"{call.service} {call.key}")
+        self.effects.append(send(self._context.neighbours, call, tag=str(tag)))
+        if kind == _DO:
+            self._at(defined.timeout_s, Late(self._context.id, index, tag.tries))
