@@ -9,6 +9,7 @@ Checked by: tests/canaries/
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -59,15 +60,25 @@ class History(msgspec.Struct):
         return max((each.position for each in self.acknowledged), default=START)
 
 
+@runtime_checkable
+class LooksAtClients(Protocol):
+    """A workload that also judges what its clients saw of one object, as they do: without the log."""
+
+    def check_clients(self, acknowledged: Sequence[Acknowledged], written: Sequence[Request]) -> None:
+        """Raise Broken if they saw what can't be. `written` requests took effect, told or not."""
+        ...
+
+
 class Reading:
     """A log, read once more: a replica applies each record that counts, and what it answers is compared.
 
-    `next` is the record that `step` applies; None if every one is applied.
+    `next` is the record that `step` applies; None if every one is applied. `written` are the requests that count.
     """
 
     def __init__(self, payloads: Sequence[bytes], machine: Machine, *, judge: Judge | None, history: History) -> None:
         self.machine = machine
         self.counted = 0
+        self.written: list[Request] = []
         self._observed = _Observed(machine)
         self.replica = Partition(self._observed)
         self._judge = judge
@@ -92,6 +103,7 @@ class Reading:
         self.next = next(self._records, None)
         self.counted += 1
         position, requests = stored.link.position, stored.record.requests
+        self.written += requests
         self._time_ns = max(self._time_ns, stored.record.time_ns)
         replies = _apply(self.replica, stored)
         seen = self._observed.messages

@@ -13,7 +13,7 @@ import asyncio
 from random import Random
 
 from ropewalk.core.place import Place
-from ropewalk.proving.history import check_history
+from ropewalk.proving.history import LooksAtClients, check_history
 from ropewalk.proving.simulated import SimulatedPartition, Surroundings
 from ropewalk.proving.verdict import TRACE_LINES, Breach, Holds, run_judged
 from ropewalk.proving.workload import Workload
@@ -67,6 +67,8 @@ class _World:
         partition, counts = self._partition, self._surroundings.counts
         judge = self._workload.judge()
         verdict = check_history(partition.history, partition.payloads, partition.new_machine(), judge=judge)
+        if isinstance(self._workload, LooksAtClients):
+            self._workload.check_clients(partition.history.acknowledged, verdict.written)
         await partition.check_replicas(verdict.replica.digest())
         counts["acknowledged"] = len(partition.history.acknowledged)
         counts["reads"] = len(partition.history.seen)

@@ -13,7 +13,7 @@ from ropewalk.proving.workloads.known import WORKLOADS
 from ropewalk.proving.world import run_world
 
 ROOT = Path(__file__).parents[2]
-SEEDS = {"bank": 60, "payments": 50}
+SEEDS = {"bank": 60, "coordination": 40, "payments": 50}
 
 
 @pytest.mark.parametrize(

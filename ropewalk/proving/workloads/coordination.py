@@ -32,15 +32,14 @@ from ropewalk.core.codec import encode_value
 from ropewalk.core.machine import Machine, Request
 from ropewalk.core.place import Place
 from ropewalk.data.shelf import Shelf
+from ropewalk.proving.history import Acknowledged
+from ropewalk.proving.workloads.coordination_clients import COUNTER, LOCKS, SHARED_KEY, check_clients
 from ropewalk.proving.workloads.coordination_judge import CoordinationJudge
 
 SESSIONS: Final = ("ada", "ben", "cleo", "dan")
-LOCKS: Final = ("s/lock", "s/other")
 POOL: Final = "s/pool"
 ELECTION: Final = "s/lead"
-SHARED_KEY: Final = "s/shared"
 OWN_KEY: Final = "s/own"
-COUNTER: Final = "s/count"
 TIGHT: Final = Bounds(keys_max=10, queue_max=2, claims_max=3, ttl_min_ms=2, expired_kept_ns=40_000_000)
 
 _TTLS_MS: Final = (1, 5, 20, 60, 200)
@@ -74,6 +73,9 @@ class Coordination:
 
     def judge(self) -> CoordinationJudge:
         return CoordinationJudge(TIGHT)
+
+    def check_clients(self, acknowledged: Sequence[Acknowledged], written: Sequence[Request]) -> None:
+        check_clients(acknowledged, written)
 
 
 def _command(random: Random) -> Command:

@@ -4,7 +4,7 @@ A lock's tokens grow and belong to one session each, a counter adds up, a key is
 is a few lines, and `check_linearizable` finds an order or says that there is none. Sessions end when they want, so
 the lock's model lets it go at any time; that nobody overtakes another is the judge's to say.
 
-Checked by: tests/coordination/test_clients.py, tests/canaries/test_coordination.py
+Checked by: tests/proving/test_world.py, tests/canaries/test_coordination.py
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -29,7 +29,10 @@ from ropewalk.coordination.recipes.messages import (
 from ropewalk.core.machine import Request
 from ropewalk.proving.history import Acknowledged, Broken
 from ropewalk.proving.linearizable import Holds, Operation, check_linearizable
-from ropewalk.proving.workloads.coordination import COUNTER, LOCKS, SHARED_KEY
+
+LOCKS: Final = ("s/lock", "s/other")
+SHARED_KEY: Final = "s/shared"
+COUNTER: Final = "s/count"
 
 Seen = Operation[Command, Reply]
 
