@@ -10,7 +10,7 @@ Promise:    as of each part; none can be made to break another's promises.
 Checked by: tests/payments/processing/test_machine.py, ropewalk.proving.conformance (machine checks)
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import groupby
 from typing import Final
 
@@ -25,10 +25,14 @@ from ropewalk.systems.payments.cards.commands import CARDS
 from ropewalk.systems.payments.instant.instant import Instant
 from ropewalk.systems.payments.instant.limits import USUAL_TERMS, Terms
 from ropewalk.systems.payments.instant.messages import INSTANT
-from ropewalk.systems.payments.parts import Outgoing, Part
+from ropewalk.systems.payments.parts import Asked, Outgoing, Part
 from ropewalk.systems.payments.processing.limits import USUAL_STEPS, Steps
 from ropewalk.systems.payments.processing.messages import ACH
 from ropewalk.systems.payments.processing.processing import Processing
+from ropewalk.systems.payments.shards.front import Front
+from ropewalk.systems.payments.shards.limits import USUAL_PATIENCE, Patience
+from ropewalk.systems.payments.shards.messages import SHARDS
+from ropewalk.systems.payments.shards.shards import Shards
 
 _ONE_SHARD: Final = Place("payments")
 _LEDGER: Final = "ledger"
@@ -38,22 +42,30 @@ class PaymentsMachine:
     """One partition of payments."""
 
     def __init__(
-        self, shelf: Shelf, *, place: Place = _ONE_SHARD, steps: Steps = USUAL_STEPS, terms: Terms = USUAL_TERMS
+        self,
+        shelf: Shelf,
+        *,
+        place: Place = _ONE_SHARD,
+        steps: Steps = USUAL_STEPS,
+        terms: Terms = USUAL_TERMS,
+        patience: Patience = USUAL_PATIENCE,
     ) -> None:
-        self.place = place
         self.accounting = Accounting(shelf)
-        self.processing = Processing(self.accounting.ledger, shelf, steps=steps)
-        of_cards = Outgoing(CARDS)
-        self.cards = Cards(self.accounting.ledger, self.processing.state.directory, place=place, outgoing=of_cards)
-        of_instant = Outgoing(INSTANT)
-        self.instant = Instant(
-            self.accounting.ledger, self.processing.state.directory, outgoing=of_instant, terms=terms
-        )
-        self._parts: dict[bytes, Part] = {ACH: self.processing, CARDS: self.cards, INSTANT: self.instant}
+        ledger = self.accounting.ledger
+        of_cards, of_instant, of_shards = self._outgoing = Outgoing(CARDS), Outgoing(INSTANT), Outgoing(SHARDS)
+        self.processing = Processing(ledger, shelf, steps=steps)
+        directory = self.processing.state.directory
+        self.cards = Cards(ledger, directory, place=place, outgoing=of_cards)
+        self.instant = Instant(ledger, directory, outgoing=of_instant, terms=terms)
+        self.shards = Shards(ledger, place, outgoing=of_shards, patience=patience, answer=self.read)
+        self._ledger: Asked = self.accounting if place.partitions == 1 else Front(self.accounting, self.shards.state)
+        self._parts: dict[bytes, Part] = {
+            ACH: self.processing, CARDS: self.cards, INSTANT: self.instant, SHARDS: self.shards,
+        }  # fmt: skip
         self._named: dict[str, Part] = {
             _LEDGER: self.accounting, "ach": self.processing, "cards": self.cards, "instant": self.instant,
+            "shards": self.shards,
         }  # fmt: skip
-        self._outgoing: Sequence[Outgoing] = (of_cards, of_instant)
 
     @property
     def name(self) -> str:
@@ -67,7 +79,7 @@ class PaymentsMachine:
 
     def vet(self, command: bytes) -> None:
         """Raise Rejected unless the command can be read, and leaves alone what is not its part's."""
-        self._part(command).vet(command)
+        self._asked(command).vet(command)
 
     def apply(self, batch: Batch) -> Outcome:
         """Do what is due, then what each message and each request asks."""
@@ -75,19 +87,20 @@ class PaymentsMachine:
             part.work(time_ns=batch.time_ns)
         try:
             replies = [self._receive(received, batch.time_ns) for received in batch.messages]
-            for part, group in groupby(batch.requests, key=self._part_of):
-                replies += part.apply([request.command for request in group], time_ns=batch.time_ns)
+            for asked, group in groupby(batch.requests, key=self._asked_by):
+                replies += asked.apply([request.command for request in group], time_ns=batch.time_ns)
         except Rejected as error:
             raise Damaged(
                 f"payments: a command in the record at position {batch.position} can't be read ({error}); "
                 "nothing was skipped: start the newer program that wrote it"
             ) from error
         sent, events = self._take_outgoing()
+        self.shards.count_mail(batch.messages, sent)
         return Outcome(replies, self._wakes_at_ns(batch.time_ns), sent, events)
 
     def read(self, query: bytes) -> bytes:
         """Answer a query. Raises Rejected if it can't be read, or names what is not there."""
-        return self._part(query).read(query)
+        return self._asked(query).read(query)
 
     def save(self) -> Saved:
         """The state, in parts that later batches do not change."""
@@ -115,18 +128,18 @@ class PaymentsMachine:
         for part in self._named.values():
             part.check()
 
-    def _part(self, asked: bytes) -> Part:
-        return self._parts.get(asked[:1], self.accounting)
+    def _asked(self, asked: bytes) -> Asked:
+        return self._parts.get(asked[:1], self._ledger)
 
-    def _part_of(self, request: Request) -> Part:
-        return self._parts.get(request.command[:1], self.accounting)
+    def _asked_by(self, request: Request) -> Asked:
+        return self._parts.get(request.command[:1], self._ledger)
 
     def _receive(self, received: Received, time_ns: int) -> bytes:
         """Hand a message to its part, and a reply to the part that asked."""
         if not received.is_reply:
-            return self._part(received.command).receive(received, time_ns=time_ns)
+            return self._parts.get(received.command[:1], self.accounting).receive(received, time_ns=time_ns)
         mine = Received(received.sender, received.command, received.tag[1:], is_reply=True)
-        return self._part(received.tag).receive(mine, time_ns=time_ns)
+        return self._parts[received.tag[:1]].receive(mine, time_ns=time_ns)
 
     def _take_outgoing(self) -> tuple[list[Message], list[Event]]:
         taken = [each.take() for each in self._outgoing]

@@ -15,8 +15,36 @@ from typing import Protocol
 from ropewalk.core.machine import Event, Message, Received, Saved
 
 
-class Kept(Protocol):
-    """What has a state that snapshots keep."""
+class Asked(Protocol):
+    """What callers ask."""
+
+    def vet(self, command: bytes) -> None:
+        """Raise Rejected unless a caller may ask this, and it can be read."""
+        ...
+
+    def apply(self, commands: Sequence[bytes], *, time_ns: int) -> Sequence[bytes]:
+        """Do what callers ask, in order; return a reply each. Raises Rejected if one can't be read."""
+        ...
+
+    def read(self, query: bytes) -> bytes:
+        """Answer a query. Raises Rejected if it can't be read, or names what is not there."""
+        ...
+
+
+class Part(Asked, Protocol):
+    """One of them. Times are those of the batch."""
+
+    def work(self, *, time_ns: int) -> None:
+        """Do some of what is due though nobody asks; once a batch, before anything else."""
+        ...
+
+    def receive(self, received: Received, *, time_ns: int) -> bytes:
+        """Do what another partition's message asks, or take note of its reply to one from here."""
+        ...
+
+    def wakes_at_ns(self, *, time_ns: int) -> int | None:
+        """When something is due; None if nothing is."""
+        ...
 
     def save(self) -> Saved:
         """Its own state, in parts that later batches do not change."""
@@ -28,34 +56,6 @@ class Kept(Protocol):
 
     def check(self) -> None:
         """Raise Bug if something can't be."""
-        ...
-
-
-class Part(Kept, Protocol):
-    """One of them. Times are those of the batch."""
-
-    def vet(self, command: bytes) -> None:
-        """Raise Rejected unless a caller may ask this, and it can be read."""
-        ...
-
-    def work(self, *, time_ns: int) -> None:
-        """Do some of what is due though nobody asks; once a batch, before anything else."""
-        ...
-
-    def receive(self, received: Received, *, time_ns: int) -> bytes:
-        """Do what another partition's message asks, or take note of its reply to one from here."""
-        ...
-
-    def apply(self, commands: Sequence[bytes], *, time_ns: int) -> Sequence[bytes]:
-        """Do what callers ask, in order; return a reply each. Raises Rejected if one can't be read."""
-        ...
-
-    def wakes_at_ns(self, *, time_ns: int) -> int | None:
-        """When something is due; None if nothing is."""
-        ...
-
-    def read(self, query: bytes) -> bytes:
-        """Answer a query. Raises Rejected if it can't be read, or names what is not there."""
         ...
 
 

@@ -98,15 +98,23 @@ def operation_of(asked: bytes, known: dict[Operation, Shape]) -> Operation:
     if operation not in known:
         names = ", ".join(f"{operation.name} ({operation})" for operation in known)
         raise Rejected(f"a ledger can't do this: the first byte is {asked[:1].hex() or 'missing'}; it knows {names}")
-    shape = known[operation]
-    size = len(asked) - 1
+    _check_size(operation, known[operation], len(asked) - 1)
+    return operation
+
+
+def decode_rows(operation: Operation, rows: bytes) -> Rows:
+    """The rows that an operation is sent, without its byte. Raises Rejected if they are none, or too many."""
+    _check_size(operation, _SHAPES[operation], len(rows))
+    return np.frombuffer(rows, _SHAPES[operation].sent)
+
+
+def _check_size(operation: Operation, shape: Shape, size: int) -> None:
     count, rest = divmod(size, shape.sent.itemsize)
     if rest or not 1 <= count <= shape.rows_max:
         raise Rejected(
             f"{operation.name} takes 1 to {shape.rows_max} rows of {shape.sent.itemsize} bytes "
             f"and was given {size} bytes: send whole rows, and no more at once"
         )
-    return operation
 
 
 _OPERATIONS: Final = {int(operation): operation for operation in Operation}

@@ -10,19 +10,19 @@ from enum import IntEnum
 from typing import Final
 
 
-class _Meaning(IntEnum):
+class Meaning(IntEnum):
     """A number with the sentence that explains it."""
 
     meaning: str
 
-    def __new__(cls, number: int, meaning: str = "") -> "_Meaning":
+    def __new__(cls, number: int, meaning: str = "") -> "Meaning":
         member = int.__new__(cls, number)
         member._value_ = number
         member.meaning = meaning
         return member
 
 
-class AccountStatus(_Meaning):
+class AccountStatus(Meaning):
     """What became of an account that was to be created, by precedence."""
 
     CREATED = 0xFFFFFFFF, "The account was created."
@@ -57,7 +57,7 @@ class AccountStatus(_Meaning):
     )
 
 
-class TransferStatus(_Meaning):
+class TransferStatus(Meaning):
     """What became of a transfer that was to be created, by precedence."""
 
     CREATED = 0xFFFFFFFF, "The transfer was created."

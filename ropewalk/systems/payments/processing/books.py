@@ -6,7 +6,9 @@ Each institution has three accounts, its customers have one each:
     clearing     what it owes the others (credits) and is owed (debits) since the last window; zero after each
     suspense     what a return took or brought that its customer could not pay or no longer takes
 
-One that issues cards has a fourth, for what its cardholders have spent (`ropewalk.systems.payments.cards.books`).
+One that issues cards has a fourth, for what its cardholders have spent (`ropewalk.systems.payments.cards.books`). And
+where there are several shards, each keeps an account for what it owes each other one
+(`ropewalk.systems.payments.shards.between`).
 
 A credit entry of $100, in one window, beside the settlement of net positions:
 
@@ -61,10 +63,11 @@ class Holder(IntEnum):
     CLEARING = 3
     SUSPENSE = 4
     CARDS = 5
+    SHARD = 6
 
 
 class Move(IntEnum):
-    """What a transfer is for; its code in the ledger."""
+    """What a transfer is for; its code in the ledger. From 32 to 95: those that are named by a hash."""
 
     ORIGINATOR_LEG = 1
     RECEIVER_LEG = 2
@@ -86,6 +89,8 @@ class Move(IntEnum):
     CARD_UNDO = 65
     CARD_REFUSAL = 66
     CARD_REFERENCE = 67
+    SHARD_POST = 96
+    SHARD_VOID = 97
 
 
 _RETURN_PAYS: Final = (Move.RETURN_PAYS, Move.RETURN_PAYS_FROM_SUSPENSE)

@@ -91,6 +91,7 @@ def answer(state: State, query: AnyQuery) -> object:
 
 
 _HALF = 2**32 - 1
+_WITH_INSTITUTIONS = [holder for holder in Holder if holder is not Holder.SHARD]
 _Paged = ListInstitutions | ListAccounts | ListOriginators | ListFiles | ListWindows | ListNotices
 
 
@@ -263,14 +264,21 @@ def _statement_lines(transfers: Rows, number: int) -> Iterator[StatementLine]:
             what=Move(move).name.lower() if ours else f"code {row['code']}",
             file=int(row["user_data_64"]) >> 32 if of_entry else -1,
             row=int(row["user_data_64"]) & 0xFFFFFFFF if of_entry else -1,
+            uetr=_uetr(get(row, "user_data_128")) if ours and not of_entry else "",
         )
+
+
+def _uetr(number: int) -> str:
+    """A UUID as text: 8-4-4-4-12."""
+    digits = f"{number:032x}"
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
 def _trial_balance(state: State) -> TrialBalance:
     lines = []
     institutions = np.arange(len(state.directory.institutions))
     deposits = np.arange(state.directory.accounts.size)
-    for holder in Holder:
+    for holder in _WITH_INSTITUTIONS:
         rows = lookup(state.ledger, holder, deposits if holder is Holder.DEPOSIT else institutions)
         lines.append(BalanceLine(holder.name.lower(), rows.size, _sum(rows, "debits"), _sum(rows, "credits")))
     return TrialBalance(lines, sum(line.debit_cents for line in lines), sum(line.credit_cents for line in lines))
