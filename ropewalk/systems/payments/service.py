@@ -1,6 +1,6 @@
 """Payments as a service: `open_node(payments, …)` runs it in a program, `ropewalk up payments` serves it over HTTP.
 
-Checked by: tests/payments/rest/test_ledger.py, tests/payments/rest/test_ach.py
+Checked by: tests/payments/rest/test_ledger.py, test_ach.py, test_instant.py
 """
 
 import gc
@@ -11,12 +11,15 @@ from ropewalk.core.place import Place
 from ropewalk.data.shelf import Shelf
 from ropewalk.engines.memory import MemoryShelf
 from ropewalk.runtime.service import Service
+from ropewalk.systems.payments.iso20022.schemas import Schemas
 from ropewalk.systems.payments.ledger.ledger import Ledger
 from ropewalk.systems.payments.ledger.warming import warm_up
 from ropewalk.systems.payments.machine import PaymentsMachine
 from ropewalk.systems.payments.rest.ach import ACH_OPERATIONS
 from ropewalk.systems.payments.rest.files import FILE_OPERATIONS
+from ropewalk.systems.payments.rest.instant import instant_operations
 from ropewalk.systems.payments.rest.ledger import LEDGER_OPERATIONS
+from ropewalk.systems.payments.rest.statements import STATEMENT_OPERATIONS
 
 
 def _machine(shelf: Shelf, place: Place) -> Machine:
@@ -28,5 +31,17 @@ def _machine(shelf: Shelf, place: Place) -> Machine:
     return PaymentsMachine(shelf, place=place)
 
 
-payments: Final = Service("payments", _machine, operations=(*ACH_OPERATIONS, *FILE_OPERATIONS, *LEDGER_OPERATIONS))
-"""One partition: a ledger, and the ACH files that move money in it."""
+def payments_with(schemas: Schemas | None) -> Service:
+    """Payments, whose ISO 20022 messages are checked against these schemas, if there are any."""
+    operations = (
+        *ACH_OPERATIONS,
+        *FILE_OPERATIONS,
+        *STATEMENT_OPERATIONS,
+        *instant_operations(schemas),
+        *LEDGER_OPERATIONS,
+    )
+    return Service("payments", _machine, operations=operations)
+
+
+payments: Final = payments_with(None)
+"""One partition: a ledger, and the ACH files and messages that move money in it."""

@@ -16,7 +16,6 @@ from ropewalk.systems.payments.iso20022.fields import (
     DATE_TIME,
     IBAN,
     MEMBER,
-    TEXT_16,
     TEXT_34,
     TEXT_35,
     TEXT_105,
@@ -39,7 +38,7 @@ from ropewalk.systems.payments.iso20022.writing import write
 from tests.payments.iso20022.test_money import AMOUNTS
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "instant"
-LENGTHS = {TEXT_16: 16, TEXT_34: 34, TEXT_35: 35, TEXT_105: 105, TEXT_140: 140, TEXT_350: 350}
+LENGTHS = {TEXT_34: 34, TEXT_35: 35, TEXT_105: 105, TEXT_140: 140, TEXT_350: 350}
 # XML has no control characters but three, and a carriage return is a line feed to its readers.
 LETTERS = st.characters(codec="utf-8", exclude_categories=("Cc", "Cs"), exclude_characters="\ufffe\uffff")
 

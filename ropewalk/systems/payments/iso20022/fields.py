@@ -75,7 +75,6 @@ def _up_to(length: int) -> Kind:
     )
 
 
-TEXT_16: Final = _up_to(16)
 TEXT_35: Final = _up_to(35)
 TEXT_34: Final = _up_to(34)
 TEXT_105: Final = _up_to(105)

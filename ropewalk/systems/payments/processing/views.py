@@ -156,7 +156,10 @@ class NoticeView(msgspec.Struct, frozen=True):
 
 
 class StatementLine(msgspec.Struct, frozen=True):
-    """One transfer on an account: an amount below zero left it. `file` and `row` name its entry; -1 is none."""
+    """One transfer on an account: an amount below zero left it.
+
+    `file` and `row` name the ACH entry that it is for, -1 if it is for none; `uetr` the instant payment, if it is.
+    """
 
     timestamp: int
     transfer_id: str
@@ -165,6 +168,7 @@ class StatementLine(msgspec.Struct, frozen=True):
     what: str
     file: int
     row: int
+    uetr: str = ""
 
 
 class StatementView(msgspec.Struct, frozen=True):

@@ -145,16 +145,6 @@ def _entries(http: HttpRequest, page: Page) -> AnyQuery:
     return ask_for.ListEntries(number(http.path_params["file"], "file"), _after(page), page.limit, state)
 
 
-async def _statement(node: Node, http: HttpRequest) -> Response:
-    page = page_of(http)
-    query = ask_for.GetStatement(
-        http.path_params["routing"], http.path_params["number"], _after(page, first=0), page.limit
-    )
-    statement, token = await look(node, http, query, kind=views.StatementView)
-    following = next_of(statement.lines, page, cursor="timestamp")
-    return json_response({"account": statement.account, "items": statement.lines, "next": following}, token=token)
-
-
 async def _return_file(node: Node, http: HttpRequest) -> Response:
     path = http.path_params
     query = ask_for.GetReturnFile(number(path["window"], "window"), path["routing"], number(path["part"], "part"))
@@ -163,11 +153,6 @@ async def _return_file(node: Node, http: HttpRequest) -> Response:
     headers = {TOKEN: str(token), "content-disposition": f'attachment; filename="{name}"'}
     return Response(content, headers=headers, media_type="text/plain; charset=us-ascii")
 
-
-_StatementPage: Final = msgspec.defstruct(
-    "StatementPage",
-    [("account", views.AccountView), ("items", list[views.StatementLine]), ("next", str | None)],
-)
 
 ACH_OPERATIONS: Final = (
     _change(
@@ -202,15 +187,6 @@ ACH_OPERATIONS: Final = (
         kind=views.AccountView,
         query=_account,
         named=(ROUTING, ACCOUNT),
-    ),
-    Operation(
-        method="GET",
-        path="/institutions/{routing}/accounts/{number}/statement",
-        summary="What moved on an account, oldest first",
-        handler=_statement,
-        answer={JSON: _StatementPage},
-        parameters=(ROUTING, ACCOUNT, *PAGE_PARAMETERS),
-        group=_GROUP,
     ),
     _change(
         "/institutions/{routing}/accounts/{number}/restriction",
