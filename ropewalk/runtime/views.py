@@ -1,0 +1,213 @@
+"""A read model beside a node: it pulls the events of every partition, and says how far behind it is.
+
+    async with open_view(totals, node, SqliteTables(Path("totals.db"))) as model:
+        seen = await model.get("account-7", max_age_s=1.0)
+        seen.value, seen.age_s
+        await model.rebuild()                                   the old one serves until the new one has caught up
+
+Promise:    `age_s` of an answer is a bound: all that was published longer ago is in it.
+Not given:  an answer as of one moment of all partitions: each is folded as far as it is.
+Checked by: tests/runtime/test_views.py
+"""
+
+import asyncio
+import logging
+import math
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Final, Generic, TypeVar
+
+import msgspec
+
+from ropewalk.core.limits import DEADLINE_DEFAULT_S
+from ropewalk.data.views import Generation, Tables, View
+from ropewalk.engines.system import now_ns
+from ropewalk.engines.views import MemoryTables
+from ropewalk.errors import NotAccepted, RopewalkError
+from ropewalk.runtime.leader import Leader
+from ropewalk.runtime.node import Node
+
+V = TypeVar("V")
+
+LOG = logging.getLogger("ropewalk")
+
+_NANOSECONDS: Final = 1_000_000_000
+_FOLLOW_AGAIN_S: Final = 1.0
+_KEYS_MAX: Final = 1_000
+_FOLDED_AT_ONCE: Final = 256
+"""So that nobody else in the process waits for more than a few milliseconds."""
+
+
+class Seen(msgspec.Struct, Generic[V], frozen=True):
+    """A value of a view, and the age of the oldest event that is not in it; 0 if all are."""
+
+    value: V | None
+    age_s: float
+
+
+class Staleness(msgspec.Struct, frozen=True):
+    """How a view is: its age as in `Seen`, events that are not in it yet, and events that never will be."""
+
+    age_s: float
+    behind: int
+    missed: int
+
+
+@asynccontextmanager
+async def open_view(
+    view: View[V], node: Node, tables: Tables | None = None, *, clock_ns: Callable[[], int] = now_ns
+) -> AsyncIterator["ReadModel[V]"]:
+    """Follow the events of `node` until the block ends; in memory, unless there are `tables` to keep it in.
+
+    If the tables hold another version of the view, that one serves as it is while the new one is built. What `fold`
+    raises ends the block.
+    """
+    model = ReadModel(view, node, tables or MemoryTables(), clock_ns=clock_ns)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            running = [tasks.create_task(model.run())]
+            yield model
+            for task in running:
+                task.cancel()
+    except BaseExceptionGroup as group:
+        # The block's own error is what its writer expects to see, and not the group that carried it here.
+        if len(group.exceptions) > 1:
+            raise
+        raise group.exceptions[0] from None
+    finally:
+        model.close()
+
+
+class ReadModel(Generic[V]):
+    """Made by `open_view`. `failure` is why nothing is folded at the moment."""
+
+    def __init__(self, view: View[V], node: Node, tables: Tables, *, clock_ns: Callable[[], int]) -> None:
+        self.view = view
+        self.failure: RopewalkError | None = None
+        self._leaders: Sequence[Leader] = node.leaders
+        self._tables = tables
+        self._clock_ns = clock_ns
+        self._folded = asyncio.Event()
+        self._is_rebuilding = False
+        serving = tables.serving()
+        if serving is None:
+            serving = tables.begin(version=view.version)
+            tables.switch()
+        self._serving = Generation(view, serving)
+
+    async def get(
+        self, key: str, *, max_age_s: float | None = None, deadline_s: float = DEADLINE_DEFAULT_S
+    ) -> Seen[V]:
+        """The value of a key, or None, and how old the view is.
+
+        With `max_age_s` it waits until the view is no older. Raises NotAccepted if that takes too long.
+        """
+        if max_age_s is not None:
+            await self._wait_for(max_age_s, deadline_s)
+        return Seen(self._serving.get(key), self._age_s())
+
+    def keys(self, *, after: str = "", limit: int = _KEYS_MAX) -> Sequence[str]:
+        """Up to `limit` keys behind `after`, in order."""
+        return self._serving.keys(after=after, limit=min(limit, _KEYS_MAX))
+
+    @property
+    def staleness(self) -> Staleness:
+        """How far behind it is now."""
+        behind = sum(each.partition.feed.last - self._serving.after(each.identity.log_name) for each in self._leaders)
+        return Staleness(self._age_s(), behind, self._serving.missed)
+
+    async def rebuild(self) -> None:
+        """Fold everything again, from the oldest events that are kept, and serve that once it has caught up.
+
+        Raises NotAccepted if it is being rebuilt already. Events are folded faster than a partition publishes them,
+        or this does not end.
+        """
+        if self._is_rebuilding:
+            raise NotAccepted(f"{self.view.name} is being rebuilt already: wait for it")
+        self._is_rebuilding = True
+        try:
+            built = Generation(self.view, self._tables.begin(version=self.view.version))
+            while sum([_fold_some(built, leader) for leader in self._leaders]):
+                await asyncio.sleep(0)
+            # Nothing is awaited between the last look at every log and here: nothing is left out.
+            self._tables.switch()
+            self._serving = built
+            self._folded.set()
+        finally:
+            self._is_rebuilding = False
+
+    async def run(self) -> None:
+        """Fold what is published, for ever; what goes wrong is shown and tried again."""
+        while True:
+            try:
+                await self._follow_all()
+            except RopewalkError as error:
+                LOG.warning("the view %s: %s; it goes on in %s s", self.view.name, error, _FOLLOW_AGAIN_S)
+                self.failure = error
+            await asyncio.sleep(_FOLLOW_AGAIN_S)
+
+    def close(self) -> None:
+        """Let go of the tables."""
+        self._tables.close()
+
+    async def _follow_all(self) -> None:
+        if not self._serving.is_of_this_version:
+            await self.rebuild()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for leader in self._leaders:
+                    tasks.create_task(self._follow(leader))
+        except BaseExceptionGroup as group:
+            # One error stopped the rest, and is what there is to tell.
+            raise group.exceptions[0] from None
+
+    async def _follow(self, leader: Leader) -> None:
+        while True:
+            folded = _fold_some(self._serving, leader)
+            self.failure = None
+            if folded:
+                self._folded.set()
+                await asyncio.sleep(0)
+            else:
+                await leader.wait_events(self._serving.after(leader.identity.log_name))
+
+    async def _wait_for(self, max_age_s: float, deadline_s: float) -> None:
+        try:
+            async with asyncio.timeout(deadline_s):
+                while self._age_s() > max_age_s:
+                    self._folded.clear()
+                    await self._folded.wait()
+        except TimeoutError:
+            why = f": {self.failure}" if self.failure else ""
+            raise NotAccepted(
+                f"the view {self.view.name} is {self._age_s():.3g} s old, and {max_age_s:g} s was asked for{why}"
+            ) from None
+
+    def _age_s(self) -> float:
+        if self.failure is not None or any(leader.stopped_because is not None for leader in self._leaders):
+            return math.inf
+        now_ns = self._clock_ns()
+        return max(self._age_of(leader, now_ns) for leader in self._leaders)
+
+    def _age_of(self, leader: Leader, now_ns: int) -> float:
+        """How long ago the first event happened that is not folded: what is older is."""
+        after, feed = self._serving.after(leader.identity.log_name), leader.partition.feed
+        if after == feed.last:
+            return 0.0
+        if after + 1 < feed.oldest:
+            return math.inf
+        [first] = leader.events(after, limit=1)
+        return max(0.0, (now_ns - first.time_ns) / _NANOSECONDS)
+
+
+def _fold_some(generation: Generation[V], leader: Leader) -> int:
+    """Fold the next events of a partition, if there are any; return how many there were."""
+    log_name, feed = leader.identity.log_name, leader.partition.feed
+    after = generation.after(log_name)
+    if after + 1 < feed.oldest:
+        missed = feed.oldest - 1 - after
+        LOG.warning("the view %s: %d events of %s are kept no more", generation.view.name, missed, log_name)
+        generation.skip(log_name, through=feed.oldest - 1)
+    events = leader.events(generation.after(log_name), limit=_FOLDED_AT_ONCE)
+    generation.fold(log_name, events)
+    return len(events)
