@@ -144,14 +144,16 @@ def _join_refused(draft: Draft, gate: Gate, *, session: Session, must_wait: bool
 
 def _admit(draft: Draft, key: str, gate: Gate) -> None:
     """Let in the first of the queue, and the next, for as long as the first one fits. An unused gate is removed."""
-    held, queue, free = list(gate.held), gate.queue, gate.free
-    while queue and queue[0].takes <= free:
-        granted = _granted(draft, key, queue[0])
+    held, free = list(gate.held), gate.free
+    for claim in gate.queue:
+        if claim.takes > free:
+            break
+        granted = _granted(draft, key, claim)
         draft.publish("granted", subject_of(key, granted.session), Granted(granted.token))
         held.append(granted)
         free -= granted.takes
-        queue = queue[1:]
-    draft.put(key, Gate(gate.permits, tuple(held), queue) if held or queue else None)
+    queue = gate.queue[len(held) - len(gate.held) :]
+    draft.put(key, Gate(gate.permits, tuple(held), queue) if held else None)
 
 
 def _granted(draft: Draft, key: str, claim: Claim) -> Claim:

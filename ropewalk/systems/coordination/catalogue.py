@@ -3,7 +3,6 @@
 Checked by: tests/coordination/system/test_rest.py
 """
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 from ropewalk.coordination.recipes.messages import (
@@ -88,7 +87,7 @@ CHANGES: Final = Offer(
     changes,
 )
 
-OFFERS: Final[Sequence[Offer[Any, Any]]] = (
+OFFERS: Final[tuple[Offer[Any, Any], ...]] = (
     OPEN_SESSION,
     KEEP_ALIVE,
     END_SESSION,

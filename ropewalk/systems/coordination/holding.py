@@ -20,6 +20,7 @@ import msgspec
 from ropewalk.coordination.recipes.limits import WAIT_MAX_S
 from ropewalk.coordination.recipes.messages import (
     Busy,
+    Done,
     EndSession,
     Held,
     KeepAlive,
@@ -42,6 +43,7 @@ TTL_S: Final = 10.0
 """How long a session may be silent, unless its client says otherwise: three keep-alives may be lost."""
 
 _PAUSE_S: Final = 0.1
+_GIVE_UP_S: Final = 1.0
 _GONE: Final = ("session_expired", "session_unknown", "not_claimed")
 
 
@@ -70,7 +72,7 @@ class Session:
         self._loop = asyncio.get_running_loop()
         self._confirmed_until_s: float | None = None
         self._is_lost = False
-        self._claimed: dict[Wanted, None] = {}
+        self._claimed: dict[tuple[Kind, str], None] = {}
 
     def lock(self, name: str, *, wait_s: float | None = None) -> AbstractAsyncContextManager[int]:
         """Hold a lock while the block runs; gives its token."""
@@ -97,9 +99,10 @@ class Session:
 
         Raises NotAccepted if it was not free in time.
         """
-        if wanted in self._claimed:
+        claimed = (wanted.kind, wanted.name)
+        if claimed in self._claimed:
             raise Rejected(f"this session has a claim on {wanted.name!r} already: another task takes another session")
-        self._claimed[wanted] = None
+        self._claimed[claimed] = None
         try:
             token = await self._claim(wanted, wait_s)
             try:
@@ -107,7 +110,7 @@ class Session:
             finally:
                 await self._release(wanted)
         finally:
-            del self._claimed[wanted]
+            del self._claimed[claimed]
 
     @asynccontextmanager
     async def kept_alive(self) -> AsyncIterator[None]:
@@ -140,23 +143,23 @@ class Session:
 
     async def _claim(self, wanted: Wanted, wait_s: float | None) -> int:
         until_s = None if wait_s is None else self._loop.time() + wait_s
-        is_held = False
+        may_wait = True
         try:
             while True:
                 answer = await self._ask(ACQUIRE, self._claiming(wanted, until_s))
                 match answer:
                     case Held(token):
-                        is_held = True
+                        may_wait = False
                         return token
                     case Waiting(ahead) if until_s is None or self._loop.time() < until_s:
                         continue
                     case Waiting(ahead):
                         raise NotAccepted(f"{wanted.name!r} was not free within {wait_s} s; {ahead} are ahead")
                     case Busy():
-                        is_held = True
+                        may_wait = False
                         raise NotAccepted(f"{wanted.name!r} is not free")
         finally:
-            if not is_held:
+            if may_wait:
                 await self._give_up(wanted)
 
     def _claiming(self, wanted: Wanted, until_s: float | None) -> Claiming:
@@ -175,8 +178,10 @@ class Session:
             await self._ask(RELEASE, Release(wanted.name, self.id, wanted.kind))
 
     async def _give_up(self, wanted: Wanted) -> None:
-        with suppress(NotAccepted, OutcomeUnknown, Rejected):
-            await self._door.ask(RELEASE, Release(wanted.name, self.id, wanted.kind))
+        """Leave the queue. If that can't be said at once, its place ends with the session."""
+        with suppress(NotAccepted, OutcomeUnknown, Rejected, TimeoutError):
+            async with asyncio.timeout(_GIVE_UP_S):
+                await self._door.ask(RELEASE, Release(wanted.name, self.id, wanted.kind))
 
     async def _keep_alive(self) -> None:
         while True:
@@ -184,10 +189,11 @@ class Session:
             await self._ask(KEEP_ALIVE, KeepAlive(self.space, self.id))
 
     async def _ask(self, offer: Offer[B, A], body: B) -> A:
-        """The answer, asked for again and again as long as the session may live. It proves that it does."""
+        """The answer, asked for again and again as long as the session may live."""
         key = token_hex(8)
+        # A repeat may be told what the first attempt did, so its time counts from the first.
+        asked_s = self._loop.time()
         while True:
-            sent_s = self._loop.time()
             try:
                 async with asyncio.timeout_at(self._confirmed_until_s):
                     answer = await self._door.ask(offer, body, key=key)
@@ -199,7 +205,8 @@ class Session:
                 self._check_may_live(error)
                 await asyncio.sleep(_PAUSE_S)
             else:
-                self._confirmed_until_s = sent_s + self.ttl_s
+                if not isinstance(answer, Busy | Done):
+                    self._confirmed_until_s = asked_s + self.ttl_s
                 return answer
 
     def _check_may_live(self, error: Exception) -> None:

@@ -1,8 +1,8 @@
 """The Python API: the same over a node in the program and over HTTP; in virtual time where it is about time."""
 
 import asyncio
-from contextlib import AsyncExitStack, aclosing
-from typing import TypeVar
+from contextlib import AsyncExitStack, aclosing, suppress
+from typing import Any, TypeVar
 
 import pytest
 
@@ -10,6 +10,7 @@ from ropewalk.coordination.recipes.messages import EndSession
 from ropewalk.errors import NotAccepted, OutcomeUnknown, Rejected
 from ropewalk.runtime.node import Node
 from ropewalk.runtime.problems import Problem
+from ropewalk.systems.coordination.catalogue import KEEP_ALIVE, OFFERS
 from ropewalk.systems.coordination.client import Coordination, SessionLost, lock
 from ropewalk.systems.coordination.doors import Door, opened
 from ropewalk.systems.coordination.giving import applied
@@ -199,10 +200,10 @@ class CutDoor:
 
     def __init__(self, door: Door) -> None:
         self._door = door
-        self.is_cut = False
+        self.cut: tuple[Offer[Any, Any], ...] = ()
 
     async def ask(self, offer: Offer[B, A], body: B, *, key: str = "") -> A:
-        if self.is_cut:
+        if offer in self.cut:
             raise OutcomeUnknown("the answer was lost")
         return await self._door.ask(offer, body, key=key)
 
@@ -211,7 +212,27 @@ def test_a_block_is_told_when_nobody_confirms_its_session() -> None:
     async def main(node: Node, _: Coordination) -> None:
         async def work(door: CutDoor) -> None:
             async with Coordination(door).lock("orders/42", ttl_s=3):
-                door.is_cut = True
+                door.cut = OFFERS
+                await asyncio.Event().wait()
+
+        now_s = asyncio.get_running_loop().time
+        async with opened(node) as door:
+            began_s = now_s()
+            with pytest.raises(SessionLost, match="has not confirmed"):
+                await work(CutDoor(door))
+            assert now_s() - began_s <= 3
+
+    in_virtual_time(main)
+
+
+def test_only_what_keeps_a_session_alive_counts_as_its_life() -> None:
+    async def main(node: Node, _: Coordination) -> None:
+        async def work(door: CutDoor) -> None:
+            async with Coordination(door).session("orders", ttl_s=3) as mine:
+                async with mine.lock("orders/42"):
+                    door.cut = (KEEP_ALIVE,)
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(asyncio.Event().wait(), 2)
                 await asyncio.Event().wait()
 
         now_s = asyncio.get_running_loop().time

@@ -6,8 +6,10 @@ from typing import Any
 import httpx
 import pytest
 
+from ropewalk import open_engine, open_node
 from ropewalk.coordination.recipes.limits import VALUE_BYTES_MAX
 from ropewalk.runtime.edge import document_of
+from ropewalk.runtime.server import serving
 from ropewalk.systems.coordination.catalogue import OFFERS
 from ropewalk.systems.coordination.service import coordination
 from tests.coordination.system.served import over_http
@@ -122,6 +124,20 @@ def test_changes_are_waited_for_from_a_number_on() -> None:
             assert (await found(http, "/changes", name="app/"))["changes"] == []
             assert (await http.get("/changes", params={"name": "app/", "after": "99"})).status_code == 400
             assert (await http.get("/changes", params={"name": "app/", "after": "x"})).status_code == 400
+
+    asyncio.run(main())
+
+
+def test_who_asks_for_changes_that_are_kept_no_more_is_told() -> None:
+    async def main() -> None:
+        async with open_node(coordination, open_engine("memory:")) as node, serving(node, port=0) as url:
+            node.leaders[0].partition.feed._count_max = 2
+            async with httpx.AsyncClient(base_url=url) as http:
+                for number in range(4):
+                    await posted(http, "/config/set", name="app/limit", value=str(number))
+                late = await http.get("/changes", params={"name": "app/", "after": "0"})
+                assert late.status_code == 410
+                assert late.json()["type"] == "urn:ropewalk:problem:changes_forgotten"
 
     asyncio.run(main())
 
