@@ -55,9 +55,14 @@ class Client:
         given = {name: str(value) for name, value in query.items() if value is not None}
         return _json(self._answer("GET", path, params=given))
 
-    def content(self, path: str) -> bytes:
-        """The bytes that are at a path."""
-        return self._answer("GET", path).content
+    def content(self, path: str, *, media: str = "*/*", **query: object) -> bytes:
+        """The bytes that are at a path, of a media type if one is given."""
+        given = {name: str(value) for name, value in query.items() if value is not None}
+        return self._answer("GET", path, params=given, headers={"Accept": media}).content
+
+    def exchange(self, path: str, content: bytes, *, media: str) -> bytes:
+        """Send bytes that name themselves by an id of their own, and get bytes back."""
+        return self._answer("POST", path, content=content, headers={"Content-Type": media}).content
 
     def items(self, path: str, *, count_max: int | None = None, **query: object) -> Iterator[Any]:
         """The rows at a path, page by page, `count_max` of them at most."""
@@ -75,6 +80,11 @@ class Client:
         """Have something done: once for each key, if it does not name itself by an id of its own."""
         headers = {"Content-Type": "application/json", **({"Idempotency-Key": key} if key else {})}
         return _json(self._answer("POST", path, content=msgspec.json.encode(body), headers=headers))
+
+    def put(self, path: str, body: object) -> Any:
+        """Have something be as it is said: as often as it is sent."""
+        headers = {"Content-Type": "application/json"}
+        return _json(self._answer("PUT", path, content=msgspec.json.encode(body), headers=headers))
 
     def upload(self, path: str, pieces: Callable[[], Iterator[bytes]], *, key: str) -> Any:
         """Send bytes in pieces; `pieces` begins again if they must be sent again."""

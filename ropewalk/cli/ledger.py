@@ -14,6 +14,7 @@ from rich.console import Console
 from ropewalk.cli.client import Json, asking, connected, dollars, print_json, print_table
 
 _LISTED: Final = 20
+_DOCUMENTS: Final = {"camt053": "application/xml", "csv": "text/csv"}
 
 _ACCOUNT_TITLES: Final = {
     "id": "id", "ledger": "ledger", "code": "code", "flags": "flags", "debits_pending": "debits pending",
@@ -123,12 +124,22 @@ def transfer(
 @ledger.command()
 @click.argument("routing")
 @click.argument("number")
+@click.option("--format", "as_document", type=click.Choice(list(_DOCUMENTS)), help="Print a document of whole days.")
+@click.option("--from", "first", help="With --format: the first day, like 2026-11-25 (UTC).")
+@click.option("--to", "last", help="With --format: the last day.")
 @_limit
 @asking
-def statement(routing: str, number: str, *, limit: int, url: str, as_json: bool) -> None:
+def statement(
+    routing: str, number: str, *, as_document: str | None, first: str | None, last: str | None, limit: int,
+    url: str, as_json: bool,
+) -> None:  # fmt: skip
     """Show a customer's account: ROUTING of its institution, and NUMBER there."""
     path = f"/institutions/{routing}/accounts/{number}"
     with connected(url) as client:
+        if as_document is not None:
+            days = {"from": first, "to": last}
+            click.echo(client.content(f"{path}/statement", media=_DOCUMENTS[as_document], **days), nl=False)
+            return
         shown = client.get(path)
         lines = list(client.items(f"{path}/statement", count_max=limit))
     if as_json:

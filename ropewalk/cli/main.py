@@ -15,6 +15,7 @@ COMMANDS: Final = {
     "config": "ropewalk.cli.config:config",
     "counter": "ropewalk.cli.counter:counter",
     "demo": "ropewalk.cli.demo:demo",
+    "instant": "ropewalk.cli.instant:instant",
     "election": "ropewalk.cli.claims:election",
     "lock": "ropewalk.cli.claims:lock",
     "semaphore": "ropewalk.cli.claims:semaphore",
