@@ -142,7 +142,7 @@ class Generation(Generic[V]):
         """Up to `limit` keys behind `after`, in order."""
         return self._table.keys(after=after, limit=limit)
 
-    def skip(self, log_name: str, *, through: int) -> None:
+    def miss(self, log_name: str, *, through: int) -> None:
         """Events up to `through` are kept no more: go on behind them, and count them as missed."""
         cursor = self._cursors.get(log_name, Cursor())
         self._write({}, log_name, Cursor(through, cursor.missed + through - cursor.after))
@@ -185,7 +185,7 @@ class _Written(Mapping[str, V]):
 
     def __iter__(self) -> Iterator[str]:
         after = ""
-        old = []
+        old: list[str] = []
         while page := self._generation.keys(after=after, limit=_PAGE):
             old += page
             after = page[-1]

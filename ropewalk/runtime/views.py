@@ -207,7 +207,7 @@ def _fold_some(generation: Generation[V], leader: Leader) -> int:
     if after + 1 < feed.oldest:
         missed = feed.oldest - 1 - after
         LOG.warning("the view %s: %d events of %s are kept no more", generation.view.name, missed, log_name)
-        generation.skip(log_name, through=feed.oldest - 1)
+        generation.miss(log_name, through=feed.oldest - 1)
     events = leader.events(generation.after(log_name), limit=_FOLDED_AT_ONCE)
     generation.fold(log_name, events)
     return len(events)

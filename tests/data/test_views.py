@@ -78,9 +78,9 @@ def test_an_event_that_is_folded_already_or_leaves_one_out_is_a_bug(number: int)
 def test_events_that_are_kept_no_more_are_counted() -> None:
     table = MemoryTable(1)
     generation = Generation(TOTALS, table)
-    generation.skip(LOGS[0], through=7)
+    generation.miss(LOGS[0], through=7)
     generation.fold(LOGS[0], [sold(8, "a", 1)])
-    generation.skip(LOGS[0], through=10)
+    generation.miss(LOGS[0], through=10)
     assert generation.missed == 9
     assert table.cursors() == {LOGS[0]: Cursor(10, 9)}
 

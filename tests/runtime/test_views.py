@@ -127,22 +127,20 @@ def test_a_view_is_rebuilt_from_zero_while_the_old_one_serves() -> None:
 
 
 def test_a_rebuild_that_is_cut_off_leaves_the_old_one_serving(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with open_node(sales(1), MemoryEngine()) as node:
-            await node.submit([Request(NO_ID, encode_value(Sell("a", 1)))] * 1_000)
-            async with open_view(TOTALS, node, SqliteTables(tmp_path / "view.db")) as model:
-                await model.get("a", max_age_s=0)
-                async with asyncio.TaskGroup() as tasks:
-                    rebuilt = tasks.create_task(model.rebuild())
-                    await asyncio.sleep(0)
-                    with pytest.raises(NotAccepted, match="being rebuilt already"):
-                        await model.rebuild()
-                    rebuilt.cancel()
-                assert (await model.get("a", max_age_s=0)).value == 1_000
+    async def story(node: Node, model: ReadModel[int]) -> None:
+        await node.submit([Request(NO_ID, encode_value(Sell("a", 1)))] * 1_000)
+        await model.get("a", max_age_s=0)
+        async with asyncio.TaskGroup() as tasks:
+            rebuilt = tasks.create_task(model.rebuild())
+            await asyncio.sleep(0)
+            with pytest.raises(NotAccepted, match="being rebuilt already"):
                 await model.rebuild()
-                assert (await model.get("a", max_age_s=0)).value == 1_000
+            rebuilt.cancel()
+        assert (await model.get("a", max_age_s=0)).value == 1_000
+        await model.rebuild()
+        assert (await model.get("a", max_age_s=0)).value == 1_000
 
-    asyncio.run(main())
+    play(story, tables=SqliteTables(tmp_path / "view.db"), partitions=1)
 
 
 def test_a_view_in_a_file_goes_on_where_it_was(tmp_path: Path) -> None:

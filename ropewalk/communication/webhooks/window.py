@@ -33,7 +33,7 @@ class Window:
         self.taken = number
         self._open.append(number)
 
-    def skip(self, number: int) -> None:
+    def pass_over(self, number: int) -> None:
         """An event is not for this endpoint: what is before it decides about the cursor."""
         self.take(number)
         self.finish(number)

@@ -71,23 +71,35 @@ class Outside(NamedTuple):
 async def deliver(followed: Node, own: Node, outside: Outside) -> None:
     """Send the events of `followed` to the endpoints that `own` keeps, until cancelled."""
     sender = outside.sender()
-    running: dict[str, asyncio.Task[None]] = {}
+
+    def deliveries(state: State) -> Deliveries:
+        return Deliveries(state, followed, own, outside=outside, sender=sender)
+
     try:
         async with asyncio.TaskGroup() as tasks:
-            changed: set[str] | None = None
-            while True:
-                seen = own.leaders[0].partition.feed.last
-                await _stop(running, changed)
-                for state in await states_of(own):
-                    endpoint = state.endpoint.endpoint
-                    if endpoint not in running and not state.endpoint.disabled_because:
-                        deliveries = Deliveries(state, followed, own, outside=outside, sender=sender)
-                        running[endpoint] = tasks.create_task(deliveries.run())
-                changed = await _changes(own.leaders[0], after=seen)
+            await _keep_up(own, lambda state: tasks.create_task(deliveries(state).run()))
     except BaseExceptionGroup as group:
         raise _cause(group) from None
     finally:
         await sender.close()
+
+
+async def _keep_up(own: Node, start: Callable[[State], "asyncio.Task[None]"]) -> None:
+    """Have deliveries running for every endpoint that is enabled, with the settings that it has now."""
+    running: dict[str, asyncio.Task[None]] = {}
+    while True:
+        seen = own.leaders[0].partition.feed.last
+        for state in await states_of(own):
+            endpoint = state.endpoint.endpoint
+            if endpoint not in running and not state.endpoint.disabled_because:
+                running[endpoint] = start(state)
+        changed = await _changes(own.leaders[0], after=seen)
+        stopped = [running.pop(each) for each in changed if each in running]
+        for task in stopped:
+            task.cancel()
+        if stopped:
+            # They record what they know, and the next ones begin there.
+            await asyncio.wait(stopped)
 
 
 async def states_of(own: Node) -> list[State]:
@@ -96,20 +108,12 @@ async def states_of(own: Node) -> list[State]:
     return _STATES.decode(read.answer)
 
 
-async def _changes(leader: Leader, *, after: int) -> set[str]:
+async def _changes(leader: Leader, *, after: int) -> list[str]:
     """The endpoints that an operator changed, as soon as there are some."""
-    while leader.partition.feed.last <= after:
+    feed = leader.partition.feed
+    while feed.last <= after:
         await leader.wait_events(after)
-    return {numbered.event.subject for numbered in leader.events(max(after, leader.partition.feed.oldest - 1))}
-
-
-async def _stop(running: dict[str, asyncio.Task[None]], changed: set[str] | None) -> None:
-    """Stop the deliveries of these endpoints, or of all, and wait until they have recorded what they know."""
-    stopped = [running.pop(each) for each in sorted(running) if changed is None or each in changed]
-    for task in stopped:
-        task.cancel()
-    if stopped:
-        await asyncio.wait(stopped)
+    return [numbered.event.subject for numbered in feed.behind(max(after, feed.oldest - 1), limit=feed.last)]
 
 
 def _cause(error: BaseException) -> BaseException:
@@ -193,7 +197,7 @@ class Deliveries:
         event = numbered.event
         origin = Origin(log_name, numbered.number, numbered.time_ns)
         if not self._endpoint.takes(event.kind, event.subject) or origin.event_id in self._known:
-            window.skip(numbered.number)
+            window.pass_over(numbered.number)
             self._changed.set()
             return
         window.take(numbered.number)
@@ -214,7 +218,7 @@ class Deliveries:
             "%s: %d events of %s are no longer kept and were not sent", self._endpoint.endpoint, missed, log_name
         )
         self._outcomes.missed += missed
-        window.skip(through)
+        window.pass_over(through)
         self._changed.set()
 
     # Messages that wait.

@@ -147,70 +147,94 @@ class Counted(msgspec.Struct, frozen=True):
 
 def webhook_operations(name: str) -> list[Operation]:
     """The operations of webhooks that follow a service; `name` is that of their own service."""
-
-    async def add(node: Node, http: HttpRequest) -> Response:
-        given = await _body(http, NewEndpoint)
-        feeds = {leader.identity.log_name: leader.partition.feed for leader in node.leaders}
-        after = {log: feed.oldest - 1 if given.from_oldest else feed.last for log, feed in feeds.items()}
-        reply = await _done(node.followers[name], http, AddEndpoint(_new(given), after))
-        return json_response(_settings(reply, shows_secret=True))
-
-    async def show(node: Node, _: HttpRequest) -> Response:
-        return json_response(
-            Endpoints(tuple(_status(state, node) for state in await states_of(node.followers[name])))
-        )
-
-    async def dead(node: Node, http: HttpRequest) -> Response:
-        return json_response(Letters((await _state(node.followers[name], http)).progress.dead))
-
-    async def waiting(node: Node, http: HttpRequest) -> Response:
-        return json_response(Letters((await _state(node.followers[name], http)).progress.waiting))
-
-    async def rotate(node: Node, http: HttpRequest) -> Response:
-        given = await _body(http, Rotation)
-        secret = given.secret or secret_text(random_bytes(_SECRET_BYTES))
-        command = RotateSecret(http.path_params["endpoint"], secret, given.keep_s)
-        return json_response(_settings(await _done(node.followers[name], http, command), shows_secret=True))
-
-    async def change(node: Node, http: HttpRequest) -> Response:
-        given = await _body(http, Changes)
-        command = ChangeEndpoint(http.path_params["endpoint"], **msgspec.structs.asdict(given))
-        return json_response(_settings(await _done(node.followers[name], http, command)))
-
-    def switch(reason: str) -> Handler:
-        async def handle(node: Node, http: HttpRequest) -> Response:
-            await _body(http, Nothing)
-            command = SwitchEndpoint(http.path_params["endpoint"], reason)
-            return json_response(_settings(await _done(node.followers[name], http, command)))
-
-        return handle
-
-    def counted(command: Callable[[str, tuple[str, ...] | None], msgspec.Struct]) -> Handler:
-        async def handle(node: Node, http: HttpRequest) -> Response:
-            given = await _body(http, Chosen)
-            reply = await _done(node.followers[name], http, command(http.path_params["endpoint"], given.event_ids))
-            return json_response(Counted(reply.count if isinstance(reply, Done) else 0))
-
-        return handle
-
-    removed = counted(lambda endpoint, _: RemoveEndpoint(endpoint))
+    desk = _Desk(name)
     return [
-        _operation("POST", "", "Send events to an endpoint", add, body=NewEndpoint, answer=Settings),
-        _operation("GET", "", "How each endpoint is", show, answer=Endpoints),
-        _operation("GET", "waiting", "Messages that will be tried again", waiting, answer=Letters),
-        _operation("GET", "dead", "Messages that will not be tried again unless you say so", dead, answer=Letters),
-        _operation("POST", "retry", "Try dead letters again", counted(Retry), body=Chosen, answer=Counted),
-        _operation("POST", "drop", "Forget dead letters", counted(Drop), body=Chosen, answer=Counted),
-        _operation("POST", "change", "Change an endpoint", change, body=Changes, answer=Settings),
-        _operation("POST", "rotate", "Sign with a new secret", rotate, body=Rotation, answer=Settings),
-        _operation("POST", "enable", "Send events again", switch(""), body=Nothing, answer=Settings),
-        _operation("POST", "disable", "Send no events", switch(_BY_AN_OPERATOR), body=Nothing, answer=Settings),
-        _operation("POST", "remove", "Forget an endpoint and its messages", removed, body=Chosen, answer=Counted),
+        _operation("POST", "", "Send events to an endpoint", handler=desk.add, body=NewEndpoint, answer=Settings),
+        _operation("GET", "", "How each endpoint is", handler=desk.show, answer=Endpoints),
+        _operation("GET", "waiting", "Messages that will be sent again", handler=desk.waiting, answer=Letters),
+        _operation("GET", "dead", "Messages that will not, unless you say so", handler=desk.dead, answer=Letters),
+        _operation("POST", "retry", "Send dead letters again", handler=desk.retry, body=Chosen, answer=Counted),
+        _operation("POST", "drop", "Forget dead letters", handler=desk.drop, body=Chosen, answer=Counted),
+        _operation("POST", "change", "Change an endpoint", handler=desk.change, body=Changes, answer=Settings),
+        _operation("POST", "rotate", "Sign with a new secret", handler=desk.rotate, body=Rotation, answer=Settings),
+        _operation("POST", "enable", "Send events again", handler=desk.enable, body=Nothing, answer=Settings),
+        _operation("POST", "disable", "Send no events", handler=desk.disable, body=Nothing, answer=Settings),
+        _operation("POST", "remove", "Forget an endpoint", handler=desk.remove, body=Nothing, answer=Counted),
     ]
 
 
+class _Desk:
+    """What an operator asks for, of the webhooks of that name."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    async def add(self, node: Node, http: HttpRequest) -> Response:
+        given = await _body(http, NewEndpoint)
+        feeds = {leader.identity.log_name: leader.partition.feed for leader in node.leaders}
+        after = {log: feed.oldest - 1 if given.from_oldest else feed.last for log, feed in feeds.items()}
+        return _settings(await self._done(node, http, AddEndpoint(_new(given), after)), shows_secret=True)
+
+    async def show(self, node: Node, _: HttpRequest) -> Response:
+        states = await states_of(node.followers[self._name])
+        return json_response(Endpoints(tuple(_status(state, node) for state in states)))
+
+    async def waiting(self, node: Node, http: HttpRequest) -> Response:
+        return json_response(Letters((await self._state(node, http)).progress.waiting))
+
+    async def dead(self, node: Node, http: HttpRequest) -> Response:
+        return json_response(Letters((await self._state(node, http)).progress.dead))
+
+    async def retry(self, node: Node, http: HttpRequest) -> Response:
+        chosen = await _body(http, Chosen)
+        return _counted(await self._done(node, http, Retry(_endpoint(http), chosen.event_ids)))
+
+    async def drop(self, node: Node, http: HttpRequest) -> Response:
+        chosen = await _body(http, Chosen)
+        return _counted(await self._done(node, http, Drop(_endpoint(http), chosen.event_ids)))
+
+    async def change(self, node: Node, http: HttpRequest) -> Response:
+        given = msgspec.structs.asdict(await _body(http, Changes))
+        return _settings(await self._done(node, http, ChangeEndpoint(_endpoint(http), **given)))
+
+    async def rotate(self, node: Node, http: HttpRequest) -> Response:
+        given = await _body(http, Rotation)
+        command = RotateSecret(_endpoint(http), given.secret or _new_secret(), given.keep_s)
+        return _settings(await self._done(node, http, command), shows_secret=True)
+
+    async def enable(self, node: Node, http: HttpRequest) -> Response:
+        await _body(http, Nothing)
+        return _settings(await self._done(node, http, SwitchEndpoint(_endpoint(http))))
+
+    async def disable(self, node: Node, http: HttpRequest) -> Response:
+        await _body(http, Nothing)
+        return _settings(await self._done(node, http, SwitchEndpoint(_endpoint(http), _BY_AN_OPERATOR)))
+
+    async def remove(self, node: Node, http: HttpRequest) -> Response:
+        await _body(http, Nothing)
+        return _counted(await self._done(node, http, RemoveEndpoint(_endpoint(http))))
+
+    async def _done(self, node: Node, http: HttpRequest, command: msgspec.Struct) -> Reply:
+        """What a command was answered. Raises Problem if it was refused."""
+        reply = await node.followers[self._name].call(command, deadline_s=deadline_s_of(http))
+        match reply.value:
+            case Refused(reason, detail):
+                raise Problem(_STATUSES.get(reason, HTTPStatus.UNPROCESSABLE_ENTITY), reason, detail)
+            case Endpoint() | Done() as done:
+                return done
+            case unknown:
+                raise OutcomeUnknown(f"{type(unknown).__name__} is no answer to this: start the newer program")
+
+    async def _state(self, node: Node, http: HttpRequest) -> State:
+        endpoint = _endpoint(http)
+        for state in await states_of(node.followers[self._name]):
+            if state.endpoint.endpoint == endpoint:
+                return state
+        raise not_found(f"there is no endpoint {endpoint!r}: GET /webhooks lists them")
+
+
 def _operation(
-    method: str, verb: str, summary: str, handler: Handler, *, answer: type, body: type | None = None
+    method: str, verb: str, summary: str, *, handler: Handler, answer: type, body: type | None = None
 ) -> Operation:
     parameters = (Parameter("endpoint", "The endpoint's id.", place="path"),) if verb else ()
     return Operation(
@@ -225,54 +249,50 @@ def _operation(
     )
 
 
+def _endpoint(http: HttpRequest) -> str:
+    endpoint: str = http.path_params["endpoint"]
+    return endpoint
+
+
 async def _body(http: HttpRequest, kind: type[T]) -> T:
     """What was sent; nothing at all is an empty object."""
     return decoded(msgspec.json.Decoder(kind), await body_of(http) or b"{}")
-
-
-async def _done(own: Node, http: HttpRequest, command: msgspec.Struct) -> Reply:
-    """What a command was answered. Raises Problem if it was refused."""
-    reply = await own.call(command, deadline_s=deadline_s_of(http))
-    match reply.value:
-        case Refused(reason, detail):
-            raise Problem(_STATUSES.get(reason, HTTPStatus.UNPROCESSABLE_ENTITY), reason, detail)
-        case Endpoint() | Done() as done:
-            return done
-        case unknown:
-            raise OutcomeUnknown(f"{type(unknown).__name__} is no answer to this: start the newer program")
-
-
-async def _state(own: Node, http: HttpRequest) -> State:
-    endpoint = http.path_params["endpoint"]
-    for state in await states_of(own):
-        if state.endpoint.endpoint == endpoint:
-            return state
-    raise not_found(f"there is no endpoint {endpoint!r}: GET /webhooks lists them")
 
 
 def _new(given: NewEndpoint) -> Endpoint:
     return Endpoint(
         endpoint=given.endpoint or f"ep_{random_bytes(_ID_BYTES).hex()}",
         url=given.url,
-        secrets=(given.secret or secret_text(random_bytes(_SECRET_BYTES)),),
+        secrets=(given.secret or _new_secret(),),
         kinds=given.kinds,
         subject_prefix=given.subject_prefix,
         in_flight=given.in_flight,
     )
 
 
-def _settings(reply: Reply, *, shows_secret: bool = False) -> Settings:
+def _new_secret() -> str:
+    return secret_text(random_bytes(_SECRET_BYTES))
+
+
+def _settings(reply: Reply, *, shows_secret: bool = False) -> Response:
     invariant(isinstance(reply, Endpoint), "a change of an endpoint is answered with the endpoint")
     endpoint = cast(Endpoint, reply)
-    return Settings(
-        endpoint.endpoint,
-        endpoint.url,
-        endpoint.kinds,
-        endpoint.subject_prefix,
-        endpoint.in_flight,
-        endpoint.disabled_because,
-        secret=endpoint.secrets[0] if shows_secret else "",
+    return json_response(
+        Settings(
+            endpoint.endpoint,
+            endpoint.url,
+            endpoint.kinds,
+            endpoint.subject_prefix,
+            endpoint.in_flight,
+            endpoint.disabled_because,
+            secret=endpoint.secrets[0] if shows_secret else "",
+        )
     )
+
+
+def _counted(reply: Reply) -> Response:
+    invariant(isinstance(reply, Done), "what is done to messages is answered with their number")
+    return json_response(Counted(cast(Done, reply).count))
 
 
 def _status(state: State, followed: Node) -> EndpointStatus:

@@ -25,11 +25,11 @@ def test_the_cursor_stays_before_the_oldest_event_without_an_answer() -> None:
 def test_an_event_that_is_not_for_the_endpoint_waits_for_those_before_it() -> None:
     window = Window(after=0)
     window.take(1)
-    window.skip(2)
+    window.pass_over(2)
     assert window.through == 0
     window.finish(1)
     assert window.through == 2
-    window.skip(9)
+    window.pass_over(9)
     assert window.through == 9
 
 

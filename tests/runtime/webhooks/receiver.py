@@ -66,6 +66,11 @@ class Receiver:
                 self._arrived.clear()
                 await self._arrived.wait()
 
+    async def wait_for(self, count: int) -> None:
+        """Return when so many more have come."""
+        enough = len(self.got) + count
+        await self.wait_until(lambda: len(self.got) >= enough)
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
         self.connections += 1

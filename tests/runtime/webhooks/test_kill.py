@@ -110,23 +110,30 @@ def wait_behind(client: httpx.Client) -> None:
         assert monotonic() < until_s, client.get("/webhooks").text
 
 
+def add(service: Running, url: str) -> None:
+    added = httpx.post(f"{service.url}/webhooks", json={"url": url, "endpoint": "a"})
+    assert added.status_code == 200, added.text
+
+
+def waiting_at_the_end(service: Running) -> set[str]:
+    """What waits when the endpoint is done with every event."""
+    with httpx.Client(base_url=service.url, timeout=20.0) as client:
+        wait_behind(client)
+        letters = client.get("/webhooks/a/waiting").json()["items"]
+    return {letter["subject"] for letter in letters}
+
+
 def test_killed_again_and_again_every_acknowledged_event_is_taken_or_waits(tmp_path: Path) -> None:
     load, random = Load(), Random(8)
+    words = ("serve", "tests.runtime.webhooks.shop:SERVICE", "--engine", f"sqlite:{tmp_path}")
     with receiving() as receiver:
-        for number in range(KILLS + 1):
-            words = ("serve", "tests.runtime.webhooks.shop:SERVICE", "--engine", f"sqlite:{tmp_path}")
+        for _ in range(KILLS):
             with running(*words) as service:
-                if number == 0:
-                    settings = {"url": receiver.url, "endpoint": "a"}
-                    assert httpx.post(f"{service.url}/webhooks", json=settings).status_code == 200
-                if number < KILLS:
-                    load.run(service, seconds=random.uniform(0.1, 0.5))
-                    continue
-                with httpx.Client(base_url=service.url, timeout=20.0) as client:
-                    wait_behind(client)
-                    letters = client.get("/webhooks/a/waiting").json()["items"]
-                assert service.stop() == 0
-    waiting = {letter["subject"] for letter in letters}
+                add(service, receiver.url)
+                load.run(service, seconds=random.uniform(0.1, 0.5))
+        with running(*words) as service:
+            waiting = waiting_at_the_end(service)
+            assert service.stop() == 0
     acknowledged = set(load.acknowledged)
     assert acknowledged - REFUSED <= set(receiver.taken)
     assert acknowledged & REFUSED <= waiting <= REFUSED
