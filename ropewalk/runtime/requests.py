@@ -23,7 +23,7 @@ from ropewalk.runtime.problems import Problem, bad_request
 
 T = TypeVar("T")
 
-ABOUT_KEYS: Final = {"documentation": "/docs"}
+ABOUT_KEYS: Final[dict[str, object]] = {"documentation": "/docs"}
 """What a problem with an Idempotency-Key says besides: where its use is described."""
 
 _ENCODER: Final = msgspec.json.Encoder()
