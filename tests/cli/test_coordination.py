@@ -1,9 +1,11 @@
 """Coordination from the command line: commands that run while something is held, and what many programs share."""
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
@@ -54,19 +56,33 @@ def test_who_does_not_wait_is_refused_and_runs_nothing(service: Running) -> None
     assert "'jobs/busy' is not free" in ran.stderr
 
 
-def test_a_command_whose_session_is_lost_is_ended(service: Running) -> None:
+@contextmanager
+def holding(service: Running, name: str) -> Iterator["subprocess.Popen[str]"]:
+    """`ropewalk lock` with a command that runs until its input ends, once it runs."""
     program = "import sys; print('runs', flush=True); sys.stdin.read()"
-    command = [sys.executable, "-m", "ropewalk", "lock", "jobs/lost", "--ttl", "1", "--url", service.url, "--"]
+    command = [sys.executable, "-m", "ropewalk", "lock", name, "--ttl", "1", "--url", service.url, "--"]
     command += [sys.executable, "-c", program]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
         assert process.stdout is not None
-        assert process.stderr is not None
         assert process.stdout.readline() == "runs\n"
+        yield process
+
+
+def test_a_command_whose_session_is_lost_is_ended(service: Running) -> None:
+    with holding(service, "jobs/lost") as process:
         [held] = httpx.get(f"{service.url}/claims", params={"name": "jobs/lost"}).json()["held"]
         httpx.post(f"{service.url}/sessions/end", json={"space": "jobs", "session": held["session"]})
         assert process.wait(timeout=20) == 75
+        assert process.stderr is not None
         assert "is lost, and what it had may be another's" in process.stderr.read()
+
+
+def test_a_signal_ends_the_command_and_the_lock_is_free(service: Running) -> None:
+    with holding(service, "jobs/stopped") as process:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) == 128 + signal.SIGTERM
+    assert httpx.get(f"{service.url}/claims", params={"name": "jobs/stopped"}).json()["held"] == []
 
 
 def test_permits_and_the_lead_are_held_the_same_way(service: Running) -> None:
