@@ -47,7 +47,9 @@ class Story:
         self.town = Town()
         self.answers: list[StatusReport | Resolution] = []
         self._verbs: dict[str, Callable[..., str]] = {
-            name.removeprefix("do_").replace("_", "-"): getattr(self, name) for name in dir(self) if "do_" in name[:3]
+            name.removeprefix("_do_").replace("_", "-"): getattr(self, name)
+            for name in dir(self)
+            if name.startswith("_do_")
         }
         self._accounts = 0
         self._asked = 0
@@ -63,12 +65,12 @@ class Story:
                 told.append(self._verbs[verb](*plain, **options))
         return "\n".join(each for each in told if each)
 
-    def do_keep(self, payments: str) -> str:
+    def _do_keep(self, payments: str) -> str:
         """Begin with a machine that keeps the words of so many payments."""
         self.town.machine = PaymentsMachine(self.town.shelf, terms=Terms(payments_kept=int(payments)))
         return ""
 
-    def do_wait(self, seconds: str) -> str:
+    def _do_wait(self, seconds: str) -> str:
         """Let time pass, doing what is due on the way."""
         until_ns = self.town.time_ns + int(seconds) * SECOND_NS
         while self.town.wakes_at_ns is not None and self.town.wakes_at_ns <= until_ns:
@@ -77,12 +79,12 @@ class Story:
         self.town.time_ns = until_ns
         return ""
 
-    def do_bank(self, name: str) -> str:
+    def _do_bank(self, name: str) -> str:
         """Open an institution."""
         self.town.do(ach.OpenInstitution(BANKS[name], name.upper()))
         return ""
 
-    def do_account(self, name: str, *flags: str, cents: str = "0") -> str:
+    def _do_account(self, name: str, *flags: str, cents: str = "0") -> str:
         """Open an account, bank/number, with some dollars in it."""
         bank, _, number = name.partition("/")
         self.town.do(ach.OpenAccounts([ach.NewAccount(BANKS[bank], number, overdraft="overdraft" in flags)]))
@@ -91,18 +93,18 @@ class Story:
         self._accounts += 1
         return ""
 
-    def do_restrict(self, name: str, restriction: str) -> str:
+    def _do_restrict(self, name: str, restriction: str) -> str:
         """Restrict an account."""
         bank, _, number = name.partition("/")
         self.town.do(ach.RestrictAccount(BANKS[bank], number, restriction))
         return ""
 
-    def do_policy(self, name: str, arrivals: str = "accept", recalls: str = "ask", who: str = "OPS") -> str:
+    def _do_policy(self, name: str, arrivals: str = "accept", recalls: str = "ask", who: str = "OPS") -> str:
         """Say how an account's bank decides."""
         bank, _, number = name.partition("/")
         return self._done(messages.SetPolicy(BANKS.get(bank, bank), number, arrivals, recalls, who, "a story"))
 
-    def do_pay(self, letter: str, debtor: str, creditor: str, amount: str, **changes: str) -> str:
+    def _do_pay(self, letter: str, debtor: str, creditor: str, amount: str, **changes: str) -> str:
         """Send a credit transfer."""
         (from_bank, _, from_number), (to_bank, _, to_number) = debtor.partition("/"), creditor.partition("/")
         transfer = CreditTransfer(
@@ -119,7 +121,7 @@ class Story:
         )
         return self._done(messages.Take(transfer))
 
-    def do_status(self, letter: str) -> str:
+    def _do_status(self, letter: str) -> str:
         """Send a status request."""
         request = StatusRequest(message_id=self._message_id(), created=CREATED, original=Original(uetr(letter)))
         answer = self.town.machine.read(messages.encode_query(messages.AskStatus(request)))
@@ -127,7 +129,7 @@ class Story:
         self.answers.append(report)
         return _shown(report)
 
-    def do_return(self, letter: str, amount: str, reason: str = "CUST", **changes: str) -> str:
+    def _do_return(self, letter: str, amount: str, reason: str = "CUST", **changes: str) -> str:
         """Send a return."""
         back = PaymentReturn(
             message_id=self._message_id(),
@@ -140,7 +142,7 @@ class Story:
         )
         return self._done(messages.Take(back))
 
-    def do_recall(self, letter: str, case: str = "CASE", reason: str = "DUPL", **changes: str) -> str:
+    def _do_recall(self, letter: str, case: str = "CASE", reason: str = "DUPL", **changes: str) -> str:
         """Send a cancellation request."""
         request = CancellationRequest(
             message_id=self._message_id(),
@@ -155,17 +157,17 @@ class Story:
         )
         return self._done(messages.Take(request))
 
-    def do_decide(self, letter: str, decision: str, who: str = "OPS", why: str = "") -> str:
+    def _do_decide(self, letter: str, decision: str, who: str = "OPS", why: str = "") -> str:
         """Let a person accept a payment that waits, or reject it for a reason."""
         accept = decision == "accept"
         return self._done(messages.Decide(uetr(letter), accept, who, why, "" if accept else decision))
 
-    def do_decide_recall(self, letter: str, decision: str, who: str = "OPS", why: str = "") -> str:
+    def _do_decide_recall(self, letter: str, decision: str, who: str = "OPS", why: str = "") -> str:
         """Let a person accept a recall, or reject it for a reason."""
         accept = decision == "accept"
         return self._done(messages.DecideRecall(uetr(letter), accept, who, why, "" if accept else decision))
 
-    def do_balances(self, *names: str) -> str:
+    def _do_balances(self, *names: str) -> str:
         """The balances of accounts, bank/number each; of a bank alone, what it has at the central bank."""
         lines = []
         for name in names:
@@ -180,13 +182,13 @@ class Story:
             lines.append(f"{name}: {shown}")
         return "\n".join(lines)
 
-    def do_statement(self, name: str) -> str:
+    def _do_statement(self, name: str) -> str:
         """What moved on an account."""
         bank, _, number = name.partition("/")
         statement = msgspec.msgpack.decode(self.town.ask(ach.GetStatement(BANKS[bank], number)))
         return "\n".join(f"{each['what']} {_dollars(each['amount_cents'])}" for each in statement["lines"])
 
-    def do_history(self, letter: str) -> str:
+    def _do_history(self, letter: str) -> str:
         """What happened to a payment, by whom, and why."""
         view = self.view(letter)
         return "\n".join(

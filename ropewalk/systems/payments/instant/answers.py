@@ -62,7 +62,7 @@ def rejection(transfer: CreditTransfer, reason: str, *, time_ns: int) -> StatusR
 def unknown(original: Original, *, time_ns: int) -> StatusReport:
     """That there is no such payment."""
     return StatusReport(
-        message_id=_message_id("S", original.uetr, "AG09", time_ns),
+        message_id=_message_id("S", original.uetr, "AG09", time_ns=time_ns),
         created=moment(time_ns),
         original=original,
         status=Status.REJECTED,
@@ -83,7 +83,9 @@ def return_report(message: PaymentReturn, reason: str, *, time_ns: int) -> Statu
         transaction_id=asked.transaction_id,
     )
     return StatusReport(
-        message_id=_message_id("T", asked.uetr, f"{message.message_id}/{message.return_id}/{reason}", time_ns),
+        message_id=_message_id(
+            "T", asked.uetr, f"{message.message_id}/{message.return_id}/{reason}", time_ns=time_ns
+        ),
         created=moment(time_ns),
         original=original,
         status=Status.REJECTED if reason else Status.SETTLED,
@@ -97,7 +99,8 @@ def return_report(message: PaymentReturn, reason: str, *, time_ns: int) -> Statu
 def return_message(payment: Payment, returned: Returned) -> PaymentReturn:
     """The message that sends money back."""
     return PaymentReturn(
-        message_id=returned.message or _message_id("B", payment.transfer.uetr, returned.return_id, returned.time_ns),
+        message_id=returned.message
+        or _message_id("B", payment.transfer.uetr, returned.return_id, time_ns=returned.time_ns),
         created=moment(returned.time_ns),
         original=original_of(payment.transfer),
         amount=Amount(CURRENCY, returned.amount),
@@ -142,7 +145,7 @@ def moment(time_ns: int) -> str:
 
 def _report(transfer: CreditTransfer, status: Status, reason: str, *, time_ns: int) -> StatusReport:
     return StatusReport(
-        message_id=_message_id("S", transfer.uetr, f"{status}/{reason}", time_ns),
+        message_id=_message_id("S", transfer.uetr, f"{status}/{reason}", time_ns=time_ns),
         created=moment(time_ns),
         original=original_of(transfer),
         status=status,
@@ -156,7 +159,9 @@ def _report(transfer: CreditTransfer, status: Status, reason: str, *, time_ns: i
 def _resolution(request: CancellationRequest, outcome: Outcome, reason: str, *, time_ns: int) -> Resolution:
     confirmation, status = _CONFIRMATIONS[outcome]
     return Resolution(
-        message_id=_message_id("C", request.original.uetr, f"{request.message_id}/{outcome}/{reason}", time_ns),
+        message_id=_message_id(
+            "C", request.original.uetr, f"{request.message_id}/{outcome}/{reason}", time_ns=time_ns
+        ),
         created=moment(time_ns),
         assigner=request.assignee,
         assignee=request.assigner,
@@ -174,6 +179,6 @@ def _reasons(reason: str) -> tuple[Reason, ...]:
     return (Reason(reason),) if reason else ()
 
 
-def _message_id(kind: str, uetr: str, what: str, time_ns: int) -> str:
-    """33 characters, of the 35 that there may be."""
+def _message_id(kind: str, uetr: str, what: str, *, time_ns: int) -> str:
+    """33 characters, of the 35 that there may be; the first says what kind of message it is."""
     return kind + checksum(uetr.encode(), what.encode(), time_ns.to_bytes(8, "little")).hex()

@@ -73,7 +73,7 @@ def decide_recall(record: Record, command: DecideRecall, *, time_ns: int) -> Any
         return Refused("decided", f"the recall is decided: it is {payment.recall.outcome}")
     what = "recall accepted" if command.accept else "recall rejected"
     payment.note(Note(time_ns, what, command.who, command.why))
-    payment.recall = _decided(record, payment, payment.recall.request, code, time_ns=time_ns)
+    payment.recall = _decided(record, payment, payment.recall.request, reason=code, time_ns=time_ns)
     return Answered(_told(record, payment.recall))
 
 
@@ -83,10 +83,10 @@ def _follow_policy(record: Record, payment: Payment, request: CancellationReques
     if policy != "ask":
         reason = "" if policy == "accept" else "CUST"
         payment.note(Note(time_ns, f"policy: {policy}", payment.transfer.creditor_agent.routing))
-        payment.recall = _decided(record, payment, request, reason, time_ns=time_ns)
+        payment.recall = _decided(record, payment, request, reason=reason, time_ns=time_ns)
 
 
-def _decided(record: Record, payment: Payment, request: CancellationRequest, reason: str, *, time_ns: int) -> Recall:
+def _decided(record: Record, payment: Payment, request: CancellationRequest, *, reason: str, time_ns: int) -> Recall:
     """Send back what is left unless there is a reason against it, and say what has become of the recall."""
     wanted = recalled(payment, time_ns=time_ns)
     if not reason and not wanted.amount:

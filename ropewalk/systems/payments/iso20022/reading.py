@@ -118,7 +118,7 @@ class _Reader:
             case Fixed(path, value, advice):
                 element = self._one(places, path, is_needed=True)
                 if element is not None and element.text != value:
-                    self._object(path, element, f"it is {element.text!r}, and only {value!r} is taken", advice)
+                    self._object(path, element, f"it is {element.text!r}, and only {value!r} is taken", advice=advice)
             case Money(path, name, is_needed):
                 element = self._one(places, path, is_needed=is_needed)
                 if element is not None:
@@ -131,17 +131,19 @@ class _Reader:
     def _one(self, places: "_Places", path: str, *, is_needed: bool) -> etree._Element | None:
         found = places.at(path)
         if len(found) > 1:
-            self._object(path, found[1], "it comes more than once", "send one payment a message, and this once")
+            self._object(
+                path, found[1], "it comes more than once", advice="send one payment a message, and this once"
+            )
         if not found and is_needed:
-            self._object(path, places.root, "it is missing", f"add {path}")
+            self._object(path, places.root, "it is missing", advice=f"add {path}")
         return found[0] if len(found) == 1 else None
 
     def _text(self, path: str, element: etree._Element, kind: Kind) -> str:
         text = element.text or ""
         if len(element):
-            self._object(path, element, f"it holds {name_of(element[0])} instead of text", kind.advice)
+            self._object(path, element, f"it holds {name_of(element[0])} instead of text", advice=kind.advice)
         elif kind.pattern.fullmatch(text) is None:
-            self._object(path, element, f"it is {_shown(text)}", kind.advice)
+            self._object(path, element, f"it is {_shown(text)}", advice=kind.advice)
         return text
 
     def _amount(self, path: str, element: etree._Element) -> Amount | None:
@@ -149,10 +151,10 @@ class _Reader:
         if isinstance(amount, Amount) and not len(element):
             return amount
         what = amount if isinstance(amount, str) else "it holds elements"
-        self._object(path, element, what, 'give an amount like <… Ccy="USD">51.74</…>')
+        self._object(path, element, what, advice='give an amount like <… Ccy="USD">51.74</…>')
         return None
 
-    def _object(self, path: str, element: etree._Element, what: str, advice: str) -> None:
+    def _object(self, path: str, element: etree._Element, what: str, *, advice: str) -> None:
         self.faults.append(Fault(line_of(element), path, what, advice))
 
 

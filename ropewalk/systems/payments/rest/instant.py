@@ -160,6 +160,10 @@ class Desk:
 def instant_operations(schemas: Schemas | None) -> Sequence[Operation]:
     """What can be asked of instant payments, with messages checked against schemas, or not."""
     desk = Desk(schemas)
+    return (*_of_messages(desk), *_of_one_payment(desk), *_of_decisions(desk))
+
+
+def _of_messages(desk: Desk) -> Sequence[Operation]:
     return (
         Operation(
             method="POST",
@@ -184,6 +188,11 @@ def instant_operations(schemas: Schemas | None) -> Sequence[Operation]:
             ),
             group=_GROUP,
         ),
+    )
+
+
+def _of_one_payment(desk: Desk) -> Sequence[Operation]:
+    return (
         Operation(
             method="GET",
             path="/instant/payments/{uetr}",
@@ -211,6 +220,11 @@ def instant_operations(schemas: Schemas | None) -> Sequence[Operation]:
             parameters=(_UETR, *LEVEL_PARAMETERS),
             group=_GROUP,
         ),
+    )
+
+
+def _of_decisions(desk: Desk) -> Sequence[Operation]:
+    return (
         _decision(
             "/instant/payments/{uetr}/decision", "Accept or reject a payment that waits", desk, command=ask_for.Decide
         ),

@@ -52,7 +52,7 @@ async def _statement(node: Node, http: HttpRequest) -> Response:
     media = accepted(http, JSON, *_WRITERS)
     if media == JSON:
         return await _page(node, http)
-    statement, token = await _whole(node, http, *_days(http))
+    statement, token = await _whole(node, http, _days(http))
     return Response(_WRITERS[media](statement), headers={TOKEN: str(token)}, media_type=media)
 
 
@@ -63,7 +63,8 @@ async def _page(node: Node, http: HttpRequest) -> Response:
     return json_response({"account": statement.account, "items": statement.lines, "next": following}, token=token)
 
 
-async def _whole(node: Node, http: HttpRequest, begins_ns: int, ends_ns: int) -> tuple[Statement, VectorClock]:
+async def _whole(node: Node, http: HttpRequest, days: tuple[int, int]) -> tuple[Statement, VectorClock]:
+    begins_ns, ends_ns = days
     lines: list[StatementLine] = []
     after = begins_ns - 1 if begins_ns else 0
     while True:
