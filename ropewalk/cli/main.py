@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "semaphore": "ropewalk.cli.claims:semaphore",
     "prove": "ropewalk.cli.prove:prove",
     "ledger": "ropewalk.cli.ledger:ledger",
+    "saga": "ropewalk.cli.saga:saga",
     "serve": "ropewalk.cli.serve:serve",
     "split": "ropewalk.cli.split:split",
     "up": "ropewalk.cli.up:up",

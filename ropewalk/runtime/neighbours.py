@@ -1,6 +1,6 @@
 """Services that stand beside a service on its node, and what is known of them to those that send them commands.
 
-Checked by: tests/runtime/test_transactions.py
+Checked by: tests/runtime/test_transactions.py, tests/runtime/test_sagas.py
 """
 
 from collections.abc import Sequence

@@ -37,6 +37,7 @@ class Joined:
             for number in range(each.partitions):
                 self.partitions[f"{each.name}/{number}"] = self._opened(each, number)
         self.now_ns = 0
+        self.unreachable: list[str] = []
         self._delivered: list[Delivery] = []
 
     def call(self, service: str, command: msgspec.Struct) -> Any:
@@ -72,7 +73,7 @@ class Joined:
                 self.crash([*self.partitions][number % len(self.partitions)])
             case Step("later", number):
                 self.pass_time(number % 20)
-            case Step("later once", number):
+            case Step("ahead", number):
                 self.pass_time(number % 20, only=number)
 
     def crash(self, log: str) -> None:
@@ -116,7 +117,8 @@ class Joined:
     def _lanes(self) -> Iterator[tuple[str, str]]:
         for sender, partition in self.partitions.items():
             for receiver in sorted(partition.mailbox.receivers()):
-                yield sender, receiver
+                if receiver.split("/")[0] not in self.unreachable:
+                    yield sender, receiver
 
     def _deliver(self, sender: str, receiver: str, *, loses_receipt: bool = False) -> None:
         mailbox = self.partitions[sender].mailbox

@@ -20,7 +20,7 @@ BALANCE = 5
 PARTITIONS = 3
 TRANSACTIONS = "bank-transactions"
 
-VERBS = st.sampled_from(["move", "move", "deliver", "deliver", "deliver", "again", "crash", "later", "later once"])
+VERBS = st.sampled_from(["move", "move", "deliver", "deliver", "deliver", "again", "crash", "later", "ahead"])
 STEPS = st.lists(st.builds(Step, VERBS, st.integers(0, 9_999)), max_size=60)
 
 
@@ -116,7 +116,7 @@ def test_a_deadline_at_any_moment_ends_in_one_outcome(delivered: int) -> None:
 
 def plans(count: int) -> list[list[Step]]:
     random = Random(7)
-    verbs = ["move", "deliver", "deliver", "again", "crash", "later once"]
+    verbs = ["move", "deliver", "deliver", "again", "crash", "ahead"]
     return [[Step(random.choice(verbs), random.randrange(10_000)) for _ in range(40)] for _ in range(count)]
 
 

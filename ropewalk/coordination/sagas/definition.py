@@ -34,7 +34,7 @@ Action = Callable[[Any, Replies], Call | Publish | None]
 """From the input and the replies: a command for a key, an event to publish, or None if there is nothing to do."""
 
 
-class Step(msgspec.Struct, frozen=True, kw_only=True):
+class Step(msgspec.Struct, frozen=True):
     """One step. `done` and `undone` are the replies that say so, or functions that tell; any other is a refusal.
 
     A refused step is tried again `retries` times, first after `pause_s` seconds, then after twice as long each time;
@@ -42,7 +42,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     after all and says done. An undo is sent only for what was done.
     """
 
-    name: str = msgspec.field()
+    name: str
     do: Action
     done: object = "done"
     undo: Action | None = None

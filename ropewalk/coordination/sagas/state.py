@@ -37,12 +37,14 @@ class StepState(StrEnum):
 
 
 class StepRun(msgspec.Struct, frozen=True):
-    """A step of one saga. `tries` only grows, so that each try is told from every other."""
+    """A step of one saga. `tries` only grows, so that each try is told from every other; `retried` counts those that
+    its definition allows. `reply` is the one that said done.
+    """
 
     name: str
     state: StepState = StepState.WAITING
     tries: int = 0
-    tries_left: int = 0
+    retried: int = 0
     reply: object = None
     why: str = ""
 

@@ -22,7 +22,7 @@ when its reply has come. A turned back saga ends when nothing is late, done, und
 Checked by: tests/coordination/test_sagas.py, tests/coordination/test_sagas_everywhere.py
 """
 
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 import msgspec
 
@@ -32,12 +32,15 @@ from ropewalk.coordination.sagas.limits import HISTORY_MAX, PAUSE_MAX_S, SAGA_WO
 from ropewalk.coordination.sagas.messages import Again, Late
 from ropewalk.coordination.sagas.state import Happened, Run, StepRun, StepState, Unread
 from ropewalk.core.effects import At, Effect, Publish
-from ropewalk.core.codec import encode_value
+from ropewalk.errors import invariant
 
 _S: Final = 10**9
 _DO, _UNDO = "do", "undo"
 _UNDER_WAY: Final = {_DO: (StepState.DOING, StepState.LATE), _UNDO: (StepState.UNDOING,)}
 _OPEN: Final = (StepState.FAILED, StepState.LATE, StepState.UNDOING, StepState.UNDO_PAUSED)
+_WERE_DONE: Final = (
+    StepState.DONE, StepState.UNDOING, StepState.UNDO_PAUSED, StepState.FAILED, StepState.UNDONE, StepState.KEPT,
+)  # fmt: skip
 _HOLDS_UP: Final = (
     StepState.DOING, StepState.PAUSED, StepState.UNDOING, StepState.UNDO_PAUSED, StepState.FAILED,
 )  # fmt: skip
@@ -81,8 +84,7 @@ class Turn:
 
     def take_reply(self, tag: Tag, reply: object) -> None:
         """A message was answered."""
-        definition = self._context.definition
-        if definition is None:
+        if self._context.definition is None:
             self.run = msgspec.structs.replace(self.run, unread=(*self.run.unread, Unread(str(tag), reply)))
             return
         step = self._steps[tag.step]
@@ -90,11 +92,10 @@ class Turn:
         if step.tries != tag.tries or step.state not in _UNDER_WAY[tag.kind]:
             # An operator has resolved it meanwhile.
             return
-        defined = definition.steps[tag.step]
         if tag.kind == _DO:
-            self._take_done(tag.step, defined, reply)
+            self._take_done(tag.step, reply)
         else:
-            self._take_undone(tag.step, defined, reply)
+            self._take_undone(tag.step, reply)
 
     def be_late(self, index: int, tries: int) -> None:
         """A step has waited long enough."""
@@ -131,14 +132,16 @@ class Turn:
             self.take_reply(Tag.parse(each.tag), each.reply)
         for index, step in enumerate(self._steps):
             if step.state is StepState.FAILED:
-                self._set(index, StepState.DONE, tries_left=0)
+                self._set(index, StepState.DONE, retried=0)
 
-    def resolve(self, index: int) -> bool:
-        """An operator has seen to a step. False if nothing is open there."""
-        is_open = self._steps[index].state in _OPEN
-        if is_open:
-            self._set(index, StepState.RESOLVED)
-        return is_open
+    @staticmethod
+    def is_open(step: StepRun) -> bool:
+        """True if an operator may resolve a step."""
+        return step.state in _OPEN
+
+    def resolve(self, index: int) -> None:
+        """An operator has seen to an open step."""
+        self._set(index, StepState.RESOLVED)
 
     def note(self, step: str, what: str, *, detail: str = "", who: str = "") -> None:
         """Add to the history."""
@@ -187,28 +190,82 @@ class Turn:
                 self._send(index, kind, action)
 
     def _action(self, index: int, kind: str) -> Call | Publish | None:
-        definition = self._context.definition
-        if definition is None:
-            return None
-        defined = definition.steps[index]
+        defined = self._defined(index)
         function = defined.do if kind == _DO else defined.undo
         if function is None:
             return None
-        input_ = msgspec.msgpack.decode(self.run.input, type=definition.input)
-        replies = {step.name: step.reply for step in self._steps if step.tries and step.state is not StepState.WAITING}
-        return function(input_, replies)
+        replies = {step.name: step.reply for step in self._steps if step.state in _WERE_DONE}
+        return function(self._input(), replies)
+
+    def _input(self) -> object:
+        definition = cast(Saga, self._context.definition)
+        return msgspec.msgpack.decode(self.run.input, type=cast(type, definition.input))
 
     def _send(self, index: int, kind: str, call: Call) -> None:
-        step, why = self._steps[index], refusal(self._context.neighbours, call)
+        context, step, defined = self._context, self._steps[index], self._defined(index)
+        why = refusal(context.neighbours, call)
         if why:
             self._give_up(index, kind, why)
             return
-        defined = self._defined(index)
-        tag = Tag(kind, index, step.tries + 1, self._context.id)
-        left = step.tries_left - 1 if step.tries_left else defined.retries
-        state = StepState.DOING if kind == _DO else StepState.UNDOING
-        self._set(index, state, tries=tag.tries, tries_left=left)
-        self.note(step.name, f"{kind}_sent", detail=f"{call.service} {call.key}")
-        self.effects.append(send(self._context.neighbours, call, tag=str(tag)))
+        tag = Tag(kind, index, step.tries + 1, context.id)
+        self._set(index, StepState.DOING if kind == _DO else StepState.UNDOING, tries=tag.tries)
+        self.note(step.name, f"{kind}_sent", detail=_words(f"{call.service} {call.key}"))
+        self.effects.append(send(context.neighbours, call, tag=str(tag)))
         if kind == _DO:
-            self._at(defined.timeout_s, Late(self._context.id, index, tag.tries))
+            self._at(defined.timeout_s, Late(context.id, index, tag.tries))
+
+    def _take_done(self, index: int, reply: object) -> None:
+        step, defined = self._steps[index], self._defined(index)
+        if says(defined.done, reply):
+            self._set(index, StepState.DONE, reply=reply, retried=0)
+        elif step.state is StepState.DOING and step.retried < defined.retries:
+            self._pause(index, StepState.PAUSED)
+        else:
+            self._give_up(index, _DO, _words(reply))
+
+    def _take_undone(self, index: int, reply: object) -> None:
+        step, defined = self._steps[index], self._defined(index)
+        if says(defined.undone, reply):
+            self._set(index, StepState.UNDONE, why="")
+        elif step.retried < defined.retries:
+            self._pause(index, StepState.UNDO_PAUSED)
+        else:
+            self._give_up(index, _UNDO, _words(reply))
+
+    def _pause(self, index: int, state: StepState) -> None:
+        """Try a step again later: after its pause, and then after twice as long each time."""
+        step, defined = self._steps[index], self._defined(index)
+        self._set(index, state, retried=step.retried + 1)
+        self._at(min(defined.pause_s << step.retried, PAUSE_MAX_S), Again(self._context.id, index, step.tries))
+
+    def _give_up(self, index: int, kind: str, why: str) -> None:
+        """What is refused turns the saga back, and an undo that is refused has it stuck."""
+        if kind == _UNDO:
+            self._set(index, StepState.FAILED, why=why)
+            return
+        self._set(index, StepState.REFUSED, why=why)
+        self.turn_back(f"{self._steps[index].name}: {why}")
+
+    def _stuck(self) -> str:
+        """What keeps it from going on without an operator."""
+        if self.run.ended_ns is not None:
+            return ""
+        if self._context.definition is None:
+            return f"no definition of {self.run.saga!r} with version {self.run.version} and these steps is here"
+        failed = [f"{step.name} is not undone: {step.why}" for step in self._steps if step.state is StepState.FAILED]
+        return failed[-1] if failed else ""
+
+    def _defined(self, index: int) -> Step:
+        definition = self._context.definition
+        invariant(definition is not None, "only a definition moves a saga", id=self._context.id)
+        return cast(Saga, definition).steps[index]
+
+    def _set(self, index: int, state: StepState, **changes: object) -> None:
+        self._steps[index] = msgspec.structs.replace(self._steps[index], state=state, **changes)
+
+    def _at(self, seconds: int, timer: msgspec.Struct) -> None:
+        self.effects.append(At(self._context.now_ns + seconds * _S, timer))
+
+
+def _words(reply: object) -> str:
+    return words_of(reply, chars_max=SAGA_WORDS_CHARS_MAX)

@@ -1,0 +1,116 @@
+"""`ropewalk saga`: the sagas of a running service, and what an operator does about those that are stuck.
+
+Checked by: tests/cli/test_saga.py
+"""
+
+import getpass
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final, TypeVar
+
+import click
+
+from ropewalk.cli.client import Json, asking, connected, print_json, print_table
+from ropewalk.coordination.sagas.state import State
+
+F = TypeVar("F", bound=Callable[..., object])
+
+_LISTED: Final = 20
+_NS: Final = 10**9
+
+_SAGA_TITLES: Final = {
+    "id": "id", "saga": "saga", "state": "state", "waits_for": "waits for", "since": "since", "because": "because",
+}  # fmt: skip
+_STEP_TITLES: Final = {"name": "step", "state": "state", "tries": "tries", "reply": "reply", "why": "why"}
+_HISTORY_TITLES: Final = {"time": "time", "step": "step", "what": "what", "detail": "detail", "who": "who"}
+
+saga = click.Group("saga", help="Look at the sagas of a running service, and look after those that are stuck.")
+
+
+def operating(command: F) -> F:
+    """The options of what an operator does."""
+    for option in (
+        click.option("--why", default="", help="Why it is right; it stays in the saga's history."),
+        click.option("--who", default=getpass.getuser, help="Who does it; you, if left out."),
+    ):
+        command = option(command)
+    return command
+
+
+@saga.command("list")
+@click.option("--state", type=click.Choice([state.value for state in State]), help="Only those that are so.")
+@click.option("--limit", default=_LISTED, show_default=True, help="How many rows at most.")
+@asking
+def list_(*, state: str | None, limit: int, url: str, as_json: bool) -> None:
+    """List sagas by their ids."""
+    with connected(url) as client:
+        rows = list(client.items("/sagas", count_max=limit, state=state))
+    _print(rows, as_json=as_json)
+
+
+@saga.command()
+@click.argument("id_", metavar="ID")
+@asking
+def show(*, id_: str, url: str, as_json: bool) -> None:
+    """Show saga ID: its steps, and what happened when."""
+    with connected(url) as client:
+        view = client.get(f"/sagas/{id_}")
+    if as_json:
+        print_json(view)
+        return
+    _print([view["summary"]], as_json=False)
+    click.echo()
+    print_table(_STEP_TITLES, [{**step, "reply": _text(step["reply"])} for step in view["steps"]])
+    click.echo()
+    print_table(_HISTORY_TITLES, [{**each, "time": _time(each["time_ns"])} for each in view["history"]])
+
+
+@saga.command()
+@click.argument("id_", metavar="ID")
+@operating
+@asking
+def retry(*, id_: str, who: str, why: str, url: str, as_json: bool) -> None:
+    """Try again what stuck saga ID could not do."""
+    _post(f"/sagas/{id_}/retry", {"who": who, "why": why}, url=url, as_json=as_json)
+
+
+@saga.command()
+@click.argument("id_", metavar="ID")
+@operating
+@asking
+def compensate(*, id_: str, who: str, why: str, url: str, as_json: bool) -> None:
+    """Undo what saga ID has done, whether it runs or is complete."""
+    _post(f"/sagas/{id_}/compensate", {"who": who, "why": why}, url=url, as_json=as_json)
+
+
+@saga.command()
+@click.argument("id_", metavar="ID")
+@click.argument("step")
+@operating
+@asking
+def resolve(*, id_: str, step: str, who: str, why: str, url: str, as_json: bool) -> None:
+    """Take STEP of saga ID as undone: you have seen to it by hand."""
+    _post(f"/sagas/{id_}/resolve", {"step": step, "who": who, "why": why}, url=url, as_json=as_json)
+
+
+def _post(path: str, body: Json, *, url: str, as_json: bool) -> None:
+    with connected(url) as client:
+        summary = client.post(path, body)
+    _print([summary], as_json=as_json)
+
+
+def _print(rows: list[Json], *, as_json: bool) -> None:
+    if as_json:
+        for row in rows:
+            print_json(row)
+        return
+    shown = [{**row, "since": _time(row["changed_ns"]), "because": row["stuck"] or row["why"]} for row in rows]
+    print_table(_SAGA_TITLES, shown)
+
+
+def _time(time_ns: int) -> str:
+    return datetime.fromtimestamp(time_ns // _NS, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _text(reply: object) -> str:
+    return "" if reply is None else str(reply)

@@ -1,0 +1,1 @@
+"""Sagas on a node: started, waited for, and looked after by operators."""

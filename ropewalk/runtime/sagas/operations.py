@@ -1,0 +1,145 @@
+"""Sagas over HTTP: callers start them, operators look after them.
+
+    POST /sagas                 {"id": "t1", "saga": "trip", "input": {…}}
+    GET  /sagas?state=stuck     which there are            GET /sagas/t1    one, with its history
+    POST /sagas/t1/retry        {"who": "ada", "why": ""}  what stuck is tried again
+    POST /sagas/t1/compensate   {"who": "ada", "why": "…"} what was done is undone
+    POST /sagas/t1/resolve      {"step": "hotel", "who": "ada", "why": "…"}
+
+Checked by: tests/runtime/test_sagas_rest.py
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, TypeVar
+
+import msgspec
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+
+from ropewalk.coordination.sagas.limits import SAGAS_PAGE_MAX
+from ropewalk.coordination.sagas.messages import Summary, View
+from ropewalk.coordination.sagas.state import State
+from ropewalk.errors import Rejected
+from ropewalk.runtime.node import Node
+from ropewalk.runtime.operations import DEADLINE_PARAMETER, JSON, Operation, Parameter
+from ropewalk.runtime.problems import bad_request
+from ropewalk.runtime.requests import body_of, deadline_s_of, decoded, json_response
+from ropewalk.runtime.sagas.calls import compensate, resolve, retry, saga, sagas, start
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+_LIMIT: Final = 100
+
+
+class NewSaga(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A saga to start: the same id with the same input starts none, and is told how it is."""
+
+    id: str
+    saga: str
+    input: object = None
+
+
+class Doing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who does it, and why."""
+
+    who: str
+    why: str = ""
+
+
+class Resolving(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which step was seen to by hand, by whom, and why that is right."""
+
+    step: str
+    who: str
+    why: str
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Sagas by their ids; `next` is what to give as `after` for those behind, null if these are the last."""
+
+    items: Sequence[Summary]
+    next: str | None
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    state: State | None = None
+    after: str = ""
+    limit: int = _LIMIT
+
+
+async def _start(node: Node, http: HttpRequest) -> Response:
+    given = await _body(http, NewSaga)
+    summary = await start(node, given.saga, given.input, id_=given.id, deadline_s=deadline_s_of(http))
+    return json_response(summary)
+
+
+async def _list(node: Node, http: HttpRequest) -> Response:
+    try:
+        asked = msgspec.convert(dict(http.query_params), _Asked, strict=False)
+    except msgspec.ValidationError as error:
+        raise bad_request(f"the query of the URL is not what is expected: {error}") from error
+    if not 1 <= asked.limit <= SAGAS_PAGE_MAX:
+        raise Rejected(f"limit is {asked.limit}: give 1 to {SAGAS_PAGE_MAX}")
+    items = await sagas(node, state=asked.state, after=asked.after, limit=asked.limit)
+    return json_response(Page(items, items[-1].id if len(items) == asked.limit else None))
+
+
+async def _show(node: Node, http: HttpRequest) -> Response:
+    return json_response(await saga(node, http.path_params["id"]))
+
+
+async def _retry(node: Node, http: HttpRequest) -> Response:
+    given = await _body(http, Doing)
+    return json_response(await retry(node, http.path_params["id"], who=given.who, why=given.why))
+
+
+async def _compensate(node: Node, http: HttpRequest) -> Response:
+    given = await _body(http, Doing)
+    return json_response(await compensate(node, http.path_params["id"], who=given.who, why=given.why))
+
+
+async def _resolve(node: Node, http: HttpRequest) -> Response:
+    given = await _body(http, Resolving)
+    return json_response(await resolve(node, http.path_params["id"], given.step, who=given.who, why=given.why))
+
+
+async def _body(http: HttpRequest, kind: type[T]) -> T:
+    return decoded(msgspec.json.Decoder(kind), await body_of(http))
+
+
+def _operation(
+    line: str,
+    summary: str,
+    handler: Callable[[Node, HttpRequest], Awaitable[Response]],
+    *,
+    body: type | None = None,
+    answer: type = Summary,
+    parameters: Sequence[Parameter] = (),
+) -> Operation:
+    method, path = line.split()
+    named = (Parameter("id", "Its id.", place="path"),) if "{id}" in path else ()
+    return Operation(
+        method=method,
+        path=path,
+        summary=summary,
+        handler=handler,
+        body={} if body is None else {JSON: body},
+        answer={JSON: answer},
+        parameters=(*named, *parameters),
+        group="sagas",
+    )
+
+
+_CHOICE: Final = (
+    Parameter("state", f"Only those that are so: {', '.join(State)}."),
+    Parameter("after", "Only ids behind this one."),
+    Parameter("limit", f"How many at most, up to {SAGAS_PAGE_MAX}.", int),
+)
+SAGA_OPERATIONS: Final[Sequence[Operation]] = (
+    _operation("POST /sagas", "Start a saga", _start, body=NewSaga, parameters=(DEADLINE_PARAMETER,)),
+    _operation("GET /sagas", "Sagas by their ids", _list, answer=Page, parameters=_CHOICE),
+    _operation("GET /sagas/{id}", "One saga, with its steps and its history", _show, answer=View),
+    _operation("POST /sagas/{id}/retry", "Try again what a stuck saga could not do", _retry, body=Doing),
+    _operation("POST /sagas/{id}/compensate", "Undo what a saga has done", _compensate, body=Doing),
+    _operation("POST /sagas/{id}/resolve", "Take a step as seen to by hand", _resolve, body=Resolving),
+)

@@ -1,0 +1,52 @@
+"""A service beside which sagas run.
+
+    flights = with_sagas(flights, trip, others=[hotels])
+    POST /sagas {"id": "t1", "saga": "trip", "input": {…}}
+
+Sagas have logs of their own, `flights-sagas`, on the same engine.
+
+Checked by: tests/runtime/test_sagas.py
+"""
+
+from collections.abc import Sequence
+from functools import partial
+
+import msgspec
+
+from ropewalk.coordination.sagas.definition import Saga, definitions_of
+from ropewalk.coordination.sagas.machine import Rules, answer, apply, check
+from ropewalk.coordination.sagas.messages import Command, Query, Reply, Timer
+from ropewalk.coordination.sagas.state import Run
+from ropewalk.runtime.neighbours import neighbours_of, with_beside
+from ropewalk.runtime.sagas.calls import SUFFIX
+from ropewalk.runtime.sagas.operations import SAGA_OPERATIONS
+from ropewalk.runtime.service import Service
+
+
+def with_sagas(service: Service, *sagas: Saga, others: Sequence[Service] = ()) -> Service:
+    """The same service, and beside it its sagas, with operations under /sagas.
+
+    Their steps go to the service itself, to those that are beside it already, and to `others`, which are led beside
+    it too. Keep every version of a definition that a saga which has not ended was started with.
+    """
+    there = [service, *(follower.service for follower in service.followers)]
+    rules = Rules(definitions_of(sagas), neighbours_of([*there, *others]))
+    own = Service.keyed(
+        f"{service.name}{SUFFIX}",
+        commands=Command,
+        messages=Timer,
+        value=Run,
+        reply=Reply,
+        queries=Query,
+        apply=partial(apply, rules=rules),
+        answer=answer,
+        check=check,
+        key=_id,
+        partitions=service.partitions,
+    )
+    operations = [*service.operations, *SAGA_OPERATIONS]
+    return msgspec.structs.replace(with_beside(service, *others, own), operations=operations)
+
+
+def _id(message: msgspec.Struct) -> str:
+    return str(getattr(message, "id", ""))

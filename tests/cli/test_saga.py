@@ -1,0 +1,50 @@
+"""`ropewalk saga` against a real server: what an operator sees, does, and is refused."""
+
+import getpass
+import json
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.cli.running import ropewalk, running
+
+TRIP = {"id": "t1", "flight": "F1", "hotel": ""}
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with running("serve", "tests.cli.travelling:SERVICE") as server:
+        yield server.url
+
+
+def say(url: str, *words: str) -> str:
+    done = ropewalk("saga", *words, "--url", url)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_an_operator_finds_a_stuck_saga_and_sees_to_it(url: str) -> None:
+    with httpx.Client(base_url=url) as client:
+        client.post("/commands/Stock", json={"house": "F1", "free": 1}).raise_for_status()
+        client.post("/sagas", json={"id": "t1", "saga": "trip", "input": TRIP}).raise_for_status()
+        while client.get("/sagas/t1").json()["summary"]["state"] != "completed":
+            pass
+        assert "completed" in say(url, "list")
+        client.post("/commands/Close", json={"house": "F1"}).raise_for_status()
+        assert "compensating" in say(url, "compensate", "t1", "--why", "the customer called")
+        while client.get("/sagas/t1").json()["summary"]["state"] != "stuck":
+            pass
+    assert "flight is not undone: closed" in say(url, "list", "--state", "stuck")
+    assert "compensating" in say(url, "retry", "t1", "--who", "ada")
+    shown = say(url, "show", "t1")
+    assert all(word in shown for word in ("undo_sent", "the customer called", getpass.getuser(), "ada", "failed"))
+    resolved = json.loads(say(url, "resolve", "t1", "flight", "--why", "refunded by phone", "--json"))
+    assert resolved["state"] == "compensated"
+    assert json.loads(say(url, "show", "t1", "--json"))["history"][-1]["what"] == "compensated"
+    assert say(url, "list", "--state", "stuck").strip() == "none"
+
+
+def test_what_can_not_be_done_is_said(url: str) -> None:
+    refused = ropewalk("saga", "retry", "t9", "--url", url)
+    assert (refused.returncode, refused.stderr.strip()) == (1, "Error: no saga of this id is remembered")

@@ -1,0 +1,125 @@
+"""Flights and hotels, each a service that knows nothing of the other, and a trip, which needs both."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from ropewalk.coordination.neighbours import Call
+from ropewalk.coordination.sagas.definition import Replies, Saga, Step
+from ropewalk.core.effects import Publish
+from ropewalk.core.keyed import Applied, Entry
+from ropewalk.runtime.sagas.service import with_sagas
+from ropewalk.runtime.service import Service
+
+
+class House(msgspec.Struct, frozen=True):
+    """What can be booked: how much is free, who has some, and whether nobody is in to answer."""
+
+    free: int = 0
+    booked: tuple[str, ...] = ()
+    is_closed: bool = False
+
+
+class Stock(msgspec.Struct, frozen=True, tag=True):
+    house: str
+    free: int
+
+
+class Close(msgspec.Struct, frozen=True, tag=True):
+    house: str
+    is_closed: bool = True
+
+
+class Book(msgspec.Struct, frozen=True, tag=True):
+    house: str
+    trip: str
+
+
+class Cancel(msgspec.Struct, frozen=True, tag=True):
+    house: str
+    trip: str
+
+
+def apply(houses: Mapping[str, House], entry: Entry[Stock | Close | Book | Cancel]) -> Applied[House]:
+    command = entry.command
+    house = houses.get(command.house, House())
+    match command:
+        case Stock(name, free):
+            return Applied("stocked", {name: House(free, house.booked, house.is_closed)})
+        case Close(name, is_closed):
+            return Applied("done", {name: House(house.free, house.booked, is_closed)})
+        case _ if house.is_closed:
+            return Applied("closed")
+        case Book(name, trip):
+            if trip in house.booked:
+                return Applied("booked_twice")
+            if house.free == 0:
+                return Applied("sold_out")
+            return Applied("booked", {name: House(house.free - 1, (*house.booked, trip))})
+        case Cancel(name, trip):
+            if trip not in house.booked:
+                return Applied("never_booked")
+            left = tuple(each for each in house.booked if each != trip)
+            return Applied("cancelled", {name: House(house.free + 1, left)})
+
+
+def houses(name: str, partitions: int) -> Service:
+    return Service.keyed(
+        name,
+        commands=Stock | Close,
+        messages=Book | Cancel,
+        value=House,
+        reply=str,
+        apply=apply,
+        key=lambda command: command.house,
+        partitions=partitions,
+    )
+
+
+class Trip(msgspec.Struct, frozen=True):
+    id: str
+    flight: str
+    hotel: str
+
+
+def book(service: str, house: str, trip: Trip) -> Call:
+    return Call(service, house, Book(house, trip.id))
+
+
+def cancel(service: str, house: str, trip: Trip) -> Call:
+    return Call(service, house, Cancel(house, trip.id))
+
+
+def tell(trip: Trip, replies: Replies) -> Publish:
+    return Publish("trip_booked", trip.id, replies)
+
+
+TRIP = Saga(
+    "trip",
+    input=Trip,
+    steps=[
+        Step(
+            "flight",
+            do=lambda trip, _: book("flights", trip.flight, trip),
+            done="booked",
+            undo=lambda trip, _: cancel("flights", trip.flight, trip),
+            undone="cancelled",
+            timeout_s=10,
+        ),
+        Step(
+            "hotel",
+            do=lambda trip, _: book("hotels", trip.hotel, trip) if trip.hotel else None,
+            done="booked",
+            undo=lambda trip, _: cancel("hotels", trip.hotel, trip),
+            undone="cancelled",
+            timeout_s=10,
+            retries=1,
+            pause_s=2,
+        ),
+        Step("mail", do=tell),
+    ],
+)
+
+
+def travel(*sagas: Saga, partitions: int = 1) -> Service:
+    return with_sagas(houses("flights", partitions), *(sagas or (TRIP,)), others=[houses("hotels", partitions)])
