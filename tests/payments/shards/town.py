@@ -1,7 +1,7 @@
-"""Some shards of payments, and the mail between them: delivered when it is asked for, in any order of pairs, or twice.
+"""Some shards of payments, and the mail between them: delivered when it is asked for, in any order of pairs.
 
-Not a test. Each shard is a machine with its mailbox, as a partition has it, without logs: `crash` makes a new one from
-what was saved. Time stands still unless `wait` moves it.
+Not a test. Each shard is a machine with its mailbox, as a partition has it, without logs: `crash` makes a new one
+from what was saved. Time stands still unless `wait` moves it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -48,7 +48,8 @@ def account(number: int, shard: int, *, shards: int) -> int:
 
 def transfer(number: int, debit: int, credit: int, amount: int, **more: int) -> Row:
     return {
-        "id": number, "debit_account_id": debit, "credit_account_id": credit, "amount": amount, "ledger": 1, "code": 1,
+        "id": number, "debit_account_id": debit, "credit_account_id": credit, "amount": amount,
+        "ledger": 1, "code": 1,
     } | more  # fmt: skip
 
 

@@ -6,9 +6,10 @@ to the account that stands for that shard, and what comes from there is debited 
     shard 0: payer ──10──► shard 1            shard 1: shard 0 ──10──► payee
 
 So the books of each shard balance by themselves, and what shard 0 has ever sent to 1 is what 1 has ever taken from 0,
-but for what is on its way.
+but for what is on its way: what is decided, and posted in one of them and still held in the other.
 
-Promise:    what a shard has taken from another is never more than what that has sent to it.
+Promise:    at any moment what is on its way from one shard to another is no more than what the other holds of it, or
+            than what the one holds if the other has posted first.
 Checked by: tests/payments/shards/test_properties.py
 """
 

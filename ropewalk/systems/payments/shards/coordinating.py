@@ -9,7 +9,7 @@ whichever comes first, and is forgotten as soon as it is told: messages between 
 so whoever asks later has been told before.
 
 Promise:    a transaction has one outcome in all shards; it is decided in bounded time while its coordinator is up.
-Checked by: tests/payments/shards/test_transfers.py, test_properties.py, test_kills.py
+Checked by: tests/payments/shards/test_transfers.py, test_crashes.py, test_kills.py
 """
 
 from typing import Final
@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from ropewalk.core.codec import encode_value
 from ropewalk.core.machine import Event
 from ropewalk.core.place import log_name
-from ropewalk.systems.payments.ledger.layout import RESULT, Rows, get
+from ropewalk.systems.payments.ledger.layout import RESULT, Rows, TransferFlags, get
 from ropewalk.systems.payments.ledger.statuses import TransferStatus
-from ropewalk.systems.payments.shards.addresses import shards_of
+from ropewalk.systems.payments.shards.addresses import own_accounts, shards_of
 from ropewalk.systems.payments.shards.holds import NOTHING, Holding, Statuses
 from ropewalk.systems.payments.shards.messages import Decide, Decided, Prepare, Vote, encode
 from ropewalk.systems.payments.shards.state import State, Transaction
@@ -74,6 +74,8 @@ def begin_together(state: State, rows: Rows, subject: str, *, time_ns: int) -> R
         )
         return _not_together(rows, np.where((debits < 0) | (credits < 0), missing, _CREATED).astype("u4"))
     here = state.place.partition
+    if (debits == here).all() and (credits == here).all():
+        return _chained(state, rows, time_ns=time_ns)
     near = np.flatnonzero((debits == here) | (credits == here)).astype("i4")
     own, results = state.holds.hold(rows[near], near, time_ns=time_ns)
     if not (results["status"] == _CREATED).all():
@@ -114,6 +116,13 @@ def give_up_overdue(state: State, *, time_ns: int) -> None:
         if first.deadline_ns > time_ns:
             return
         _decide(state, first, otherwise=ShardStatus.NOT_DECIDED_IN_TIME, time_ns=time_ns)
+
+
+def _chained(state: State, rows: Rows, *, time_ns: int) -> Rows:
+    """Transfers that all stay here: a chain of the ledger's own."""
+    chain = own_accounts(rows, state.place)
+    chain["flags"][:-1] = TransferFlags.LINKED
+    return state.ledger.create_transfers(chain, time_ns=time_ns)
 
 
 def _begin(

@@ -4,7 +4,7 @@ A promise outlives every crash, since it is state. When it has stood for too lon
 again and again, and goes on holding the money until it is told: nobody else can know the outcome.
 
 Promise:    what was promised can be posted; it is posted or voided only because the coordinator said so.
-Checked by: tests/payments/shards/test_transfers.py, test_properties.py, test_kills.py
+Checked by: tests/payments/shards/test_transfers.py, test_crashes.py, test_kills.py
 """
 
 import numpy as np

@@ -5,7 +5,7 @@ Messages and replies come from partitions of the same service; what callers may 
 Promise:    a transfer between shards moves in both or in neither, once by its id, for ever; whatever is killed, all
             shards end with one outcome once they are up and hear each other.
 Not given:  an outcome in bounded time while the coordinator is away: what is held stays held.
-Checked by: tests/payments/shards/test_properties.py, test_kills.py, ropewalk.proving.workloads.shards
+Checked by: tests/payments/shards/test_properties.py, test_crashes.py, test_kills.py
 """
 
 from collections.abc import Callable, Mapping, Sequence
