@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ropewalk.systems.payments.iso20022.faults import MessageRefused
-from ropewalk.systems.payments.iso20022.limits import DEPTH_MAX, MESSAGE_BYTES_MAX
+from ropewalk.systems.payments.iso20022.limits import DEPTH_MAX, ELEMENTS_MAX, MESSAGE_BYTES_MAX
 from ropewalk.systems.payments.iso20022.parsing import parse
 
 LAUGHS = b"""<?xml version="1.0"?>
@@ -59,6 +59,12 @@ def test_depth_is_bounded() -> None:
     parse(deepest)
     assert refused(b"<a>" + deepest + b"</a>") == (1, f"elements are more than {DEPTH_MAX} deep")
     assert refused(100_000 // 2 * b"<a>")[0] == 1
+
+
+def test_the_number_of_elements_is_bounded() -> None:
+    most = b"<a>" + (ELEMENTS_MAX - 1) * b"<b/>"
+    parse(most + b"</a>")
+    assert refused(most + b"\n<b/></a>") == (2, f"there are more than {ELEMENTS_MAX} elements")
 
 
 def test_size_is_bounded() -> None:

@@ -14,6 +14,10 @@ MESSAGE_BYTES_MAX: Final = 262_144
 DEPTH_MAX: Final = 32
 """Elements inside each other: the deepest path of the messages here has 12, and its envelope three more."""
 
+ELEMENTS_MAX: Final = 4_096
+"""Elements of one message, so that what is wrong with it is found within some milliseconds: libxml2 looks at all the
+neighbours of each fault. A credit transfer has some 80."""
+
 FAULTS_TOLD_MAX: Final = 20
 """Faults that the refusal of a message lists."""
 
@@ -22,6 +26,9 @@ AMOUNT_MAX: Final = 10**18 - 1
 
 SCHEMA_BYTES_MAX: Final = 4_194_304
 """One schema file: the largest of ISO 20022 has some 300,000 bytes."""
+
+SCHEMA_ELEMENTS_MAX: Final = 65_536
+"""Elements of one schema file: the largest has some 2,000."""
 
 STATEMENT_LINES_MAX: Final = 10_000
 """Lines of one camt.053 statement or CSV file; a longer one is asked for in parts, after its last line."""

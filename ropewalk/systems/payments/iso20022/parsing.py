@@ -1,7 +1,7 @@
 """Strangers' bytes as an element tree: nothing is fetched, nothing is expanded, nothing is without bound.
 
-A message is UTF-8, has no document type and so no entities but the five of XML, and is bounded in size and depth.
-Comments and processing instructions are left out.
+A message is UTF-8, has no document type and so no entities but the five of XML, and is bounded in bytes, elements and
+depth. Comments and processing instructions are left out.
 
 Promise:    whatever the bytes are, the answer is a tree or `MessageRefused`; no file or address is opened.
 Checked by: tests/payments/iso20022/test_parsing.py
@@ -12,12 +12,13 @@ from typing import Final, cast
 from lxml import etree
 
 from ropewalk.systems.payments.iso20022.faults import Fault, MessageRefused
-from ropewalk.systems.payments.iso20022.limits import DEPTH_MAX, MESSAGE_BYTES_MAX
+from ropewalk.systems.payments.iso20022.limits import DEPTH_MAX, ELEMENTS_MAX, MESSAGE_BYTES_MAX
 
+_SMALLER: Final = "no message that is read here is so large: send one payment a message"
 _DOCUMENT_TYPE: Final = "<!DOCTYPE"
 
 
-def parse(content: bytes, *, bytes_max: int = MESSAGE_BYTES_MAX) -> etree._Element:
+def parse(content: bytes, *, bytes_max: int = MESSAGE_BYTES_MAX, elements_max: int = ELEMENTS_MAX) -> etree._Element:
     """The root element of a message. Raises MessageRefused if it is no XML that may be read."""
     if len(content) > bytes_max:
         raise _refused(0, f"the message has {len(content)} bytes, and {bytes_max} are allowed", "send a smaller one")
@@ -34,7 +35,7 @@ def parse(content: bytes, *, bytes_max: int = MESSAGE_BYTES_MAX) -> etree._Eleme
     except etree.XMLSyntaxError as error:
         what = error.msg or "this is no XML"
         raise _refused(error.lineno or 0, what, "send well-formed XML") from error
-    _check_depth(root)
+    _check_size(root, elements_max)
     return root
 
 
@@ -66,13 +67,15 @@ def _parser() -> etree.XMLParser:
     )
 
 
-def _check_depth(root: etree._Element) -> None:
-    depth = 0
+def _check_size(root: etree._Element, elements_max: int) -> None:
+    depth = count = 0
     for event, element in etree.iterwalk(root, events=("start", "end")):
         depth += 1 if event == "start" else -1
+        count += event == "start"
         if depth > DEPTH_MAX:
-            what = f"elements are more than {DEPTH_MAX} deep"
-            raise _refused(line_of(element), what, "no message here is: send one of those that the reference lists")
+            raise _refused(line_of(element), f"elements are more than {DEPTH_MAX} deep", _SMALLER)
+        if count > elements_max:
+            raise _refused(line_of(element), f"there are more than {elements_max} elements", _SMALLER)
 
 
 def _refused(line: int, message: str, advice: str) -> MessageRefused:

@@ -7,7 +7,7 @@ Promise:    whatever the bytes are, the answer is an envelope or `MessageRefused
 Checked by: tests/payments/iso20022/test_reading.py, test_samples.py, test_mutations.py
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Final, TypeVar
 
 import msgspec
@@ -191,20 +191,18 @@ def _is_named(element: etree._Element, name: str | None, like: etree._Element) -
 
 
 def _outermost(root: etree._Element, name: str) -> list[etree._Element]:
-    """The elements of a name, but for those inside such a one."""
-    return list(_found_from(root, name))
-
-
-def _found_from(root: etree._Element, name: str) -> Iterator[etree._Element]:
+    """The elements of a name in order, but for those inside such a one."""
+    found = []
     waiting = [root]
     while waiting:
-        element = waiting.pop(0)
+        element = waiting.pop()
         if not isinstance(element.tag, str):
             continue
         if name_of(element) == name:
-            yield element
+            found.append(element)
         else:
-            waiting[:0] = list(element)
+            waiting += reversed(element)
+    return found
 
 
 def _definition_of(document: etree._Element) -> Definition:

@@ -17,7 +17,7 @@ from lxml import etree
 from ropewalk.errors import Rejected
 from ropewalk.systems.payments.iso20022.faults import Fault, MessageRefused
 from ropewalk.systems.payments.iso20022.layouts import DEFINITIONS, HEADER_DEFINITION, NAMESPACE
-from ropewalk.systems.payments.iso20022.limits import FAULTS_TOLD_MAX, SCHEMA_BYTES_MAX
+from ropewalk.systems.payments.iso20022.limits import FAULTS_TOLD_MAX, SCHEMA_BYTES_MAX, SCHEMA_ELEMENTS_MAX
 from ropewalk.systems.payments.iso20022.parsing import line_of, name_of, namespace_of, parse
 from ropewalk.systems.payments.iso20022.reading import Parts
 
@@ -87,7 +87,7 @@ def schemas_in(folder: Path) -> Schemas:
 
 def _compiled(path: Path) -> tuple[str, etree.XMLSchema]:
     try:
-        root = parse(path.read_bytes(), bytes_max=SCHEMA_BYTES_MAX)
+        root = parse(path.read_bytes(), bytes_max=SCHEMA_BYTES_MAX, elements_max=SCHEMA_ELEMENTS_MAX)
         for child in root:
             if name_of(child) in _OPENING:
                 raise Rejected(f"{path} imports another file on line {line_of(child)}: ISO 20022's schemas do not")
