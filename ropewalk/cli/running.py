@@ -9,7 +9,8 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Final
 
 import click
@@ -19,7 +20,7 @@ from rich.console import Console
 from ropewalk.errors import RopewalkError
 from ropewalk.observability.traces import exported_traces
 from ropewalk.runtime.config import open_engine
-from ropewalk.runtime.node import open_node
+from ropewalk.runtime.node import Node, open_node
 from ropewalk.runtime.server import serving
 from ropewalk.runtime.service import Service
 
@@ -42,25 +43,36 @@ class Started(msgspec.Struct, frozen=True):
     url: str
     engine: str
     partitions: int
+    beside: Mapping[str, str] = {}
 
 
-def run(service: Service, place: Place, *, as_json: bool) -> None:
-    """Serve until told to stop. Raises ClickException, with a sentence to act on, if that is not possible."""
+Beside = Callable[[Node], AbstractAsyncContextManager[str]]
+"""Another way in than HTTP: open while the node is; yields where it listens."""
+
+
+def run(service: Service, place: Place, *, as_json: bool, beside: Mapping[str, Beside] | None = None) -> None:
+    """Serve over HTTP, and on what is `beside` it by name, until told to stop.
+
+    Raises ClickException, with a sentence to act on, if that is not possible.
+    """
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s", stream=sys.stderr)
     try:
         with exported_traces(service.name), asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_serve(service, place, as_json=as_json))
+            runner.run(_serve(service, place, as_json=as_json, beside=beside or {}))
     except RopewalkError as error:
         raise click.ClickException(str(error)) from error
 
 
-async def _serve(service: Service, place: Place, *, as_json: bool) -> None:
+async def _serve(service: Service, place: Place, *, as_json: bool, beside: Mapping[str, Beside]) -> None:
     stopped = asyncio.Event()
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(signal_number, stopped.set)
     engine = open_engine(place.engine)
-    async with open_node(service, engine) as node, serving(node, host=place.host, port=place.port) as url:
-        _announce(Started("started", service.name, url, place.engine, service.partitions), as_json=as_json)
+    async with AsyncExitStack() as stack:
+        node = await stack.enter_async_context(open_node(service, engine))
+        url = await stack.enter_async_context(serving(node, host=place.host, port=place.port))
+        where = {name: await stack.enter_async_context(opened(node)) for name, opened in beside.items()}
+        _announce(Started("started", service.name, url, place.engine, service.partitions, where), as_json=as_json)
         await stopped.wait()
         if not as_json:
             click.echo("stopping: answering what was accepted, and saving the state")
@@ -74,6 +86,8 @@ def _announce(started: Started, *, as_json: bool) -> None:
     console.print(f"[bold]{started.service}[/] is up on [cyan]{started.url}[/], kept in {started.engine}")
     for page in PAGES:
         console.print(f"  {started.url}/{page}")
+    for name, address in started.beside.items():
+        console.print(f"  {name} on {address}")
     console.print("[dim]Ctrl-C stops it[/]")
 
 

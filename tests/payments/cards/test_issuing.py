@@ -65,10 +65,10 @@ def test_cards_are_issued_all_or_none() -> None:
     bad = msgspec.structs.replace(cards[2], account_number="8")
     refused = one.do(IssueCards([*cards[:2], bad], KEY.check))
     assert isinstance(refused, Refused)
-    assert asked(one, ListCards(), CardView) == []
+    assert asked(one, ListCards(HARBOR), CardView) == []
     assert one.do(IssueCards([*cards, cards[0]], KEY.check)) == Done()
     assert one.do(IssueCards(cards, KEY.check)) == Done(repeated=True)
-    shown = asked(one, ListCards(after=0, limit=1), CardView)
+    shown = asked(one, ListCards(HARBOR, after=0, limit=1), CardView)
     assert shown == [
         CardView(1, KEY.token(numbers[1]).hex(), masked(numbers[1]), HARBOR, "7", "2912", "active", 0, 0, 0, 0, 0)
     ]

@@ -18,6 +18,7 @@ from ropewalk.systems.payments.cards.books import (
     Code,
     Entry,
     Made,
+    Named,
     Purpose,
     approval_of,
     available,
@@ -26,8 +27,7 @@ from ropewalk.systems.payments.cards.books import (
     create_judged,
     deposit,
     found,
-    is_current,
-    key_of,
+    named,
     reference_key,
     refusal,
     suspense,
@@ -59,14 +59,23 @@ class Case(NamedTuple):
     """A message, and whom and what it is about: None where there is no such thing."""
 
     command: Authorise
-    key: int | None
+    named: Named | None
     programme: Programme | None
     card: Card | None
+    account: int | None
 
     @property
-    def account(self) -> int | None:
-        """The deposit that pays."""
-        return None if self.card is None else deposit(self.card.account)
+    def key(self) -> int | None:
+        """What names the message for ever."""
+        return None if self.named is None else self.named.key
+
+
+class Means(NamedTuple):
+    """What there is to pay with, by account: how much may be spent, and which are restricted; and the month, YYMM."""
+
+    spendable: Mapping[int, int]
+    restricted: Mapping[int, bool]
+    month: str
 
 
 class Ruling(NamedTuple):
@@ -79,8 +88,10 @@ class Ruling(NamedTuple):
 
 def case_of(state: State, command: Authorise, *, time_ns: int) -> Case:
     """A message with what it is about."""
-    key = key_of(command.origin, time_ns=time_ns)
-    return Case(command, key, state.programme_of(command.masked), state.cards.get(command.token))
+    card = state.cards.get(command.token)
+    account = None if card is None else deposit(card.account)
+    name = named(command.origin, time_ns=time_ns)
+    return Case(command, name, state.programme_of(command.masked), card, account)
 
 
 def authorise_all(state: State, cases: Sequence[Case], *, time_ns: int) -> list[Answer]:
@@ -92,11 +103,11 @@ def authorise_all(state: State, cases: Sequence[Case], *, time_ns: int) -> list[
         for purpose in (Purpose.MOVEMENT, Purpose.REFUSAL)
     ]
     known = found(state.ledger, ids)
-    spendable = available(state.ledger, [case.account for case in cases if case.account is not None])
+    means = _means(state, cases, time_ns=time_ns)
     rulings = []
     for case in cases:
         answer = answer_again(case, known)
-        rulings.append(Ruling(answer) if answer else _ruling(state, case, spendable, time_ns=time_ns))
+        rulings.append(Ruling(answer) if answer else _ruling(case, means, time_ns=time_ns))
     create_judged(state.ledger, [entry for ruling in rulings for entry in ruling.entries], time_ns=time_ns)
     # A reference that was used before stays that of the first hold: later ones are named by their keys.
     create(state.ledger, [ruling.reference for ruling in rulings if ruling.reference], time_ns=time_ns)
@@ -129,24 +140,34 @@ def _is_about(made: Made, command: Authorise) -> bool:
     return made.token == token_number(command.token) and made.asked == command.amount_minor
 
 
-def _ruling(state: State, case: Case, spendable: Mapping[int, int], *, time_ns: int) -> Ruling:
+def _means(state: State, cases: Sequence[Case], *, time_ns: int) -> Means:
+    """What the ledger and the directory say of the accounts, asked once for all."""
+    accounts = {case.account: case.card.account for case in cases if case.card is not None and case.account}
+    restrictions = state.directory.accounts["restriction"][list(accounts.values())].tolist()
+    restricted = {account: each not in _LETS_PAY for account, each in zip(accounts, restrictions, strict=True)}
+    month = f"{date.fromordinal(_EPOCH + time_ns // DAY_NS):%y%m}"
+    return Means(available(state.ledger, list(accounts)), restricted, month)
+
+
+def _ruling(case: Case, means: Means, *, time_ns: int) -> Ruling:
     """What becomes of a message that is new."""
-    command, key, programme, card = case
-    if key is None or not is_current(command.origin, time_ns=time_ns):
+    command, name, programme, card, account = case
+    if name is None or not name.is_current:
         return Ruling(Answer(Reason.TIME_FAR_OFF))
     if programme is None:
         return Ruling(Answer(Reason.NO_ISSUER))
-    left = spendable[case.account] if case.account is not None else 0
+    key = name.key
+    left = means.spendable[account] if account is not None else 0
     amount = min(command.amount_minor, left) if command.takes_part else command.amount_minor
     reason = _objection_to_message(command)
     if reason is None and not command.is_decided:
-        reason = objection_to_card(state, card, command, time_ns=time_ns)
+        reason = _objection_to_card(case, means, time_ns=time_ns)
         if reason is None and (amount > left or amount == 0):
             reason = Reason.INSUFFICIENT_FUNDS
     if reason is not None:
         row = refusal(key, programme.institution, reason, token=command.token, asked=command.amount_minor)
         return Ruling(Answer(reason), [row])
-    by_bank = case.account is None or amount > left
+    by_bank = account is None or amount > left
     if card is not None:
         card.spend(amount, time_ns=time_ns)
     row = _movement(case, key, programme, amount=amount, by_bank=by_bank)
@@ -161,15 +182,16 @@ def _objection_to_message(command: Authorise) -> Reason | None:
     return Reason.NO_AMOUNT if command.amount_minor == 0 else None
 
 
-def objection_to_card(state: State, card: Card | None, command: Authorise, *, time_ns: int) -> Reason | None:
+def _objection_to_card(case: Case, means: Means, *, time_ns: int) -> Reason | None:
     """What is against the card: the first that applies."""
-    if card is None:
+    command, card = case.command, case.card
+    if card is None or case.account is None:
         return Reason.UNKNOWN_CARD
     if card.state in _BY_STATE:
         return _BY_STATE[card.state]
-    if card.expires < _month(time_ns) or command.expires not in ("", card.expires):
+    if card.expires < means.month or command.expires not in ("", card.expires):
         return Reason.CARD_EXPIRED
-    if state.directory.accounts["restriction"][card.account] not in _LETS_PAY:
+    if means.restricted[case.account]:
         return Reason.ACCOUNT_RESTRICTED
     spent_minor, spent_count = card.spent_on(time_ns)
     if command.amount_minor > (card.limit_minor or UNLIMITED):
@@ -209,8 +231,3 @@ def _reference(command: Authorise, key: int, programme: Programme) -> Entry | No
         transfer_id(Purpose.REFERENCE, number), suspense(programme.institution),
         cards_account(programme.institution), 0, Code.REFERENCE, token=key,
     )  # fmt: skip
-
-
-def _month(time_ns: int) -> str:
-    """The month of a time, as cards have it: YYMM."""
-    return f"{date.fromordinal(_EPOCH + time_ns // DAY_NS):%y%m}"

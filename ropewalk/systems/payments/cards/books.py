@@ -4,7 +4,7 @@ A hold is a pending transfer from the cardholder's deposit to the account that i
 posts it, a reversal voids it, a purchase is a plain transfer. What has been spent stands on the cards account until
 the bank settles with its network, by plain transfers.
 
-A message's key is 112 bits of a hash of what names it. A transfer's id is that key and what the transfer is to the
+A message's key is 96 bits of a hash of what names it. A transfer's id is that key and what the transfer is to the
 message:
 
     MOVEMENT    what it moved: a hold, a posting, a purchase
@@ -43,8 +43,7 @@ DAY_NS: Final = 86_400 * SECOND_NS
 _DAY_S: Final = 86_400
 _HALF_YEAR_S: Final = 182 * _DAY_S
 _EPOCH: Final = date(1970, 1, 1).toordinal()
-_KEY_BYTES: Final = 14
-_KEY_BITS: Final = 8 * _KEY_BYTES
+_KEY_BYTES: Final = 12
 
 
 class Purpose(IntEnum):
@@ -111,20 +110,31 @@ _TRANSFER: Final = struct.Struct("<12QQIIIHHQ")
 _ACCOUNT: Final = struct.Struct("<2Q2Q2Q16x2Q38xH8x")
 
 
-def key_of(origin: Origin, *, time_ns: int) -> int | None:
-    """A message's key; None if its time is too far from now, or none.
+class Named(NamedTuple):
+    """A message's key, and whether its own time is near enough to ours for it to be taken as new."""
+
+    key: int
+    is_current: bool
+
+
+def named(origin: Origin, *, time_ns: int) -> Named | None:
+    """What names a message for ever; None if there is no such time as it has.
 
     Its time names no year: it is the one that brings it nearest to `time_ns`, so a message that names it months later
     finds the same.
     """
     found = _year_of(origin.transmitted, time_ns // SECOND_NS)
-    return None if found is None else _hash(f"{found[0]}{origin.transmitted}|{origin.trace}|{origin.acquirer}")
+    if found is None:
+        return None
+    year, ahead_s = found
+    key = _hash(f"{year}{origin.transmitted}|{origin.trace}|{origin.acquirer}")
+    return Named(key, -CLOCK_BEHIND_S <= ahead_s <= CLOCK_AHEAD_S)
 
 
-def is_current(origin: Origin, *, time_ns: int) -> bool:
-    """True if a message's own time is near enough to ours for it to be taken as new."""
-    found = _year_of(origin.transmitted, time_ns // SECOND_NS)
-    return found is not None and -CLOCK_BEHIND_S <= found[1] <= CLOCK_AHEAD_S
+def key_of(origin: Origin, *, time_ns: int) -> int | None:
+    """A message's key; None if it has none."""
+    name = named(origin, time_ns=time_ns)
+    return None if name is None else name.key
 
 
 def reference_key(acquirer: str, reference: str, token: bytes) -> int:
@@ -134,7 +144,7 @@ def reference_key(acquirer: str, reference: str, token: bytes) -> int:
 
 def transfer_id(purpose: Purpose, key: int) -> int:
     """The id of a transfer."""
-    return (RESERVED_BYTE << 120) | (purpose << _KEY_BITS) | key
+    return (RESERVED_BYTE << 120) | (purpose << 112) | key
 
 
 def approval_of(key: int) -> str:

@@ -61,7 +61,8 @@ class CardClient:
         Raises OutcomeUnknown if no answer comes in time, or the connection ends: reverse what was asked.
         """
         name = (fields["11"], fields["7"])
-        answer = self._asked[name] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Fields] = asyncio.get_running_loop().create_future()
+        self._asked[name] = answer
         self._writer.write(framed(self._codec.pack(fields), self._framing))
         try:
             async with asyncio.timeout(deadline_s):

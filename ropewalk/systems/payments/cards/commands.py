@@ -162,12 +162,15 @@ class Query(msgspec.Struct, frozen=True, tag=True, tag_field="query"):
 
 
 class ListProgrammes(Query, frozen=True):
-    """All programmes of this partition."""
+    """Programmes: of one institution, or of all in this partition."""
+
+    routing: str = ""
 
 
 class ListCards(Query, frozen=True):
-    """Cards behind `after`, by number of issue."""
+    """Cards of an institution behind `after`, by number of issue."""
 
+    routing: str
     after: int = -1
     limit: int = 100
 

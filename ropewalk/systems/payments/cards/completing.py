@@ -19,8 +19,8 @@ from ropewalk.systems.payments.cards.books import (
     create,
     create_judged,
     found,
-    is_current,
     key_of,
+    named,
     reference_key,
     refusal,
     token_number,
@@ -44,15 +44,16 @@ _REFUSED_BY_LEDGER: Final = {
 
 def complete(state: State, command: Complete, *, time_ns: int) -> Answer:
     """Answer one message."""
-    key = key_of(command.origin, time_ns=time_ns)
+    name = named(command.origin, time_ns=time_ns)
     programme = state.programme_of(command.masked)
-    if key is None:
+    if name is None:
         return Answer(Reason.TIME_FAR_OFF)
+    key = name.key
     known = found(state.ledger, [transfer_id(Purpose.MOVEMENT, key), transfer_id(Purpose.REFUSAL, key)])
     again = _answer_again(command, key, known)
     if again is not None:
         return again
-    if not is_current(command.origin, time_ns=time_ns):
+    if not name.is_current:
         return Answer(Reason.TIME_FAR_OFF)
     if programme is None:
         return Answer(Reason.NO_ISSUER)

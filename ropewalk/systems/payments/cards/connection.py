@@ -78,6 +78,7 @@ class Connection(asyncio.Protocol):
         self._frames = Frames(self._framing)
         self._transport: asyncio.Transport | None = None
         self._waiting: deque[bytes] = deque()
+        self._ready: list[bytes] = []
         self._in_flight = 0
         self._is_heard = True
         self._is_reading = True
@@ -142,7 +143,7 @@ class Connection(asyncio.Protocol):
         transport = self._transport
         if transport is None or transport.is_closing():
             return
-        if self._is_stopping and not self._waiting and not self._in_flight:
+        if self._is_stopping and not self._waiting and not self._in_flight and not self._ready:
             transport.close()
             return
         has_room = self._is_heard and not self._waiting and self._in_flight < IN_FLIGHT_MAX
@@ -216,7 +217,18 @@ class Connection(asyncio.Protocol):
         if fields is None or self._transport is None:
             return
         self._owner.answered(fields["t"], fields["39"])
-        self._transport.write(framed(self._packed(fields), self._framing))
+        if not self._ready:
+            self._loop.call_soon(self._flush)
+        self._ready.append(framed(self._packed(fields), self._framing))
+
+    def _flush(self) -> None:
+        """Send the answers that became ready in one turn of the event loop: one call for all of them."""
+        ready, self._ready = self._ready, []
+        if self._transport is None:
+            return
+        self._transport.write(b"".join(ready))
+        if self._is_stopping:
+            self._take()
 
     def _packed(self, fields: Fields) -> bytes:
         """An answer's bytes: what it repeats fits the specification, by which it was read; our own words may not."""

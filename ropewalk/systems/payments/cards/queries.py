@@ -22,14 +22,16 @@ from ropewalk.systems.payments.processing.limits import PAGE_MAX
 def answer_query(state: State, query: AnyQuery) -> Sequence[object]:
     """The rows that answer a query. Raises Rejected if it asks for too many."""
     match query:
-        case ListProgrammes():
+        case ListProgrammes(routing=routing):
             return [
                 ProgrammeView(each.bin, each.routing, each.hold_days, each.stand_in_minor, each.stand_in_day_minor)
                 for each in state.programmes.values()
+                if routing in ("", each.routing)
             ]
-        case ListCards(after=after, limit=limit):
-            chosen = islice(state.cards.items(), after + 1, after + 1 + _limit(limit))
-            return [_card(state, token, card) for token, card in chosen]
+        case ListCards(routing=routing, after=after, limit=limit):
+            behind = islice(state.cards.items(), after + 1, None)
+            theirs = (each for each in behind if state.programmes[each[1].programme].routing == routing)
+            return [_card(state, token, card) for token, card in islice(theirs, _limit(limit))]
         case ListStandIns():
             _limit(query.limit)
             return list(state.stand_ins.views(query))

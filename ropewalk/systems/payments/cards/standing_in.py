@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from ropewalk.core.codec import encode_value
-from ropewalk.systems.payments.cards.books import DAY_NS, approval_of, is_current, key_of
+from ropewalk.systems.payments.cards.books import DAY_NS, approval_of, named
 from ropewalk.systems.payments.cards.commands import (
     Answer,
     Authorise,
@@ -33,7 +33,7 @@ from ropewalk.systems.payments.cards.limits import STAND_INS_KEPT, STAND_INS_OPE
 from ropewalk.systems.payments.cards.reasons import Reason
 
 _WAITING: Final = -1
-_KEY_BYTES: Final = 14
+_KEY_BYTES: Final = 12
 
 
 class Decision(msgspec.Struct, array_like=True):
@@ -68,10 +68,11 @@ class StandIns:
     def decide(self, command: StandIn, *, time_ns: int) -> tuple[Answer, Forward | None]:
         """The answer in the issuer's place, and what it is told of it."""
         movement = command.movement
-        named = movement.original if isinstance(movement, Reverse) else movement.origin
-        key = key_of(named, time_ns=time_ns)
-        if key is None or not (isinstance(movement, Reverse) or is_current(named, time_ns=time_ns)):
+        origin = movement.original if isinstance(movement, Reverse) else movement.origin
+        name = named(origin, time_ns=time_ns)
+        if name is None or not (isinstance(movement, Reverse) or name.is_current):
             return Answer(Reason.TIME_FAR_OFF), None
+        key = name.key
         tag = _tag(movement, key)
         known = self._decisions.get(tag)
         if known is not None:
@@ -155,11 +156,11 @@ def _answer(decision: Decision, key: int) -> Answer:
 
 def _view(decision: Decision) -> StandInView:
     movement = decision.movement
-    named = movement.original if isinstance(movement, Reverse) else movement.origin
+    origin = movement.original if isinstance(movement, Reverse) else movement.origin
     outcome = "disputed" if decision.is_disputed else "agreed"
     is_waiting = decision.outcome == _WAITING
     return StandInView(
-        named.acquirer, named.transmitted, named.trace, movement.masked, _what(movement),
+        origin.acquirer, origin.transmitted, origin.trace, movement.masked, _what(movement),
         movement.amount_minor, Reason(decision.reason).code, "waiting" if is_waiting else outcome,
         "" if is_waiting else Reason(decision.outcome).code,
     )  # fmt: skip
