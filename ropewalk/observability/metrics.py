@@ -1,8 +1,8 @@
-"""The metrics of a partition, for Prometheus: updated once a record, so that they cost nothing a request.
+"""The metrics of partitions and webhooks, for Prometheus: updated once a record, so that they cost nothing a request.
 
 Durations are seconds, as Prometheus names them.
 
-Checked by: tests/runtime/test_leader.py, tests/runtime/test_edge.py
+Checked by: tests/runtime/test_leader.py, test_edge.py, tests/runtime/webhooks/test_deliveries.py
 """
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -28,6 +28,16 @@ _taken_in = Counter(
 )
 _leads = Gauge("ropewalk_leads", "1 while this process leads the partition.", _LABELS, registry=REGISTRY)
 
+_ENDPOINT = ("service", "endpoint")
+_taken = Counter("ropewalk_webhook_messages_taken", "Messages that an endpoint took.", _ENDPOINT, registry=REGISTRY)
+_failed = Counter(
+    "ropewalk_webhook_attempts_failed", "Attempts to deliver that failed.", _ENDPOINT, registry=REGISTRY
+)
+_letters = Gauge(
+    "ropewalk_webhook_messages_waiting", "Messages that will be sent again.", _ENDPOINT, registry=REGISTRY
+)
+_dead = Gauge("ropewalk_webhook_dead_letters", "Messages given up, for an operator.", _ENDPOINT, registry=REGISTRY)
+
 
 class PartitionMetrics:
     """One partition's row in each metric."""
@@ -52,3 +62,19 @@ class PartitionMetrics:
         self.batch_requests.observe(requests)
         self.waiting_requests.set(waiting)
         self.applied_position.set(position)
+
+
+class WebhookMetrics:
+    """One endpoint's row in each metric, for as long as events are sent to it."""
+
+    def __init__(self, service: str, endpoint: str) -> None:
+        self._labels = (service, endpoint)
+        self.taken = _taken.labels(*self._labels)
+        self.failed = _failed.labels(*self._labels)
+        self.waiting = _letters.labels(*self._labels)
+        self.dead = _dead.labels(*self._labels)
+
+    def forget(self) -> None:
+        """It is sent nothing any more."""
+        for metric in (_taken, _failed, _letters, _dead):
+            metric.remove(*self._labels)

@@ -334,7 +334,7 @@ def _letter(before: Failed | None, attempt: Attempt, time_ns: int) -> Failed:
 
 
 def _recorded(progress: Progress) -> Recorded:
-    return Recorded(progress.waiting, room(progress))
+    return Recorded(progress.waiting, len(progress.dead), room(progress))
 
 
 def _due(letter: Failed, time_ns: int) -> Failed:

@@ -218,9 +218,10 @@ class Done(msgspec.Struct, frozen=True, tag=True):
 
 
 class Recorded(msgspec.Struct, frozen=True, tag=True):
-    """What waits now, and how many more messages may fail before the endpoint is sent nothing new."""
+    """What waits now, how many are dead, and how many more may fail before the endpoint is sent nothing new."""
 
     waiting: tuple[Failed, ...]
+    dead: int
     room: int
 
 

@@ -48,6 +48,7 @@ from ropewalk.core.feed import NumberedEvent
 from ropewalk.core.limits import DEADLINE_DEFAULT_S
 from ropewalk.core.machine import NO_ID, Request
 from ropewalk.errors import RopewalkError
+from ropewalk.observability.metrics import WebhookMetrics
 from ropewalk.runtime.leader import Leader
 from ropewalk.runtime.node import Node
 
@@ -156,6 +157,9 @@ class Deliveries:
         self._room = room(progress)
         self._jobs: asyncio.Queue[_Job] = asyncio.Queue(self._endpoint.in_flight)
         self._outcomes = Outcomes(self._endpoint.endpoint, after)
+        self._metrics = WebhookMetrics(followed.service.name, self._endpoint.endpoint)
+        self._metrics.waiting.set(len(progress.waiting))
+        self._metrics.dead.set(len(progress.dead))
         self._new = 0
         self._tried: set[str] = set()
         self._paused_until_ns = 0
@@ -178,6 +182,7 @@ class Deliveries:
             with suppress(RopewalkError):
                 # If this is not recorded it is sent again, as after a crash.
                 await self._record(deadline_s=_LAST_RECORD_S)
+            self._metrics.forget()
 
     # New events.
 
@@ -274,6 +279,7 @@ class Deliveries:
 
     def _note(self, job: _Job, answer: Answer) -> None:
         """What became of a message: said and done with in one step, so both are recorded together."""
+        (self._metrics.taken if answer.is_taken else self._metrics.failed).inc()
         retry_after_s = self._seconds(answer.retry_after)
         if answer.is_busy:
             pause_ns = int(max(retry_after_s, _BUSY_PAUSE_S) * _NANOSECONDS)
@@ -335,6 +341,8 @@ class Deliveries:
         if isinstance(reply, Recorded):
             self._waiting = {each.event_id: each for each in reply.waiting}
             self._room = reply.room
+            self._metrics.waiting.set(len(reply.waiting))
+            self._metrics.dead.set(reply.dead)
         self._tried -= self._outcomes.recorded()
         self._eased.set()
         self._waiting_changed.set()

@@ -40,7 +40,7 @@ def exhausted(machine: Machine, number: int, *, every_s: int = 100_000) -> None:
 
 def test_a_cursor_moves_on_without_a_record_for_each_message_and_never_back() -> None:
     machine = with_endpoint()
-    assert machine.tell(Record("a", {LOG: 500}, delivered=490)) == Recorded((), limits.WAITING_MAX)
+    assert machine.tell(Record("a", {LOG: 500}, delivered=490)) == Recorded((), 0, limits.WAITING_MAX)
     machine.tell(Record("a", {LOG: 400, "orders/1": 7}, delivered=7))
     progress = machine.state().progress
     assert progress.after == {LOG: 500, "orders/1": 7}

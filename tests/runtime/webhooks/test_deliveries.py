@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 import pytest
+from prometheus_client import generate_latest
 
 from ropewalk.communication.webhooks.limits import RETRY_DELAYS_S, WAITING_MAX
 from ropewalk.communication.webhooks.messages import (
@@ -19,6 +20,7 @@ from ropewalk.communication.webhooks.signatures import secret_text, verify
 from ropewalk.core.limits import EVENTS_KEPT
 from ropewalk.engines.memory import MemoryEngine
 from ropewalk.errors import Rejected
+from ropewalk.observability.metrics import REGISTRY
 from ropewalk.runtime.service import Service
 from ropewalk.runtime.webhooks import deliveries
 from ropewalk.runtime.webhooks.service import with_webhooks
@@ -250,6 +252,36 @@ def test_dead_letters_are_sent_again_or_forgotten_when_an_operator_says_so() -> 
         assert receiver.subjects[first.subject] == len(RETRY_DELAYS_S) + 1
 
     play(story, clock=clock)
+
+
+def metrics() -> dict[str, float]:
+    """The metrics of endpoint `a` of orders, by their names."""
+    labels = '{endpoint="a",service="orders"} '
+    lines = [line.split(labels) for line in generate_latest(REGISTRY).decode().splitlines() if labels in line]
+    return {name: float(value) for name, value in lines if "created" not in name}
+
+
+def test_what_is_taken_fails_and_waits_is_in_the_metrics_until_the_endpoint_is_removed() -> None:
+    async def story(shop: Shop, receiver: Receiver) -> None:
+        receiver.answers = lambda got: answer(500) if got.subject == "order-3" else TAKEN
+        await shop.add(receiver)
+        await shop.pay(*numbered(20))
+        await shop.wait_behind()
+        assert metrics() == {
+            "ropewalk_webhook_messages_taken_total": 19,
+            "ropewalk_webhook_attempts_failed_total": 1,
+            "ropewalk_webhook_messages_waiting": 1,
+            "ropewalk_webhook_dead_letters": 0,
+        }
+        await shop.tell(RemoveEndpoint("a"))
+        async with receiving() as other:
+            # What is sent to another one shows that this one was stopped before.
+            await shop.add(other, "b")
+            await shop.pay("order-20")
+            await other.wait_until(lambda: other.subjects["order-20"] == 1)
+        assert metrics() == {}
+
+    play(story)
 
 
 def test_a_rotated_secret_signs_beside_the_old_one() -> None:
