@@ -9,6 +9,7 @@ import msgspec
 
 from ropewalk import open_engine, open_node
 from ropewalk.core.machine import NO_ID, Request
+from ropewalk.core.place import Place
 from ropewalk.runtime.node import Node
 from ropewalk.runtime.service import Service
 from ropewalk.systems.payments.cards.codec import Fields
@@ -31,6 +32,7 @@ from ropewalk.systems.payments.machine import PaymentsMachine
 from ropewalk.systems.payments.processing.books import USD, Holder, account_id
 from ropewalk.systems.payments.processing.messages import NewAccount, OpenAccounts, OpenInstitution
 from ropewalk.systems.payments.processing.messages import encode_command as encode_ach
+from ropewalk.systems.payments.shards.addresses import full_id
 from tests.payments.cards.bank import BIN, KEY, number_of
 from tests.payments.processing.town import HARBOR
 
@@ -63,11 +65,12 @@ async def open_bank(
     node: Node, *, cards: int, partition: int = 0, bin_: str = BIN, routing: str = HARBOR, stand_in: int = 0
 ) -> None:
     """A bank whose n-th card is of an account with a thousand dollars."""
+    place = Place("payments", partition, node.service.partitions)
     accounts = [NewAccount(routing, f"{card}") for card in range(cards)]
     rows = [
         {
-            "id": card + 1, "debit_account_id": account_id(Holder.SETTLEMENT, 0), "amount": 1_000_00,
-            "credit_account_id": account_id(Holder.DEPOSIT, card), "ledger": USD, "code": 1,
+            "id": card + 1, "debit_account_id": full_id(account_id(Holder.SETTLEMENT, 0), place), "amount": 1_000_00,
+            "credit_account_id": full_id(account_id(Holder.DEPOSIT, card), place), "ledger": USD, "code": 1,
         }
         for card in range(cards)
     ]  # fmt: skip
