@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from ropewalk.errors import RopewalkError
-from ropewalk.proving.virtual import Deadlock, run_virtual
+from ropewalk.proving.virtual import Deadlock, Livelock, run_virtual
 
 TRACE_LINES = 80
 
@@ -61,7 +61,7 @@ def run_judged(
     logging.getLogger("ropewalk").setLevel(logging.CRITICAL)
     try:
         return run_virtual(world(), shuffle=shuffle)
-    except (AssertionError, Deadlock, RopewalkError, ExceptionGroup) as error:
+    except (AssertionError, Deadlock, Livelock, RopewalkError, ExceptionGroup) as error:
         return Breach(seed, _claim(error), trace[-TRACE_LINES:])
 
 

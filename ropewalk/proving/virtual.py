@@ -12,6 +12,7 @@ import asyncio
 import selectors
 from collections.abc import Callable, Coroutine
 from contextvars import Context
+from itertools import count
 from random import Random
 from typing import Any, TypeVar, TypeVarTuple
 
@@ -19,10 +20,16 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 _EPOCH_NS = 1_700_000_000_000_000_000
+_TURNS_MAX = 200_000
+"""Turns of the loop within a second; the busiest worlds take a twentieth of that."""
 
 
 class Deadlock(RuntimeError):
     """Every task waits, and nothing will ever wake one."""
+
+
+class Livelock(RuntimeError):
+    """Tasks run and run, and time hardly passes."""
 
 
 class _NoWait(selectors.SelectSelector):
@@ -31,12 +38,32 @@ class _NoWait(selectors.SelectSelector):
     def __init__(self, loop: "VirtualLoop") -> None:
         super().__init__()
         self._loop = loop
+        self._second = 0
+        self._turns = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None:
             raise Deadlock("every task waits, and no time is set at which one would go on")
         self._loop.now_s += max(0.0, timeout)
+        if self._second != int(self._loop.now_s):
+            self._second, self._turns = int(self._loop.now_s), 0
+        self._turns += 1
+        if self._turns > _TURNS_MAX:
+            raise Livelock(f"{_TURNS_MAX} turns of the loop in one second, as if nobody ever waited for anything")
         return []
+
+
+class _NumberedTask(asyncio.Task[T]):
+    """A task that is found in a set by its number, since asyncio ends the tasks of a group in the order of a set."""
+
+    def __init__(
+        self, coroutine: Coroutine[Any, Any, T], *, number: int, loop: "VirtualLoop", **options: Any
+    ) -> None:
+        self._number = number
+        super().__init__(coroutine, loop=loop, **options)
+
+    def __hash__(self) -> int:
+        return self._number
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
@@ -45,7 +72,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self, shuffle: Random | None = None) -> None:
         self.now_s = 0.0
         self._shuffle = shuffle
+        self._tasks = count()
         super().__init__(_NoWait(self))
+        self.set_task_factory(self._new_task)
 
     def time(self) -> float:
         """Seconds since the world began."""
@@ -62,6 +91,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         if self._shuffle is None:
             return super().call_soon(callback, *args, context=context)
         return self.call_at(self.now_s + self._shuffle.random() * 1e-6, callback, *args, context=context)
+
+    def _new_task(self, _: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
+        return _NumberedTask(coroutine, number=next(self._tasks), loop=self, **options)
 
 
 def run_virtual(main: Coroutine[Any, Any, T], *, shuffle: Random | None = None) -> T:

@@ -1,13 +1,15 @@
 """What a simulated world needs to know of a service: its machine, what clients ask of it, and who judges the answers.
 
-Checked by: tests/proving/test_world.py
+Checked by: tests/proving/test_world.py, tests/proving/test_town.py
 """
 
 from collections.abc import Sequence
 from random import Random
 from typing import Protocol
 
-from ropewalk.core.machine import Batch, Machine, Request
+import msgspec
+
+from ropewalk.core.machine import Batch, Machine, Received, Request
 from ropewalk.core.place import Place
 from ropewalk.data.shelf import Shelf
 
@@ -16,7 +18,7 @@ class Judge(Protocol):
     """A second, simple implementation of the same machine, which sees every record that counts, in order."""
 
     def expect(self, batch: Batch) -> Sequence[bytes]:
-        """What should be answered to each of the batch's requests; none of them is a repeat."""
+        """What should be answered to each of the batch's messages and requests; none of them is a repeat."""
         ...
 
     def check(self, machine: Machine) -> None:
@@ -50,4 +52,56 @@ class Workload(Protocol):
 
     def judge(self) -> Judge | None:
         """A new judge; None if only the machine's own check and its replicas judge it."""
+        ...
+
+
+Asked = tuple[int, Request]
+"""A request, and the number of the partition that it is for."""
+
+
+class Cut(msgspec.Struct, frozen=True):
+    """A town at one moment that may have been: no message has come that was not sent.
+
+    `machines` are one a partition, `on_the_way` what was sent and has not come. At rest nothing is on the way, and
+    nothing will happen for as long as the workload's `quiet_s`.
+    """
+
+    machines: Sequence[Machine]
+    on_the_way: Sequence[Received]
+    is_at_rest: bool = False
+
+
+class TownWorkload(Protocol):
+    """One service of several partitions under proof; as `Workload`, and what must be true of all of them together.
+
+    `name` is what the command line calls it. When nothing has happened for `quiet_s` seconds nothing more will: no
+    timer that matters waits for longer.
+    """
+
+    name: str
+    partitions: int
+    quiet_s: float
+
+    def machine(self, shelf: Shelf, place: Place) -> Machine:
+        """A new machine, with bounds so small that they are reached."""
+        ...
+
+    def opening(self) -> Sequence[Asked]:
+        """What is asked once, before everything else."""
+        ...
+
+    def request(self, random: Random) -> Asked:
+        """What a client asks next."""
+        ...
+
+    def query(self, random: Random) -> tuple[int, bytes]:
+        """What a reader asks next, and of which partition."""
+        ...
+
+    def judge(self, place: Place) -> Judge | None:
+        """A new judge of one partition; None if only the machine's own check and its replicas judge it."""
+        ...
+
+    def check(self, cut: Cut) -> None:
+        """Raise Bug if something is not true of all partitions together, as far as anybody can see."""
         ...

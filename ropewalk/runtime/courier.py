@@ -72,16 +72,26 @@ class Courier:
         delays = _delays()
         try:
             while self._mailbox.sent(receiver) > self._taken_in.get(receiver, 0):
-                try:
-                    through = await self._transport.deliver(self._delivery(receiver))
-                except RopewalkError as error:
-                    LOG.debug("%s: nothing was delivered to %s: %s", self._log_name, receiver, error)
-                    await asyncio.sleep(next(delays))
-                else:
+                if await self._has_gone_on(receiver):
                     delays = _delays()
-                    self._note(receiver, through)
+                else:
+                    await asyncio.sleep(next(delays))
         finally:
             self._rounds.pop(receiver, None)
+
+    async def _has_gone_on(self, receiver: str) -> bool:
+        """Deliver once; True if the receiver has taken in more than before."""
+        try:
+            through = await self._transport.deliver(self._delivery(receiver))
+        except RopewalkError as error:
+            LOG.debug("%s: nothing was delivered to %s: %s", self._log_name, receiver, error)
+            return False
+        if through <= self._taken_in.get(receiver, 0):
+            # Only a receiver that lost its state says so, and it would say it again at once.
+            LOG.warning("%s: %s has taken in no more than %d", self._log_name, receiver, through)
+            return False
+        self._note(receiver, through)
+        return True
 
     def _delivery(self, receiver: str) -> Delivery:
         first, letters = self._mailbox.letters(

@@ -11,6 +11,7 @@ import pytest
 
 from ropewalk.core.codec import encode_value
 from ropewalk.core.machine import Request
+from ropewalk.core.place import Place
 from ropewalk.data.engine import Engine
 from ropewalk.engines.memory import MemoryEngine, MemoryShelf
 from ropewalk.engines.sqlite import SqliteEngine

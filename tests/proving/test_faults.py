@@ -2,14 +2,16 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import nullcontext
 from random import Random
 
 import pytest
 
 from ropewalk.core.chain import START, Position
+from ropewalk.core.mailbox import Delivery
 from ropewalk.engines.memory import MemoryLog, MemorySnapshots
 from ropewalk.errors import NotAccepted, OutcomeUnknown
-from ropewalk.proving.faults import FaultyLog, FaultySnapshots, Odds
+from ropewalk.proving.faults import FaultyLog, FaultySnapshots, FaultyTransport, Odds
 from ropewalk.proving.virtual import run_virtual
 
 
@@ -37,6 +39,43 @@ def test_each_fate_does_what_its_name_says() -> None:
     assert appended(Odds(untold=1.0), error=OutcomeUnknown) == [b"a"]
     assert appended(Odds(repeated=1.0), error=None) == [b"a", b"a"]
     assert appended(Odds(late=1.0), error=OutcomeUnknown) == [b"a"]
+
+
+def delivered(odds: Odds, *, error: type[Exception] | None, cut: bool = False) -> list[int]:
+    """The first numbers of what comes out of a way into which a delivery goes, and then another."""
+
+    class Receiver:
+        def __init__(self) -> None:
+            self.firsts: list[int] = []
+
+        async def deliver(self, delivery: Delivery) -> int:
+            self.firsts.append(delivery.first)
+            return delivery.first
+
+    async def main() -> list[int]:
+        receiver = Receiver()
+        async with asyncio.TaskGroup() as tasks:
+            way = FaultyTransport(receiver, Random(1), odds, spawn=tasks.create_task)
+            if cut:
+                way.cut.add(("a/0", "a/1"))
+            for number in (1, 2):
+                with nullcontext() if error is None else pytest.raises(error):
+                    assert await way.deliver(Delivery("a/0", "a/1", number, [])) == number
+            assert way.fates.total() == 2
+        return receiver.firsts
+
+    return run_virtual(main())
+
+
+def test_each_fate_does_with_a_delivery_what_its_name_says() -> None:
+    assert delivered(Odds(), error=None) == [1, 2]
+    assert delivered(Odds(refused=1.0), error=NotAccepted) == []
+    assert delivered(Odds(lost=1.0), error=OutcomeUnknown) == []
+    assert delivered(Odds(untold=1.0), error=OutcomeUnknown) == [1, 2]
+    assert sorted(delivered(Odds(repeated=1.0), error=None)) == [1, 1, 2, 2]
+    assert sorted(delivered(Odds(late=1.0), error=OutcomeUnknown)) == [1, 2]
+    assert delivered(Odds(overtaken=1.0), error=None) == [1, 2, 1]
+    assert delivered(Odds(), error=OutcomeUnknown, cut=True) == []
 
 
 def test_a_read_may_return_one_changed_bit_and_says_so_to_the_world() -> None:

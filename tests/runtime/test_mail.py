@@ -17,6 +17,7 @@ from ropewalk.data.reads import AtLeast
 from ropewalk.engines.memory import MemoryEngine
 from ropewalk.engines.sqlite import SqliteEngine
 from ropewalk.errors import NotAccepted, OutcomeUnknown, Rejected
+from ropewalk.proving.virtual import run_virtual
 from ropewalk.runtime.calls import Bounds
 from ropewalk.runtime.leader import Leader, lead
 from ropewalk.runtime.node import Node, open_node
@@ -186,6 +187,31 @@ def test_a_full_outbox_keeps_callers_out_until_it_empties() -> None:
                 await leader.deliver(Delivery("town/1", "town/7", 1, []))
 
     asyncio.run(main())
+
+
+def test_a_receiver_that_takes_in_nothing_more_is_not_asked_again_at_once() -> None:
+    class Forgetful:
+        """A transport to a receiver that lost its state, and so waits for letters that nobody has any more."""
+
+        def __init__(self) -> None:
+            self.times_s: list[float] = []
+
+        async def deliver(self, _: Delivery) -> int:
+            self.times_s.append(asyncio.get_running_loop().time())
+            return 0
+
+    async def main() -> list[float]:
+        engine, service, forgetful = MemoryEngine(), town(2), Forgetful()
+        storage = await engine.open("town", 0)
+        machine = service.machine(storage.shelf, Place("town", 0, 2))
+        identity = Identity("town", 0, bytes(16), 2)
+        async with lead(machine, storage, identity, now_ns=lambda: 1, transport=forgetful) as leader:
+            await leader.submit([Request(bytes(16), encode_value(Fill(SOURCE, 10)))])
+            await leader.submit([Request(bytes(16), encode_value(Pay(SOURCE, TARGET, 1)))])
+            await asyncio.sleep(60)
+        return forgetful.times_s
+
+    assert 20 < len(run_virtual(main())) < 50
 
 
 def test_a_timer_sends_its_message_also_after_a_long_stop(tmp_path: Path) -> None:
