@@ -16,7 +16,7 @@ Checked by: tests/data/test_views.py, tests/engines/test_views.py
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Final, Generic, NamedTuple, Protocol, TypeVar, cast
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar, cast
 
 import msgspec
 
@@ -37,7 +37,7 @@ class Happened(NamedTuple):
     time_ns: int
     kind: str
     subject: str
-    data: object
+    data: Any
 
 
 class View(msgspec.Struct, Generic[V], frozen=True):

@@ -46,15 +46,16 @@ class HttpSender:
         self._tls: ssl.SSLContext | None = None
 
     async def post(self, url: str, *, headers: Mapping[str, str], body: bytes) -> Answer:
-        target = _target(url)
         lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-        request = f"{target.head}{lines}content-length: {len(body)}\r\n\r\n".encode("latin-1") + body
         try:
+            target = _target(url)
+            request = f"{target.head}{lines}content-length: {len(body)}\r\n\r\n".encode("latin-1") + body
             async with asyncio.timeout(self._timeout_s):
                 answer = await self._ask(target, request)
         except TimeoutError:
             return Answer(0, f"it did not answer within {self._timeout_s:g} s")
-        except OSError as error:
+        except (OSError, ValueError, OverflowError) as error:
+            # A name or a number that no server can have is found out by the library that looks it up.
             return Answer(0, f"it can't be reached: {error}")
         return answer
 

@@ -131,6 +131,23 @@ def test_a_receiver_that_is_not_there_and_a_name_that_is_none_are_answers() -> N
     play(story)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://a..b/",
+        f"http://{'a' * 64}.example/",
+        "http://127.0.0.1:99999/",
+        "http://[::zz]/",
+        "http://\u2603/\u2603",
+    ],
+)
+def test_a_name_or_a_port_that_no_server_can_have_is_an_answer(url: str) -> None:
+    async def story(_: Receiver, sender: HttpSender) -> None:
+        assert "it can't be reached" in (await post(sender, url)).reason
+
+    play(story)
+
+
 def test_a_receiver_without_tls_gets_nothing_over_https() -> None:
     async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(TAKEN)

@@ -59,9 +59,10 @@ CHANGED: Final = "endpoint_changed"
 
 _INDEX: Final = "endpoints"
 _NANOSECONDS: Final = 1_000_000_000
+_PORT_MAX: Final = 65_535
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _URL: Final = re.compile(
-    r"https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:[/?][!-\"$-~]*)?", re.ASCII
+    r"https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?(?:[/?][!-\"$-~]*)?", re.ASCII
 )
 
 Kept = Mapping[str, Value]
@@ -208,7 +209,8 @@ def _remove(kept: Kept, state: State) -> Applied[Value]:
 def _refusal(endpoint: Endpoint) -> Refused | None:
     if not _ID.fullmatch(endpoint.endpoint):
         return Refused("invalid_id", f"{endpoint.endpoint!r} is no id: use 1 to 64 letters, digits, - and _")
-    if not _URL.fullmatch(endpoint.url) or len(endpoint.url) > limits.URL_CHARACTERS_MAX:
+    url = _URL.fullmatch(endpoint.url)
+    if url is None or len(endpoint.url) > limits.URL_CHARACTERS_MAX or int(url["port"] or 0) > _PORT_MAX:
         return Refused("invalid_url", f"{endpoint.url!r} is no URL: write http:// or https://, a host and a path")
     if len(endpoint.kinds) > limits.KINDS_MAX:
         return Refused("too_many_kinds", f"{len(endpoint.kinds)} kinds are named: {limits.KINDS_MAX} may be")
@@ -323,12 +325,12 @@ def _letter(before: Failed | None, attempt: Attempt, time_ns: int) -> Failed:
     size = len(attempt.body) if len(attempt.body) <= limits.MESSAGE_BYTES_MAX else 0
     return Failed(
         event_id=attempt.event_id,
-        kind=attempt.kind,
-        subject=attempt.subject,
+        kind=attempt.kind[: limits.LABEL_CHARACTERS_MAX],
+        subject=attempt.subject[: limits.LABEL_CHARACTERS_MAX],
         attempts=attempt.attempts,
         first_ns=time_ns if before is None else before.first_ns,
         due_ns=time_ns + max(stretched_ns, asked_ns),
-        why=attempt.why[: limits.REASON_CHARACTERS_MAX],
+        why=attempt.why[: limits.LABEL_CHARACTERS_MAX],
         body_bytes=size if before is None else before.body_bytes,
     )
 

@@ -5,6 +5,7 @@ Checked by: tests/communication/webhooks/test_limits.py
 
 from typing import Final
 
+from ropewalk.core.limits import COMMAND_BYTES_MAX
 from ropewalk.errors import invariant
 
 ENDPOINTS_MAX: Final = 100
@@ -59,8 +60,11 @@ IN_FLIGHT_DEFAULT: Final = 16
 WINDOW_MAX: Final = 1_024
 """Events sent beyond the oldest one without an answer: what a crash repeats at most, of one partition."""
 
-REASON_CHARACTERS_MAX: Final = 200
-"""Of why a delivery failed, what is kept."""
+LABEL_CHARACTERS_MAX: Final = 200
+"""What is kept of why a delivery failed, and of its event's kind and subject: enough to find it in a list."""
+
+RECORD_BYTES_MAX: Final = 786_432
+"""Messages that one record keeps, of `WAITING_MAX` that failed at most; what is beyond that goes into the next one."""
 
 RESPONSE_BYTES_MAX: Final = 16_384
 """Of an answer's body, what is read; the connection of a longer one is closed."""
@@ -77,6 +81,11 @@ RECORD_EVERY_S: Final = 0.1
 PROBE_EVERY_S: Final = 30.0
 """How often an endpoint that has too many waiting messages is tried, whether one is due or not."""
 
+invariant(MESSAGE_BYTES_MAX <= RECORD_BYTES_MAX, "a record keeps the largest message")
+invariant(
+    RECORD_BYTES_MAX + WAITING_MAX * 4 * LABEL_CHARACTERS_MAX * 4 <= COMMAND_BYTES_MAX,
+    "a record fits a command: of each message an id and three labels, of at most four bytes a character",
+)
 invariant(IN_FLIGHT_DEFAULT <= IN_FLIGHT_MAX <= WINDOW_MAX, "a window holds what is in flight")
 invariant(WAITING_MAX <= DEAD_MAX, "all that wait may become dead letters")
 invariant(WAITING_MAX * MESSAGE_BYTES_MAX <= KEPT_BYTES_MAX, "all that wait may be as large as a message may be")

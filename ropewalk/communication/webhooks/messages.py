@@ -136,8 +136,8 @@ class Drop(msgspec.Struct, frozen=True, tag=True):
 
 
 class Attempt(msgspec.Struct, frozen=True):
-    """A message was not taken. `body` is given with the first attempt; the pause before the next is stretched by
-    `jitter_percent`, drawn by the sender, and is at least `retry_after_s`.
+    """A message was not taken. `body` is given with the first attempt, unless it is too large to be kept. The pause
+    before the next is stretched by `jitter_percent`, drawn by the sender, and is at least `retry_after_s`.
     """
 
     event_id: str

@@ -27,6 +27,7 @@ SIGNATURE: Final = "webhook-signature"
 
 _PREFIX: Final = "whsec_"
 _VERSION: Final = "v1,"
+_TIMESTAMP_DIGITS: Final = 20
 
 
 def secret_text(key: bytes) -> str:
@@ -62,8 +63,8 @@ def verify(
         message_id, timestamp, signatures = (headers[name] for name in (ID, TIMESTAMP, SIGNATURE))
     except KeyError as error:
         raise Rejected(f"there is no header {error.args[0]}: this is no Standard Webhook") from None
-    if not (timestamp.isascii() and timestamp.isdigit()):
-        raise Rejected(f"{TIMESTAMP} is {timestamp!r}, and no number of seconds")
+    if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= _TIMESTAMP_DIGITS):
+        raise Rejected(f"{TIMESTAMP} is {timestamp[:_TIMESTAMP_DIGITS]!r}, and no number of seconds")
     if abs(now_s - int(timestamp)) > tolerance_s:
         raise Rejected(f"{TIMESTAMP} is {timestamp}, more than {tolerance_s} s from now: old, or a clock is wrong")
     content = _content(message_id, timestamp, body)

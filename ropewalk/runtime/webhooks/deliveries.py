@@ -26,6 +26,8 @@ from ropewalk.communication.cloudevents import MEDIA_TYPE, Origin, cloud_event
 from ropewalk.communication.webhooks.delivery import message_key, room
 from ropewalk.communication.webhooks.limits import (
     JITTER_PERCENT,
+    LABEL_CHARACTERS_MAX,
+    MESSAGE_BYTES_MAX,
     PROBE_EVERY_S,
     RECORD_EVERY_S,
     RETRY_AFTER_MAX_S,
@@ -300,15 +302,16 @@ class Deliveries:
         self._eased.set()
 
     def _attempt(self, job: _Job, answer: Answer, retry_after_s: int) -> Attempt:
+        is_kept = job.attempts == 1 and len(job.body) <= MESSAGE_BYTES_MAX
         return Attempt(
             event_id=job.event_id,
-            kind=job.kind,
-            subject=job.subject,
+            kind=job.kind[:LABEL_CHARACTERS_MAX],
+            subject=job.subject[:LABEL_CHARACTERS_MAX],
             attempts=job.attempts,
-            why=answer.reason,
+            why=answer.reason[:LABEL_CHARACTERS_MAX],
             jitter_percent=self._outside.draw(JITTER_PERCENT + 1),
             retry_after_s=retry_after_s,
-            body=job.body if job.attempts == 1 else b"",
+            body=job.body if is_kept else b"",
         )
 
     def _seconds(self, retry_after: str) -> int:
@@ -335,9 +338,9 @@ class Deliveries:
         commands = self._outcomes.take({log: window.through for log, window in self._windows.items()})
         if not commands:
             return
-        requests = [Request(NO_ID, encode_value(command)) for command in commands]
-        answers = await self._own.submit(requests, deadline_s=deadline_s)
-        reply = _REPLIES.decode(answers.replies[-1] or b"")
+        for command in commands:
+            answers = await self._own.submit([Request(NO_ID, encode_value(command))], deadline_s=deadline_s)
+        reply = _REPLIES.decode(answers.replies[0] or b"")
         if isinstance(reply, Recorded):
             self._waiting = {each.event_id: each for each in reply.waiting}
             self._room = reply.room

@@ -8,6 +8,7 @@ They have a log of their own, `orders-webhooks`, on the same engine.
 Checked by: tests/runtime/webhooks/test_deliveries.py
 """
 
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -25,6 +26,7 @@ from ropewalk.runtime.webhooks.deliveries import Outside, deliver
 from ropewalk.runtime.webhooks.operations import webhook_operations
 
 _SUFFIX: Final = "-webhooks"
+_NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def with_webhooks(
@@ -36,10 +38,10 @@ def with_webhooks(
 ) -> Service:
     """The same service, and beside it the follower that sends its events and the operations under /webhooks.
 
-    Raises Rejected if the service's name has a dot, which signatures use to tell the parts of a message apart.
+    Raises Rejected if the service's name can't be part of an id in a header, where a dot ends it.
     """
-    if "." in service.name:
-        raise Rejected(f"{service.name!r} has a dot in its name: events of such a service can't be signed; rename it")
+    if not _NAME.fullmatch(service.name):
+        raise Rejected(f"events of {service.name!r} can't be sent: give it a name of letters, digits, - and _")
 
     async def follow(followed: Node, own: Node) -> None:
         await deliver(followed, own, Outside(sender, clock_ns, draw))

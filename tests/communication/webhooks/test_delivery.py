@@ -253,6 +253,7 @@ def test_adding_the_same_endpoint_again_is_harmless_and_another_of_that_id_is_re
         (ChangeEndpoint("a", url="http:///x"), "invalid_url"),
         (ChangeEndpoint("a", url="http://user:word@a/"), "invalid_url"),
         (ChangeEndpoint("a", url="http://a/ b"), "invalid_url"),
+        (ChangeEndpoint("a", url="http://a:65536/"), "invalid_url"),
         (ChangeEndpoint("a", url="http://a/\r\nx: y"), "invalid_url"),
         (ChangeEndpoint("a", url="http://a/#b"), "invalid_url"),
         (ChangeEndpoint("a", url="http://a/\n"), "invalid_url"),

@@ -363,6 +363,21 @@ def test_events_that_are_no_longer_kept_are_counted_and_said(caplog: pytest.LogC
     play(story)
 
 
+def test_many_large_messages_that_fail_at_once_are_all_kept() -> None:
+    async def story(shop: Shop, receiver: Receiver) -> None:
+        receiver.answers = lambda _: answer(500)
+        await shop.add(receiver, in_flight=40)
+        # The order is the subject and is in the data: each message has about 120 kB.
+        names = [f"{number}-{'x' * 60_000}" for number in range(40)]
+        for name in names:
+            await shop.pay(name)
+        state = await shop.wait_behind()
+        kept = sorted((letter.subject, letter.body_bytes > 120_000) for letter in state.progress.waiting)
+        assert kept == sorted((name[:200], True) for name in names)
+
+    play(story)
+
+
 def test_a_service_whose_events_can_not_be_signed_is_refused() -> None:
-    with pytest.raises(Rejected, match="has a dot in its name"):
+    with pytest.raises(Rejected, match=r"events of 'a\.b' can't be sent"):
         with_webhooks(Service.keyed("a.b", commands=int, value=int, apply=lambda _, __: None))  # type: ignore[arg-type, return-value]
