@@ -5,11 +5,12 @@ grows by a step with a record that was answered in time while callers were refus
 was under way when one was late. It waits for what was accepted before, which the new limit can't help, and looks
 again.
 
-The signal is a fixed time in the partition, and not a ratio of latencies as in TCP Vegas or in the Gradient2 of
-Netflix's concurrency-limits, which were read first. Both take latency above that of an idle server for a queue, and
-shrink. Here records are group commits: a full record takes many times as long as one of a single request, and is what
-gives the rate. A ratio would throttle exactly that. Gradient2 moreover learns a new "normal" under lasting overload,
-and drifts up.
+The signal is a fixed time in the partition, beside what the disk takes at its best: a slow disk is not a queue, and a
+call waits for the append under way and then for its own whatever is refused. It is not a ratio of latencies as in TCP
+Vegas or in the Gradient2 of Netflix's concurrency-limits, which were read first. Both take latency above that of an
+idle server for a queue, and shrink. Here records are group commits: a full record takes many times as long as one of
+a single request, and is what gives the rate. A ratio would throttle exactly that. Gradient2 moreover learns a new
+"normal" under lasting overload, and drifts up.
 
 Classes share one limit. Each may fill a part of it, the lower the less. A record that ends makes much room at once,
 and whoever comes first would take it; so a class whose better was refused since the last record loses a tenth of its
@@ -78,11 +79,23 @@ class State(enum.Enum):
     SETTLING = "settling"
 
 
+USUAL: Final = Priority.INTERACTIVE
+"""The class of a call that says none."""
+
 _WHOLE: Final = {
     Priority.CRITICAL: SHARE_OF_CRITICAL,
     Priority.INTERACTIVE: SHARE_OF_INTERACTIVE,
     Priority.BULK: SHARE_OF_BULK,
 }
+
+
+_APPENDS_WAITED_FOR: Final = 2
+"""The one that is under way when a call comes, and the call's own."""
+
+_BEST_IS_FORGOTTEN: Final = 1.01
+"""A disk that was fast once and is slow now is known as slow after some hundred records."""
+
+_BEST_AT_FIRST_S: Final = 1.0
 
 
 class Admission:
@@ -97,6 +110,7 @@ class Admission:
         self._best_refused: Priority | None = None
         self._is_pressed = False
         self._settles_at_s = 0.0
+        self._best_append_s = _BEST_AT_FIRST_S
 
     def state(self, now_s: float) -> State:
         """What a call or an answer would find now."""
@@ -118,13 +132,17 @@ class Admission:
         self._is_pressed = now_s >= self._settles_at_s
         return False
 
-    def answered(self, *, took_s: float, requests: int, now_s: float) -> None:
-        """A record was answered whose oldest call was `took_s` in the partition, while so many requests were."""
+    def answered(self, *, took_s: float, requests: int, now_s: float, append_s: float = 0.0) -> None:
+        """A record was answered whose oldest call was `took_s` in the partition, while so many requests were.
+
+        `append_s` of that went into making the record durable.
+        """
         self._share_out()
+        self._best_append_s = min(append_s, self._best_append_s * _BEST_IS_FORGOTTEN)
         state = self.state(now_s)
         if state is State.SETTLING:
             return
-        if took_s > self._target_s:
+        if took_s > self._target_s + _APPENDS_WAITED_FOR * self._best_append_s:
             self.limit = max(self._floor, min(self.limit, float(requests)) * ADMISSION_BACKOFF)
             self._settles_at_s = now_s + took_s
         elif state is State.PRESSED:

@@ -98,8 +98,8 @@ EJECTED_SHARE_MAX: Final = 0.5
 """If more than this share of the targets seems to fail, it is not they who are the outliers."""
 
 ADMISSION_TARGET_S: Final = 0.015
-"""A partition takes on what it answers within this time. It is about three records, of which one is applied at a
-time, so a refusal waits for a third of it, some 5 ms. An engine whose appends take that long needs a longer one."""
+"""A partition takes on what it answers within this time, beside what writing two records takes. It is about three
+records, of which one is applied at a time, so a refusal waits for a third of it, some 5 ms."""
 
 ADMISSION_FLOOR: Final = 320
 """Requests that a partition takes on however slow it is, so that a few hundred connections, each with one request,

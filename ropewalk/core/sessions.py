@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from ropewalk.core.codec import checksum, encode_value
+from ropewalk.core.codec import checksum
 from ropewalk.core.limits import SESSION_BYTES, SESSION_REQUESTS
 from ropewalk.core.machine import NO_ID, Request
 
@@ -24,7 +24,8 @@ Reply = bytes | None
 _Answer = tuple[bytes, bytes]
 """The checksum of the command, and what was answered to it."""
 
-_DECODER = msgspec.msgpack.Decoder(list[tuple[bytes, _Answer]])
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(dict[bytes, _Answer])
 
 
 class Sessions:
@@ -52,13 +53,13 @@ class Sessions:
 
     def save(self) -> bytes:
         """The whole memory, in order."""
-        return encode_value(list(self._answers.items()))
+        return _ENCODER.encode(self._answers)
 
     def load(self, saved: bytes | memoryview) -> None:
         """Become what was saved."""
         self._answers.clear()
         self._bytes = 0
-        for request_id, answer in _DECODER.decode(saved):
+        for request_id, answer in _DECODER.decode(saved).items():
             self._remember(request_id, answer)
 
     def _fresh(self, requests: Sequence[Request]) -> Sequence[Request]:

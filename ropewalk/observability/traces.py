@@ -25,6 +25,11 @@ class Step(msgspec.Struct, frozen=True, gc=False):
     start_ns: int
     end_ns: int
 
+    @property
+    def took_s(self) -> float:
+        """How long it took."""
+        return (self.end_ns - self.start_ns) / 1e9
+
 
 def is_tracing() -> bool:
     """True if someone receives spans: asked once, so that a request costs nothing where nobody does."""

@@ -48,18 +48,10 @@ class Answers(msgspec.Struct, frozen=True, gc=False):
 class Call:
     """Requests of one caller that are written in one record."""
 
-    __slots__ = ("answers", "bytes", "deadline_s", "offered_s", "priority", "requests", "span")
+    __slots__ = ("answers", "bytes", "deadline_s", "offered_s", "requests", "span")
 
-    def __init__(
-        self,
-        requests: Sequence[Request],
-        *,
-        deadline_s: float,
-        answers: "asyncio.Future[Answers]",
-        priority: Priority = Priority.INTERACTIVE,
-    ) -> None:
+    def __init__(self, requests: Sequence[Request], *, deadline_s: float, answers: "asyncio.Future[Answers]") -> None:
         self.requests = requests
-        self.priority = priority
         self.offered_s = 0.0
         self.bytes = sum([len(request.command) for request in requests])
         self.deadline_s = deadline_s
@@ -101,21 +93,23 @@ class Calls:
         """How many calls wait for a record."""
         return len(self._waiting)
 
-    def admit(self, count: int, priority: Priority) -> None:
-        """Raise NotAccepted if so many requests are not to be taken on now.
+    def admit(
+        self, requests: Sequence[Request], vet: Callable[[bytes], None], *, deadline_s: float, priority: Priority
+    ) -> Call:
+        """Accept requests of one caller. What there is no room for is refused before its commands are looked at.
 
-        Who asks this first spends nothing on what is refused; `offer` asks it again.
+        Raises Rejected if they can never fit a record or `vet` rejects one, NotAccepted if there is no room now.
         """
-        calls = len(self._waiting) + len(self._in_flight) + 1
-        if not self.admission.admits(priority, requests=self._requests + count, calls=calls, now_s=self._now_s()):
-            raise NotAccepted(
-                f"{self._requests} requests wait already, and {self.admission.part_of(priority)} "
-                f"of {priority.name.lower()} calls are answered in time",
-                retry_after_s=self._drained_after_s,
-            )
+        self._check_room(len(requests), priority)
+        for request in requests:
+            vet(request.command)
+        answers: asyncio.Future[Answers] = asyncio.get_running_loop().create_future()
+        call = Call(requests, deadline_s=self._now_s() + deadline_s, answers=answers)
+        self.offer(call)
+        return call
 
     def offer(self, call: Call) -> None:
-        """Accept a call. Raises Rejected if it can never fit a record, NotAccepted if there is no room now."""
+        """Accept a call. Raises Rejected if it can never fit a record, NotAccepted past a bound of the queue."""
         count = len(call.requests)
         if count > self._bounds.batch_requests_max or call.bytes > self._bounds.batch_bytes_max:
             raise Rejected(
@@ -131,7 +125,6 @@ class Calls:
                 f"{self._bounds.queue_requests_max} requests or {self._bounds.queue_bytes_max} bytes may",
                 retry_after_s=self._drained_after_s,
             )
-        self.admit(count, call.priority)
         call.offered_s = self._now_s()
         self._requests += count
         self._bytes += call.bytes
@@ -160,13 +153,15 @@ class Calls:
             self.arrived.clear()
         return taken
 
-    def finish(self, calls: Sequence[Call], *, took_s: float) -> None:
-        """These calls, the oldest first, are answered: make room. `took_s` is for the next `retry_after_s`."""
+    def finish(self, calls: Sequence[Call], *, took_s: float, append_s: float = 0.0) -> None:
+        """These calls, the oldest first, are answered: make room. Their record took so long, its append alone so."""
         requests = sum([len(call.requests) for call in calls])
         if requests:
             now_s = self._now_s()
             self._seconds_per_request = took_s / requests
-            self.admission.answered(took_s=now_s - calls[0].offered_s, requests=self._requests, now_s=now_s)
+            self.admission.answered(
+                took_s=now_s - calls[0].offered_s, append_s=append_s, requests=self._requests, now_s=now_s
+            )
         for call in calls:
             self._release(call)
             del self._in_flight[call]
@@ -190,6 +185,15 @@ class Calls:
         self._waiting.clear()
         self._in_flight.clear()
         self._requests = self._bytes = 0
+
+    def _check_room(self, count: int, priority: Priority) -> None:
+        calls = len(self._waiting) + len(self._in_flight) + 1
+        if not self.admission.admits(priority, requests=self._requests + count, calls=calls, now_s=self._now_s()):
+            raise NotAccepted(
+                f"{self._requests} requests wait already, and {self.admission.part_of(priority)} "
+                f"of {priority.name.lower()} calls are answered in time",
+                retry_after_s=self._drained_after_s,
+            )
 
     @property
     def _drained_after_s(self) -> float:

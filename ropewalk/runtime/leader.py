@@ -21,6 +21,7 @@ from contextlib import AbstractContextManager, asynccontextmanager
 
 import msgspec
 
+from ropewalk.communication.admission import USUAL, Priority
 from ropewalk.communication.transport import Transport
 from ropewalk.core.chain import Position
 from ropewalk.core.clock import VectorClock
@@ -42,12 +43,12 @@ from ropewalk.runtime.listeners import Heard, Listeners
 from ropewalk.runtime.mail import Arrival, Mail
 from ropewalk.runtime.readers import ReadAnswer, Readers
 from ropewalk.runtime.recovery import catch_up, check_partitions, load_snapshot
+from ropewalk.runtime.resilience_metrics import RESILIENCE
 from ropewalk.runtime.writer import Identity, Writer
 
 LOG = logging.getLogger("ropewalk")
 
-_SWEEP_S = 0.1
-_POLL_S = 0.01
+_SWEEP_S, _POLL_S = 0.1, 0.01
 
 
 class _Written(msgspec.Struct, frozen=True):
@@ -113,6 +114,7 @@ class Leader:
         self._tasks: asyncio.TaskGroup
         self._loop = asyncio.get_running_loop()
         self._calls = Calls(bounds, now_s=self._loop.time)
+        RESILIENCE.watch_admission(identity.service, identity.partition, self._calls.admission)
         arrived, mailbox = self._calls.arrived, self.partition.mailbox
         courier = Courier(mailbox, transport, log_name=identity.log_name, arrived=arrived) if transport else None
         self._mail = Mail(mailbox, courier, bounds=bounds, arrived=arrived)
@@ -125,23 +127,21 @@ class Leader:
         self._sweep: asyncio.TimerHandle | None = None
         self._written: _Written | None = None
         self._term = 0
-        self._readers = Readers(arrived=arrived)
-        self._current_at_s = self._loop.time()
+        self._readers, self._current_at_s = Readers(arrived=arrived), self._loop.time()
 
-    async def submit(self, requests: Sequence[Request], *, deadline_s: float = DEADLINE_DEFAULT_S) -> Answers:
+    async def submit(
+        self, requests: Sequence[Request], *, deadline_s: float = DEADLINE_DEFAULT_S, priority: Priority = USUAL
+    ) -> Answers:
         """Write requests into one record and return their replies once it counts and is applied.
 
         Rejected        a command can't be read, or the requests do not fit one record
-        NotAccepted     nothing happened: the queue is full, or this process does not lead
+        NotAccepted     nothing happened: more important calls fill the partition, or this process does not lead
         OutcomeUnknown  the deadline passed, or this process stopped, while the record was being written
         """
         self._check_serves()
-        for request in requests:
-            self.partition.machine.vet(request.command)
-        call = Call(requests, deadline_s=self._loop.time() + deadline_s, answers=self._loop.create_future())
         try:
             self._mail.check_room()
-            self._calls.offer(call)
+            call = self._calls.admit(requests, self.partition.machine.vet, deadline_s=deadline_s, priority=priority)
         except NotAccepted:
             self.metrics.not_accepted.inc(len(requests))
             raise
@@ -323,7 +323,7 @@ class Leader:
             call.answer(Answers(replies[answered : answered + count], position))
             answered += count
         end_s = self._loop.time()
-        self._calls.finish(written.calls, took_s=end_s - written.began_s)
+        self._calls.finish(written.calls, took_s=end_s - written.began_s, append_s=written.append.took_s)
         self._mail.finish(written.arrivals)
         self._listeners.tell()
         if not self._stopping:

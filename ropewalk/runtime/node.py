@@ -15,6 +15,7 @@ from typing import cast
 
 import msgspec
 
+from ropewalk.communication.admission import USUAL, Priority
 from ropewalk.core.clock import VectorClock
 from ropewalk.core.codec import encode_value
 from ropewalk.core.limits import DEADLINE_DEFAULT_S
@@ -127,7 +128,12 @@ class Node:
         self.followers = followers or {}
 
     async def call(
-        self, command: msgspec.Struct, *, request_id: bytes = NO_ID, deadline_s: float = DEADLINE_DEFAULT_S
+        self,
+        command: msgspec.Struct,
+        *,
+        request_id: bytes = NO_ID,
+        deadline_s: float = DEADLINE_DEFAULT_S,
+        priority: Priority = USUAL,
     ) -> Reply:
         """Have a command applied once and return its reply. With a `request_id` (16 bytes), a repeat gets the first
         answer again.
@@ -138,7 +144,7 @@ class Node:
         """
         request = Request(request_id, encoded(command))
         partition = self.service.partition_of(self.service.key(command))
-        answers = await self.submit([request], partition=partition, deadline_s=deadline_s)
+        answers = await self.submit([request], partition=partition, deadline_s=deadline_s, priority=priority)
         reply = answers.replies[0]
         if reply is None:
             raise Rejected(f"the request id {request_id.hex()} was used before with another command: take a new one")
@@ -158,10 +164,15 @@ class Node:
         return await self._read(partition, query, type_=object, level=level, deadline_s=deadline_s)
 
     async def submit(
-        self, requests: Sequence[Request], *, partition: int = 0, deadline_s: float = DEADLINE_DEFAULT_S
+        self,
+        requests: Sequence[Request],
+        *,
+        partition: int = 0,
+        deadline_s: float = DEADLINE_DEFAULT_S,
+        priority: Priority = USUAL,
     ) -> Answers:
         """Encoded requests for one partition, in one record: for machines that read their own bytes, and for bulk."""
-        return await self.leaders[partition].submit(requests, deadline_s=deadline_s)
+        return await self.leaders[partition].submit(requests, deadline_s=deadline_s, priority=priority)
 
     @property
     def _types(self) -> Types:

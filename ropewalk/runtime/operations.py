@@ -22,6 +22,7 @@ BYTES: Final = "application/octet-stream"
 
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 DEADLINE: Final = "Ropewalk-Deadline"
+PRIORITY: Final = "Ropewalk-Priority"
 TOKEN: Final = "Ropewalk-Token"
 
 
@@ -57,6 +58,11 @@ KEY_PARAMETER: Final = Parameter(
     place="header",
 )
 DEADLINE_PARAMETER: Final = Parameter(DEADLINE, "Seconds that the caller waits at most.", float, place="header")
+PRIORITY_PARAMETER: Final = Parameter(
+    PRIORITY,
+    "critical, interactive (the default) or bulk: when more is asked than can be done, bulk is refused first.",
+    place="header",
+)
 TOKEN_PARAMETER: Final = Parameter(
     TOKEN, "The token of an earlier answer: see at least what it was based on.", place="header"
 )
@@ -67,3 +73,4 @@ LEVEL_PARAMETERS: Final = (
     DEADLINE_PARAMETER,
 )
 WRITE_PARAMETERS: Final = (KEY_PARAMETER, DEADLINE_PARAMETER)
+COMMAND_PARAMETERS: Final = (*WRITE_PARAMETERS, PRIORITY_PARAMETER)

@@ -12,13 +12,14 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ropewalk.communication.admission import USUAL, Priority
 from ropewalk.core.clock import VectorClock
 from ropewalk.core.codec import checksum
 from ropewalk.core.limits import COMMAND_BYTES_MAX, DEADLINE_DEFAULT_S, DEADLINE_MAX_S
 from ropewalk.core.machine import NO_ID
 from ropewalk.data.reads import STRONG, AtLeast, ReadLevel, Stale
 from ropewalk.errors import Rejected
-from ropewalk.runtime.operations import DEADLINE, IDEMPOTENCY_KEY, JSON, TOKEN
+from ropewalk.runtime.operations import DEADLINE, IDEMPOTENCY_KEY, JSON, PRIORITY, TOKEN
 from ropewalk.runtime.problems import Problem, bad_request
 
 T = TypeVar("T")
@@ -27,7 +28,8 @@ ABOUT_KEYS: Final[dict[str, object]] = {"documentation": "/docs"}
 """What a problem with an Idempotency-Key says besides: where its use is described."""
 
 _ENCODER: Final = msgspec.json.Encoder()
-_KEY, _DEADLINE, _TOKEN = (name.lower().encode() for name in (IDEMPOTENCY_KEY, DEADLINE, TOKEN))
+_KEY, _DEADLINE, _PRIORITY, _TOKEN = (name.lower().encode() for name in (IDEMPOTENCY_KEY, DEADLINE, PRIORITY, TOKEN))
+_PRIORITIES: Final = {priority.name.lower(): priority for priority in Priority}
 
 _QUOTED_KEY: Final = re.compile(r'"(?:[ !#-\[\]-~]|\\["\\])+"')
 _ESCAPED: Final = re.compile(r'\\(["\\])')
@@ -102,6 +104,16 @@ def deadline_s_of(request: Request) -> float:
     """How long the caller waits. Raises Problem (400) if that is not a time that may be waited."""
     given = header(request, _DEADLINE)
     return DEADLINE_DEFAULT_S if given is None else seconds(DEADLINE, given, least_s=0.001, most_s=DEADLINE_MAX_S)
+
+
+def priority_of(request: Request, *, usual: Priority = USUAL) -> Priority:
+    """How much it matters that this is answered now. Raises Problem (400) if that can't be read."""
+    given = header(request, _PRIORITY)
+    if given is None:
+        return usual
+    if given not in _PRIORITIES:
+        raise bad_request(f"{PRIORITY} is {given!r}: choose {', '.join(_PRIORITIES)}")
+    return _PRIORITIES[given]
 
 
 def level_of(request: Request) -> ReadLevel:

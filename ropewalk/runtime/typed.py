@@ -21,6 +21,7 @@ import msgspec
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
+from ropewalk.communication.admission import Priority
 from ropewalk.core.clock import VectorClock
 from ropewalk.core.codec import checksum
 from ropewalk.core.limits import BATCH_BYTES_MAX, BATCH_REQUESTS_MAX
@@ -29,9 +30,9 @@ from ropewalk.core.sessions import Reply
 from ropewalk.errors import OutcomeUnknown, Rejected, RopewalkError
 from ropewalk.runtime.node import Node, encoded
 from ropewalk.runtime.operations import (
+    COMMAND_PARAMETERS,
     JSON,
     LEVEL_PARAMETERS,
-    WRITE_PARAMETERS,
     Operation,
     Parameter,
 )
@@ -43,6 +44,7 @@ from ropewalk.runtime.requests import (
     decoded,
     json_response,
     level_of,
+    priority_of,
     request_id_of,
 )
 from ropewalk.runtime.service import Service, Types
@@ -113,7 +115,9 @@ def _command(name: str, kind: type, *, types: Types, replied: type) -> Operation
         request_id = request_id_of(http)
         partition = node.service.partition_of(node.service.key(command))
         request = Request(request_id, encoded(command))
-        answers = await node.submit([request], partition=partition, deadline_s=deadline_s_of(http))
+        answers = await node.submit(
+            [request], partition=partition, deadline_s=deadline_s_of(http), priority=priority_of(http)
+        )
         reply = answers.replies[0]
         if reply is None:
             raise reused(request_id)
@@ -127,7 +131,7 @@ def _command(name: str, kind: type, *, types: Types, replied: type) -> Operation
         handler=handle,
         body={JSON: kind},
         answer={JSON: replied},
-        parameters=WRITE_PARAMETERS,
+        parameters=COMMAND_PARAMETERS,
         group="commands",
     )
 
@@ -142,7 +146,9 @@ def _commands(types: Types) -> Operation:
         if not 1 <= len(commands) <= BATCH_REQUESTS_MAX:
             raise Rejected(f"{len(commands)} commands were given: send 1 to {BATCH_REQUESTS_MAX}")
         key = request_id_of(http)
-        answered, token = await _submit(node, commands, key=key, deadline_s=deadline_s_of(http))
+        answered, token = await _submit(
+            node, commands, key=key, deadline_s=deadline_s_of(http), priority=priority_of(http)
+        )
         if None in answered:
             raise reused(key)
         values = [replies.decode(reply) for reply in answered if reply is not None]
@@ -155,13 +161,13 @@ def _commands(types: Types) -> Operation:
         handler=handle,
         body={JSON: many},
         answer={JSON: _with_token("RepliedMany", "replies", GenericAlias(list, (types.reply,)))},
-        parameters=WRITE_PARAMETERS,
+        parameters=COMMAND_PARAMETERS,
         group="commands",
     )
 
 
 async def _submit(
-    node: Node, commands: Sequence[msgspec.Struct], *, key: bytes, deadline_s: float
+    node: Node, commands: Sequence[msgspec.Struct], *, key: bytes, deadline_s: float, priority: Priority
 ) -> tuple[list[Reply], VectorClock]:
     """The replies in the order of the commands, and the token of all of them."""
     routed: dict[int, list[int]] = {}
@@ -172,7 +178,7 @@ async def _submit(
     async def submit(partition: int, indexes: list[int]) -> VectorClock | RopewalkError:
         requests = [Request(_numbered(key, index), encoded(commands[index])) for index in indexes]
         try:
-            answers = await node.submit(requests, partition=partition, deadline_s=deadline_s)
+            answers = await node.submit(requests, partition=partition, deadline_s=deadline_s, priority=priority)
         except RopewalkError as error:
             return error
         for index, reply in zip(indexes, answers.replies, strict=True):

@@ -199,3 +199,17 @@ def test_a_lower_class_loses_its_part_while_a_better_is_refused_and_gets_it_back
     for _ in range(100):
         answer(admission, IN_TIME_S)
     assert [admission.part_of(each) for each in Priority] == [5_016, 4_514, 3_009]
+
+
+def test_a_slow_disk_is_not_a_queue() -> None:
+    for took_s, falls in ((LATE_S, False), (3 * LATE_S, True)):
+        slow = free()
+        slow.answered(took_s=took_s, append_s=LATE_S / 2, requests=CEILING, now_s=0.0)
+        assert (slow.limit < CEILING / 2) == falls
+
+
+def test_a_slow_append_of_a_fast_disk_is_late() -> None:
+    fast = free()
+    fast.answered(took_s=IN_TIME_S, append_s=0.001, requests=CEILING, now_s=0.0)
+    fast.answered(took_s=2 * LATE_S, append_s=LATE_S, requests=CEILING, now_s=0.0)
+    assert fast.limit < CEILING / 2

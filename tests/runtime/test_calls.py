@@ -31,10 +31,13 @@ def run(body: Callable[[Calls, Clock], Awaitable[None]], bounds: Bounds = BOUNDS
     asyncio.run(main())
 
 
-def call(*commands: bytes, deadline_s: float = 10.0, priority: Priority = Priority.INTERACTIVE) -> Call:
+def call(*commands: bytes, deadline_s: float = 10.0) -> Call:
     requests = [Request(NO_ID, command) for command in commands]
-    answers: asyncio.Future[Answers] = asyncio.get_running_loop().create_future()
-    return Call(requests, deadline_s=deadline_s, answers=answers, priority=priority)
+    return Call(requests, deadline_s=deadline_s, answers=asyncio.get_running_loop().create_future())
+
+
+def admit(calls: Calls, priority: Priority, *, vet: Callable[[bytes], None] = lambda _: None) -> Call:
+    return calls.admit([Request(NO_ID, b"a")], vet, deadline_s=10.0, priority=priority)
 
 
 def error_of(given: Call) -> BaseException | None:
@@ -136,21 +139,41 @@ def test_what_is_not_answered_in_time_is_not_taken_on_and_the_lower_class_is_ref
         while calls.waiting:
             calls.finish(calls.take(), took_s=0.1)
         for _ in range(540):
-            calls.offer(call(b"a", priority=Priority.BULK))
+            admit(calls, Priority.BULK)
         with pytest.raises(
             NotAccepted, match="540 requests wait already, and 540 of bulk calls are answered in time"
         ):
-            calls.offer(call(b"a", priority=Priority.BULK))
+            admit(calls, Priority.BULK)
         for _ in range(270):
-            calls.offer(call(b"a", priority=Priority.INTERACTIVE))
+            admit(calls, Priority.INTERACTIVE)
         with pytest.raises(NotAccepted, match="810 requests wait already, and 810 of interactive calls"):
-            calls.admit(1, Priority.INTERACTIVE)
+            admit(calls, Priority.INTERACTIVE)
         for _ in range(90):
-            calls.offer(call(b"a", priority=Priority.CRITICAL))
+            admit(calls, Priority.CRITICAL)
         with pytest.raises(NotAccepted, match="900 requests wait already, and 900 of critical calls"):
-            calls.admit(1, Priority.CRITICAL)
+            admit(calls, Priority.CRITICAL)
         assert calls.requests == 900
         assert calls.admission.refused == {Priority.CRITICAL: 1, Priority.INTERACTIVE: 1, Priority.BULK: 1}
+
+    run(body, Bounds())
+
+
+def test_commands_are_looked_at_only_if_there_is_room_for_them() -> None:
+    def rejects(command: bytes) -> None:
+        raise Rejected(f"{command!r} can't be read")
+
+    async def body(calls: Calls, clock: Clock) -> None:
+        with pytest.raises(Rejected, match="can't be read"):
+            admit(calls, Priority.BULK, vet=rejects)
+        assert calls.requests == 0
+        for _ in range(1_000):
+            calls.offer(call(b"a"))
+        clock.now_s = 0.1
+        calls.finish(calls.take(), took_s=0.1)
+        for _ in range(1_000):
+            calls.offer(call(b"a"))
+        with pytest.raises(NotAccepted):
+            admit(calls, Priority.BULK, vet=rejects)
 
     run(body, Bounds())
 

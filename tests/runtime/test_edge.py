@@ -111,6 +111,20 @@ def test_what_is_no_idempotency_key_is_a_problem_and_nothing_happens() -> None:
     ask(story)
 
 
+def test_a_priority_is_one_of_three() -> None:
+    async def story(client: httpx.AsyncClient) -> None:
+        for priority in ("critical", "interactive", "bulk"):
+            headers = {"Ropewalk-Priority": priority}
+            done = await client.post("/commands/Add", json={"counter": "a", "amount": 1}, headers=headers)
+            assert done.status_code == 200
+        headers = {"Ropewalk-Priority": "urgent"}
+        refused = await client.post("/commands/Add", json={"counter": "a", "amount": 1}, headers=headers)
+        assert refused.status_code == 400
+        assert "choose critical, interactive, bulk" in problem(refused)["detail"]
+
+    ask(story)
+
+
 def test_repeats_that_overtake_the_first_answer_wait_for_it() -> None:
     async def story(client: httpx.AsyncClient) -> None:
         body, headers = {"counter": "a", "amount": 5}, {"Idempotency-Key": '"once"'}
@@ -270,7 +284,11 @@ def test_the_document_describes_every_operation_and_refers_to_types_that_it_hold
         assert set(document["paths"]) >= {"/commands/Add", "/commands", "/state/{key}", "/queries/Top", "/health"}
         add = document["paths"]["/commands/Add"]["post"]
         assert add["summary"] == "Add to a counter."
-        assert {each["name"] for each in add["parameters"]} == {"Idempotency-Key", "Ropewalk-Deadline"}
+        assert {each["name"] for each in add["parameters"]} == {
+            "Idempotency-Key",
+            "Ropewalk-Deadline",
+            "Ropewalk-Priority",
+        }
         for reference in references(document):
             assert reference.removeprefix("#/components/schemas/") in document["components"]["schemas"]
         assert "null" not in [node.get("type") for node in nodes(document)]

@@ -12,10 +12,11 @@ import msgspec
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
+from ropewalk.communication.admission import USUAL, Priority
 from ropewalk.runtime.node import Node
-from ropewalk.runtime.operations import JSON, LEVEL_PARAMETERS, TOKEN, WRITE_PARAMETERS, Operation, Parameter
+from ropewalk.runtime.operations import COMMAND_PARAMETERS, JSON, LEVEL_PARAMETERS, TOKEN, Operation, Parameter
 from ropewalk.runtime.problems import bad_request
-from ropewalk.runtime.requests import body_of, deadline_s_of, decoded, json_response, request_id_of
+from ropewalk.runtime.requests import body_of, deadline_s_of, decoded, json_response, priority_of, request_id_of
 from ropewalk.systems.payments.processing import messages as ask_for
 from ropewalk.systems.payments.processing import views
 from ropewalk.systems.payments.processing.layouts import EntryState
@@ -55,13 +56,20 @@ def _change(
     command: Callable[[T, HttpRequest], AnyCommand],
     method: str = "POST",
     named: tuple[Parameter, ...] = (),
+    usual: Priority = USUAL,
 ) -> Operation:
     """An operation that has a command applied."""
     decoder = msgspec.json.Decoder(body)
 
     async def handle(node: Node, http: HttpRequest) -> Response:
         given = command(decoded(decoder, await body_of(http) or b"{}"), http)
-        reply, token = await do(node, given, request_id=request_id_of(http), deadline_s=deadline_s_of(http))
+        reply, token = await do(
+            node,
+            given,
+            request_id=request_id_of(http),
+            deadline_s=deadline_s_of(http),
+            priority=priority_of(http, usual=usual),
+        )
         return json_response(reply, token=token)
 
     return Operation(
@@ -71,7 +79,7 @@ def _change(
         handler=handle,
         body={JSON: body},
         answer={JSON: ask_for.WindowStarted if body is ask_for.RunWindow else ask_for.Done},
-        parameters=(*named, *WRITE_PARAMETERS),
+        parameters=(*named, *COMMAND_PARAMETERS),
         group=_GROUP,
     )
 
@@ -238,6 +246,7 @@ ACH_OPERATIONS: Final = (
         "Settle by hand what is due; an empty body means the next window in which anything is",
         body=ask_for.RunWindow,
         command=lambda given, _: given,
+        usual=Priority.CRITICAL,
     ),
     _pages(
         "/windows",

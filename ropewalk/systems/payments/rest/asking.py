@@ -10,6 +10,7 @@ from typing import Final, TypeVar, cast
 import msgspec
 from starlette.requests import Request as HttpRequest
 
+from ropewalk.communication.admission import USUAL, Priority
 from ropewalk.core.clock import VectorClock
 from ropewalk.core.machine import NO_ID, Request
 from ropewalk.errors import Rejected
@@ -58,10 +59,15 @@ class Page(msgspec.Struct, frozen=True):
 
 
 async def submit(
-    node: Node, command: bytes, *, request_id: bytes = NO_ID, deadline_s: float
+    node: Node,
+    command: bytes,
+    *,
+    request_id: bytes = NO_ID,
+    deadline_s: float,
+    priority: Priority = USUAL,
 ) -> tuple[bytes, VectorClock]:
     """The machine's reply to one command. Raises Problem (422) if the id was used with another command."""
-    answers = await node.submit([Request(request_id, command)], deadline_s=deadline_s)
+    answers = await node.submit([Request(request_id, command)], deadline_s=deadline_s, priority=priority)
     reply = answers.replies[0]
     if reply is None:
         raise reused(request_id)
@@ -69,10 +75,17 @@ async def submit(
 
 
 async def do(
-    node: Node, command: AnyCommand, *, request_id: bytes = NO_ID, deadline_s: float
+    node: Node,
+    command: AnyCommand,
+    *,
+    request_id: bytes = NO_ID,
+    deadline_s: float,
+    priority: Priority = USUAL,
 ) -> tuple[AnyReply, VectorClock]:
     """What became of an ACH command. Raises Problem if it was refused."""
-    reply, token = await submit(node, ACH + encoded(command), request_id=request_id, deadline_s=deadline_s)
+    reply, token = await submit(
+        node, ACH + encoded(command), request_id=request_id, deadline_s=deadline_s, priority=priority
+    )
     decoded = decode_reply(reply)
     match decoded:
         case Refused(reason, detail):

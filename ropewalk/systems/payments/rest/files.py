@@ -19,8 +19,8 @@ from ropewalk.core.clock import VectorClock
 from ropewalk.core.codec import Checksum
 from ropewalk.errors import NotAccepted
 from ropewalk.runtime.node import Node
-from ropewalk.runtime.operations import BYTES, JSON, WRITE_PARAMETERS, Operation
-from ropewalk.runtime.requests import deadline_s_of, json_response, request_id_of, stream_of
+from ropewalk.runtime.operations import BYTES, COMMAND_PARAMETERS, JSON, Operation
+from ropewalk.runtime.requests import deadline_s_of, json_response, priority_of, request_id_of, stream_of
 from ropewalk.systems.payments.processing.limits import FILE_BYTES_MAX, PART_BYTES_MAX, UPLOADS_MAX
 from ropewalk.systems.payments.processing.messages import AnyReply, FileAccepted, SendPart, SubmitFile
 from ropewalk.systems.payments.rest.asking import do
@@ -72,13 +72,15 @@ async def _send_parts(
 ) -> tuple[AnyReply, VectorClock]:
     parts = 0
     while content := kept.read(PART_BYTES_MAX):
-        await do(node, SendPart(upload, parts, content), deadline_s=deadline_s_of(http))
+        await do(node, SendPart(upload, parts, content), deadline_s=deadline_s_of(http), priority=priority_of(http))
         parts += 1
     return await _send(node, http, SubmitFile(upload=upload, parts=parts))
 
 
 async def _send(node: Node, http: HttpRequest, command: SubmitFile) -> tuple[AnyReply, VectorClock]:
-    return await do(node, command, request_id=request_id_of(http), deadline_s=deadline_s_of(http))
+    return await do(
+        node, command, request_id=request_id_of(http), deadline_s=deadline_s_of(http), priority=priority_of(http)
+    )
 
 
 FILE_OPERATIONS: Final = (
@@ -89,7 +91,7 @@ FILE_OPERATIONS: Final = (
         handler=_submit,
         body={BYTES: bytes},
         answer={JSON: FileAccepted},
-        parameters=WRITE_PARAMETERS,
+        parameters=COMMAND_PARAMETERS,
         group="ACH",
     ),
 )

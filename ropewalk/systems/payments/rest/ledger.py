@@ -18,9 +18,17 @@ from starlette.responses import Response
 
 from ropewalk.core.limits import COMMAND_BYTES_MAX
 from ropewalk.runtime.node import Node
-from ropewalk.runtime.operations import BYTES, JSON, LEVEL_PARAMETERS, TOKEN, WRITE_PARAMETERS, Operation, Parameter
+from ropewalk.runtime.operations import BYTES, COMMAND_PARAMETERS, JSON, LEVEL_PARAMETERS, TOKEN, Operation, Parameter
 from ropewalk.runtime.problems import bad_request, not_found
-from ropewalk.runtime.requests import body_of, deadline_s_of, decoded, json_response, request_id_of, sends
+from ropewalk.runtime.requests import (
+    body_of,
+    deadline_s_of,
+    decoded,
+    json_response,
+    priority_of,
+    request_id_of,
+    sends,
+)
 from ropewalk.systems.payments.ledger import commands as ledger
 from ropewalk.systems.payments.ledger.commands import Operation as Asked
 from ropewalk.systems.payments.ledger.layout import (
@@ -88,7 +96,13 @@ def _create(
         else:
             body = await body_of(http, bytes_max=_JSON_BYTES_MAX)
             command = ledger.encode(asked, rows_of(decoded(decoder, body)))
-        reply, token = await submit(node, command, request_id=request_id_of(http), deadline_s=deadline_s_of(http))
+        reply, token = await submit(
+            node,
+            command,
+            request_id=request_id_of(http),
+            deadline_s=deadline_s_of(http),
+            priority=priority_of(http),
+        )
         if is_binary:
             return Response(reply, headers={TOKEN: str(token)}, media_type=BYTES)
         return json_response(Results(results_of(ledger.decode_reply(asked, reply), statuses)), token=token)
@@ -100,7 +114,7 @@ def _create(
         handler=handle,
         body={JSON: kinds, BYTES: bytes},
         answer={JSON: Results, BYTES: bytes},
-        parameters=WRITE_PARAMETERS,
+        parameters=COMMAND_PARAMETERS,
         group=_GROUP,
     )
 
