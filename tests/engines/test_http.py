@@ -2,7 +2,9 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,7 @@ from ropewalk.communication.webhooks.sending import Answer
 from ropewalk.engines.http import HttpSender
 from tests.runtime.webhooks.receiver import CLOSED, TAKEN, Receiver, answer, receiving
 
+CERTIFICATE = Path(__file__).parent / "localhost.pem"
 HEADERS = {"webhook-id": "event-1"}
 Story = Callable[[Receiver, HttpSender], Awaitable[None]]
 
@@ -159,6 +162,27 @@ def test_a_receiver_without_tls_gets_nothing_over_https() -> None:
             told = await post(HttpSender(), f"https://127.0.0.1:{port}/")
         assert told.status == 0
         assert "it can't be reached" in told.reason
+
+    asyncio.run(main())
+
+
+def test_a_message_goes_over_tls_to_whom_the_system_trusts_and_to_nobody_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(CERTIFICATE)
+
+    async def main() -> None:
+        async with receiving(tls) as receiver:
+            stranger = HttpSender()
+            told = await post(stranger, receiver.url)
+            assert "certificate verify failed" in told.reason
+            monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+            trusting = HttpSender()
+            for _ in range(3):
+                assert (await post(trusting, receiver.url)).status == 204
+            assert len(receiver.got) == 3
+            await trusting.close()
 
     asyncio.run(main())
 

@@ -64,7 +64,7 @@ LABEL_CHARACTERS_MAX: Final = 200
 """What is kept of why a delivery failed, and of its event's kind and subject: enough to find it in a list."""
 
 RECORD_BYTES_MAX: Final = 786_432
-"""Messages that one record keeps, of `WAITING_MAX` that failed at most; what is beyond that goes into the next one."""
+"""Messages that one record keeps, of `WAITING_MAX` that failed at most; what is beyond that goes into another one."""
 
 RESPONSE_BYTES_MAX: Final = 16_384
 """Of an answer's body, what is read; the connection of a longer one is closed."""
