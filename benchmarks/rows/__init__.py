@@ -27,5 +27,8 @@ ROWS: Final = {
     "ledger-growth": Row("ledger_growth", 240),
     "keyed": Row("keyed", 60),
     "http": Row("http", 60),
+    "overload": Row("overload", 90),
+    "locks": Row("locks", 120),
+    "webhooks": Row("webhooks", 60),
     "ach": Row("ach", 150),
 }

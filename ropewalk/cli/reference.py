@@ -26,10 +26,13 @@ from ropewalk.cli.rest_reference import rest_pages
 from ropewalk.observability.metrics import REGISTRY
 from ropewalk.runtime import problems
 from ropewalk.runtime.edge import document_of
+from ropewalk.systems.coordination.service import coordination
 from ropewalk.systems.payments.ach.problems import Code
 from ropewalk.systems.payments.ach.reasons import CHANGE_CODES, REFUSED_CHANGE_CODES, RETURN_REASONS, ReturnReason
+from ropewalk.systems.payments.cards.tokens import new_key
 from ropewalk.systems.payments.ledger import layout
 from ropewalk.systems.payments.ledger.statuses import AccountStatus, TransferStatus
+from ropewalk.systems.payments.rest.cards import card_operations
 from ropewalk.systems.payments.service import payments
 
 PACKAGE: Final = Path(errors.__file__).parent
@@ -119,7 +122,17 @@ def _rest() -> str:
 
 def _payments_rest() -> str:
     begin = "# REST of payments\n\nWhat `ropewalk up payments` answers beside what [every service](rest.md) does.\n"
-    return f"{begin}\n{rest_pages(document_of(payments))}"
+    return f"{begin}\n{rest_pages(document_of(_with_cards(payments)))}"
+
+
+def _coordination_rest() -> str:
+    begin = "# REST of coordination\n\nWhat `ropewalk up coordination` answers beside what [every service](rest.md) does.\n"
+    return f"{begin}\n{rest_pages(document_of(coordination))}"
+
+
+def _with_cards(service: Service) -> Service:
+    """A service as it is with a card port: which key it has does not show."""
+    return msgspec.structs.replace(service, operations=(*service.operations, *card_operations(new_key())))
 
 
 def _errors_over_http() -> str:
@@ -147,7 +160,7 @@ _SAID: Final = re.compile(r"^(Promise|Not given|Checked by):(.*?)(?=\n\S|\n\n|\Z
 
 def _metrics() -> str:
     rows = sorted((f"`{metric.name}`", metric.type, metric.documentation) for metric in REGISTRY.collect())
-    begin = "# Metrics\n\nWhat `/metrics` tells Prometheus, by `service` and `partition`; times are in seconds.\n\n"
+    begin = "# Metrics\n\nWhat `/metrics` tells Prometheus, by `service` and `partition`, or by `client` and `target`; times are in seconds.\n\n"
     return begin + table(("metric", "kind", "what it counts"), rows)
 
 
@@ -319,6 +332,7 @@ _PAGES: Final[dict[str, Callable[[], str]]] = {
     "command-line.md": _command_line,
     "rest.md": _rest,
     "payments-rest.md": _payments_rest,
+    "coordination-rest.md": _coordination_rest,
     "errors.md": _errors,
     "promises.md": _promises,
     "limits.md": _limits,
