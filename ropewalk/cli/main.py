@@ -12,6 +12,7 @@ from ropewalk.cli.lazy import LazyCommands
 COMMANDS: Final = {
     "ach": "ropewalk.cli.ach:ach",
     "audit": "ropewalk.cli.audit:audit",
+    "cards": "ropewalk.cli.cards:cards",
     "config": "ropewalk.cli.config:config",
     "counter": "ropewalk.cli.counter:counter",
     "demo": "ropewalk.cli.demo:demo",

@@ -1,0 +1,210 @@
+"""`ropewalk cards`: programmes and cards of a running service over HTTP, and messages to its card port.
+
+Checked by: tests/cli/test_cards.py
+"""
+
+import asyncio
+import secrets
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Final, TypedDict, TypeVar, Unpack
+
+import click
+
+from ropewalk.cli.client import asking, connected, dollars, print_json, print_table
+from ropewalk.errors import RopewalkError
+
+F = TypeVar("F", bound=Callable[..., object])
+
+_ACQUIRER: Final = "99"
+_ADDRESS: Final = "127.0.0.1:8583"
+_LISTED: Final = 20
+
+_CARD_TITLES: Final = {
+    "masked": "card", "account_number": "account", "expires": "expires", "state": "state", "limit_minor": "limit",
+    "day_limit_minor": "limit of day", "spent_minor": "spent", "spent_count": "times",
+}  # fmt: skip
+_STAND_IN_TITLES: Final = {
+    "masked": "card", "what": "what", "amount_minor": "amount", "code": "code", "outcome": "outcome",
+    "issuer_code": "issuer's code", "acquirer": "acquirer", "transmitted": "sent", "trace": "trace",
+}  # fmt: skip
+
+cards = click.Group("cards", help="Issue cards, and send authorisations as ISO 8583 messages.")
+
+
+class How(TypedDict):
+    """How a message is sent, and its answer shown: the options of `sending`."""
+
+    address: str
+    acquirer: str
+    specification: str
+    as_json: bool
+
+
+def _amount(_: click.Context, __: click.Parameter, text: str) -> int:
+    """Dollars as cents."""
+    try:
+        cents = Decimal(text) * 100
+    except InvalidOperation:
+        cents = Decimal(-1)
+    if cents != cents.to_integral_value() or not 0 <= cents < 10**12:
+        raise click.BadParameter(f"{text!r} is no amount: write dollars, like 12.50")
+    return int(cents)
+
+
+def sending(command: F) -> F:
+    """The arguments and options of every command that sends a message about money."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="Print the answer's fields as JSON."),
+        click.option("--specification", default="1987-ascii", show_default=True, help="How messages are encoded."),
+        click.option("--address", default=_ADDRESS, show_default=True, help="The card port, HOST:PORT."),
+        click.option("--acquirer", default=_ACQUIRER, show_default=True, help="Who sends it, up to 11 digits."),
+        click.argument("dollars_", metavar="DOLLARS", callback=_amount),
+        click.argument("number"),
+    ):
+        command = option(command)
+    return command
+
+
+@cards.command()
+@click.argument("routing")
+@click.argument("bin_", metavar="BIN")
+@click.option("--hold-days", default=7, show_default=True, help="How long an authorisation holds money.")
+@click.option("--stand-in", default="0", callback=_amount, help="Dollars allowed at once while it does not answer.")
+@click.option("--stand-in-day", default="0", callback=_amount, help="Dollars allowed a card and day meanwhile.")
+@asking
+def programme(
+    *, routing: str, bin_: str, hold_days: int, stand_in: int, stand_in_day: int, url: str, as_json: bool
+) -> None:
+    """Let the institution ROUTING issue cards whose numbers begin with the six digits of BIN."""
+    body = {"bin": bin_, "hold_days": hold_days, "stand_in_cents": stand_in, "stand_in_day_cents": stand_in_day}
+    with connected(url) as client:
+        done = client.post(f"/institutions/{routing}/card-programmes", body)
+    print_json(done) if as_json else click.echo(f"{routing} issues cards that begin with {bin_}")
+
+
+@cards.command()
+@click.argument("routing")
+@click.argument("account")
+@click.argument("number")
+@click.option("--expires", required=True, help="The last month in which it is good, YYMM.")
+@click.option("--limit", default="0", callback=_amount, help="Dollars at once at most.")
+@click.option("--day-limit", default="0", callback=_amount, help="Dollars a day at most.")
+@asking
+def issue(
+    *, routing: str, account: str, number: str, expires: str, limit: int, day_limit: int, url: str, as_json: bool
+) -> None:
+    """Issue the card NUMBER for ACCOUNT of the institution ROUTING."""
+    card = {"number": number, "account_number": account, "expires": expires}
+    body = [{**card, "limit_cents": limit, "day_limit_cents": day_limit}]
+    with connected(url) as client:
+        done = client.post(f"/institutions/{routing}/cards", body)
+    print_json(done) if as_json else click.echo(f"issued for account {account}")
+
+
+@cards.command("list")
+@click.argument("routing")
+@click.option("--limit", default=_LISTED, show_default=True, help="How many rows at most.")
+@asking
+def list_(*, routing: str, limit: int, url: str, as_json: bool) -> None:
+    """List the cards of the institution ROUTING, their numbers hidden."""
+    with connected(url) as client:
+        rows = list(client.items(f"/institutions/{routing}/cards", count_max=limit))
+    if not as_json:
+        print_table(_CARD_TITLES, rows)
+        return
+    for row in rows:
+        print_json(row)
+
+
+@cards.command("stand-ins")
+@click.option("--disputed", is_flag=True, help="Only those that the issuer would not have made, or pays for.")
+@click.option("--limit", default=_LISTED, show_default=True, help="How many of each partition at most.")
+@asking
+def stand_ins(*, disputed: bool, limit: int, url: str, as_json: bool) -> None:
+    """List what was decided in place of an issuer, and what it said to that."""
+    with connected(url) as client:
+        rows = client.get("/card-stand-ins", disputed=f"{disputed}".lower(), limit=limit)
+    if not as_json:
+        print_table(_STAND_IN_TITLES, rows)
+        return
+    for row in rows:
+        print_json(row)
+
+
+@cards.command()
+@sending
+@click.option("--purchase", is_flag=True, help="Spend it at once, and not only hold it.")
+@click.option("--part", is_flag=True, help="Part of the amount is welcome.")
+def authorise(number: str, dollars_: int, *, purchase: bool, part: bool, **how: Unpack[How]) -> None:
+    """Ask whether the card NUMBER may spend DOLLARS. What is printed as its name is for `complete` and `reverse`."""
+    fields = {"t": "0200" if purchase else "0100", "60": "1" if part else ""}
+    _send({**fields, **_movement(number, dollars_)}, **how)
+
+
+@cards.command()
+@click.argument("name")
+@sending
+def complete(name: str, number: str, dollars_: int, **how: Unpack[How]) -> None:
+    """Spend DOLLARS of what the authorisation NAME holds on the card NUMBER."""
+    _send({"t": "0220", "90": name, **_movement(number, dollars_)}, **how)
+
+
+@cards.command()
+@click.argument("name")
+@sending
+def reverse(name: str, number: str, dollars_: int, **how: Unpack[How]) -> None:
+    """Undo what the message NAME did with DOLLARS on the card NUMBER."""
+    _send({"t": "0420", "90": name, **_movement(number, dollars_)}, **how)
+
+
+def _movement(number: str, cents: int) -> dict[str, str]:
+    """The fields of a message about money, named by this second and a trace number at random."""
+    now = datetime.now(UTC)
+    return {
+        "2": number, "3": "000000", "4": f"{cents:012}", "7": f"{now:%m%d%H%M%S}",
+        "11": f"{secrets.randbelow(1_000_000):06}", "41": "ROPEWALK", "49": "840",
+    }  # fmt: skip
+
+
+def _send(fields: dict[str, str], **how: Unpack[How]) -> None:
+    """Send a message, say what it is answered and end with 1 if that is a no."""
+    # Imported here: a command that asks over HTTP needs none of it.
+    from ropewalk.systems.payments.cards.client import connected_cards
+    from ropewalk.systems.payments.cards.masking import shown
+    from ropewalk.systems.payments.cards.specification import load_specification
+
+    host, _, port = how["address"].rpartition(":")
+    if not host or not port.isdigit():
+        raise click.ClickException(f"{how['address']!r} is no address: write HOST:PORT")
+    given = {number: text for number, text in {**fields, "32": how["acquirer"]}.items() if text}
+
+    async def ask() -> dict[str, str]:
+        async with connected_cards(host, int(port), load_specification(how["specification"])) as client:
+            return await client.ask(given)
+
+    try:
+        answer = asyncio.run(ask())
+    except RopewalkError as error:
+        raise click.ClickException(str(error)) from error
+    name = f"{given['t']}{given['11']}{given['7']}{how['acquirer']:0>11}{0:011}"
+    if how["as_json"]:
+        print_json({"name": name, **shown(answer), "44": answer.get("44", "")})
+    else:
+        click.echo(_sentence(answer))
+        click.echo(f"its name is {name}")
+    sys.exit(0 if answer["39"] in ("00", "10") else 1)
+
+
+def _sentence(answer: dict[str, str]) -> str:
+    code, words = answer["39"], answer.get("44", "")
+    match code:
+        case "00":
+            said = "approved"
+        case "10":
+            said = f"approved in part: {dollars(int(answer['4']))}"
+        case _:
+            said = "refused"
+    return f"{answer['t']} {code} {said}{f', {words}' if words else ''}"
