@@ -1,4 +1,4 @@
-"""A town: several partitions of one service in one world, who send each other messages over ways full of faults.
+"""A town: several partitions, of one service or more, who send each other messages over ways full of faults.
 
     clients ──► bank/0  ◄─── lost, late, repeated, overtaken deliveries ───►  bank/1  ◄── clients
                    ▲                                                             ▲
@@ -15,12 +15,11 @@ Checked by: tests/proving/test_town.py, tests/canaries/test_town.py
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from random import Random
 
 from ropewalk.core.mailbox import Delivery, Note
-from ropewalk.core.place import Place
 from ropewalk.errors import NotAccepted
 from ropewalk.proving.faults import Fate, FaultyTransport, Odds
 from ropewalk.proving.history import Broken, Reading
@@ -70,19 +69,18 @@ class _Town:
         self._post = _Post()
         odds, spawn = _draw_odds(random), surroundings.spawn
         self._ways = FaultyTransport(self._post, Random(random.random()), odds, spawn=spawn)
-        places = [Place(workload.name, number, workload.partitions) for number in range(workload.partitions)]
-        self._partitions = [
-            SimulatedPartition(place, workload.machine, surroundings, transport=self._ways) for place in places
-        ]
-        self._post.partitions = {each.place.log_name: each for each in self._partitions}
+        self._partitions = self._post.partitions = {
+            place.log_name: SimulatedPartition(place, workload.machine, surroundings, transport=self._ways)
+            for place in workload.places
+        }
 
     async def run(self) -> Holds:
         """Everything, from the first request to the verdict."""
         async with asyncio.TaskGroup() as tasks:
             self._surroundings.tasks = tasks
-            operators = [tasks.create_task(partition.operate()) for partition in self._partitions]
-            for number, request in self._workload.opening():
-                await self._partitions[number].ask(request, gives_up=False)
+            operators = [tasks.create_task(partition.operate()) for partition in self._partitions.values()]
+            for log, request in self._workload.opening():
+                await self._partitions[log].ask(request, gives_up=False)
             operators.append(tasks.create_task(self._cut_ways()))
             clients = [tasks.create_task(self._client()) for _ in range(CLIENTS)]
             for client in clients:
@@ -98,17 +96,16 @@ class _Town:
         random = self._random
         for _ in range(REQUESTS_EACH):
             await asyncio.sleep(random.random() * 0.02)
-            number, request = self._workload.request(random)
-            await self._partitions[number].ask(request, gives_up=True)
-            number, query = self._workload.query(random)
-            leader = self._partitions[number].any_leader() if random.random() < 0.3 else None
+            log, request = self._workload.request(random)
+            await self._partitions[log].ask(request, gives_up=True)
+            log, query = self._workload.query(random)
+            leader = self._partitions[log].any_leader() if random.random() < 0.3 else None
             if leader is not None:
-                await self._partitions[number].look(leader, query)
+                await self._partitions[log].look(leader, query)
 
     async def _cut_ways(self) -> None:
         """Cut some way between two partitions, or mend one, for ever."""
-        names = [partition.place.log_name for partition in self._partitions]
-        cut = self._ways.cut
+        names, cut = list(self._partitions), self._ways.cut
         while True:
             await asyncio.sleep(self._random.random() * _CUTS_PACE_S)
             sender, receiver = self._random.choices(names, k=2)
@@ -125,7 +122,7 @@ class _Town:
     async def _come_to_rest(self) -> None:
         """Lead every partition without faults until nothing happens any more."""
         async with AsyncExitStack() as stack:
-            for partition in self._partitions:
+            for partition in self._partitions.values():
                 site = self._random.choice(partition.sites)
                 leading = partition.leading(site, site.log, transport=self._post)
                 partition.leaders.append(await stack.enter_async_context(leading))
@@ -140,33 +137,34 @@ class _Town:
             for leader in self._leaders:
                 if leader.stopped_because is not None:
                     raise leader.stopped_because
-        for partition in self._partitions:
+        for partition in self._partitions.values():
             partition.leaders.clear()
 
     @property
     def _leaders(self) -> list[Leader]:
-        return [leader for partition in self._partitions for leader in partition.leaders]
+        return [leader for partition in self._partitions.values() for leader in partition.leaders]
 
     @property
     def _records(self) -> int:
-        return sum(len(partition.payloads) for partition in self._partitions)
+        return sum(len(partition.payloads) for partition in self._partitions.values())
 
     async def _judge(self) -> Holds:
         counts = self._surroundings.counts
         counts["records"] = self._records
-        readings = [
-            Reading(
+        readings = {
+            name: Reading(
                 partition.payloads,
                 partition.new_machine(),
                 judge=self._workload.judge(partition.place),
                 history=partition.history,
             )
-            for partition in self._partitions
-        ]
+            for name, partition in self._partitions.items()
+        }
         letters = self._read_all(readings)
-        for partition, reading in zip(self._partitions, readings, strict=True):
+        for name, partition in self._partitions.items():
+            reading = readings[name]
             reading.finish()
-            letters.check_at_rest(partition.place.log_name, reading.replica.mailbox)
+            letters.check_at_rest(name, reading.replica.mailbox)
             await partition.check_replicas(reading.replica.digest())
             counts["acknowledged"] += len(partition.history.acknowledged)
             counts["reads"] += len(partition.history.seen)
@@ -178,12 +176,10 @@ class _Town:
                 counts[fate.name.lower()] = self._ways.fates[fate]
         return Holds(seed=self._seed, trace=self._surroundings.trace[-TRACE_LINES:], **counts)
 
-    def _read_all(self, readings: Sequence[Reading]) -> Letters:
+    def _read_all(self, readings: Mapping[str, Reading]) -> Letters:
         """Read the logs side by side, in an order that may have been, and look at all of it after each record."""
-        letters = Letters()
-        names = [partition.place.log_name for partition in self._partitions]
-        machines = [reading.machine for reading in readings]
-        unread = dict(zip(names, readings, strict=True))
+        letters, unread = Letters(), dict(readings)
+        machines = {name: reading.machine for name, reading in readings.items()}
         while unread := {name: reading for name, reading in unread.items() if reading.next is not None}:
             name = self._random.choice(_readable(unread, letters))
             reading = unread[name]
@@ -195,7 +191,7 @@ class _Town:
         return letters
 
 
-def _readable(unread: dict[str, Reading], letters: Letters) -> list[str]:
+def _readable(unread: Mapping[str, Reading], letters: Letters) -> list[str]:
     """The logs whose next record may come next."""
     names = [name for name, reading in unread.items() if letters.allow(name, _notes(reading))]
     if not names:

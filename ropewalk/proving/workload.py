@@ -3,7 +3,7 @@
 Checked by: tests/proving/test_world.py, tests/proving/test_town.py
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Protocol
 
@@ -55,31 +55,29 @@ class Workload(Protocol):
         ...
 
 
-Asked = tuple[int, Request]
-"""A request, and the number of the partition that it is for."""
+Asked = tuple[str, Request]
+"""The log of a partition, and a request for it."""
 
 
 class Cut(msgspec.Struct, frozen=True):
     """A town at one moment that may have been: no message has come that was not sent.
 
-    `machines` are one a partition, `on_the_way` what was sent and has not come. At rest nothing is on the way, and
-    nothing will happen for as long as the workload's `quiet_s`.
+    `machines` are by the logs of their partitions, `on_the_way` is what was sent and has not come. At rest nothing is
+    on the way, and nothing will happen for as long as the workload's `quiet_s`.
     """
 
-    machines: Sequence[Machine]
+    machines: Mapping[str, Machine]
     on_the_way: Sequence[Received]
     is_at_rest: bool = False
 
 
 class TownWorkload(Protocol):
-    """One service of several partitions under proof; as `Workload`, and what must be true of all of them together.
+    """Several partitions under proof, of one service or of several; and what must be true of them together.
 
-    `name` is what the command line calls it. When nothing has happened for `quiet_s` seconds nothing more will: no
-    timer that matters waits for longer.
+    When nothing has happened for `quiet_s` seconds nothing more will: no timer that matters waits for longer.
     """
 
-    name: str
-    partitions: int
+    places: Sequence[Place]
     quiet_s: float
 
     def machine(self, shelf: Shelf, place: Place) -> Machine:
@@ -94,8 +92,8 @@ class TownWorkload(Protocol):
         """What a client asks next."""
         ...
 
-    def query(self, random: Random) -> tuple[int, bytes]:
-        """What a reader asks next, and of which partition."""
+    def query(self, random: Random) -> tuple[str, bytes]:
+        """What a reader asks next, behind the log of the partition that he asks."""
         ...
 
     def judge(self, place: Place) -> Judge | None:

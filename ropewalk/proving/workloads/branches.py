@@ -26,7 +26,7 @@ from ropewalk.errors import invariant
 from ropewalk.proving.workload import Asked, Cut
 
 ACCOUNTS: Final = tuple(f"account-{number}" for number in range(12))
-PARTITIONS: Final = 5
+PLACES: Final = [Place("town", number, 5) for number in range(5)]
 OPENING_BALANCE: Final = 20
 CEILING: Final = 30
 PAY_LATER_NS: Final = 50_000_000
@@ -160,13 +160,12 @@ class _Judge:
 class Branches:
     """The workload."""
 
-    name = "town"
-    partitions = PARTITIONS
+    places = PLACES
     quiet_s = 5.0
 
     def machine(self, shelf: Shelf, place: Place) -> Machine:
         return KeyedMachine(
-            self.name,
+            place.service,
             commands=Open | Pay,
             messages=Bring | Refund,
             value=int,
@@ -188,7 +187,7 @@ class Branches:
         pay = Pay(source, target, random.randint(0, 12), over if goes_over else "", random.random() < 0.2)
         return _branch(source), Request(random.randbytes(16), encode_value(pay))
 
-    def query(self, random: Random) -> tuple[int, bytes]:
+    def query(self, random: Random) -> tuple[str, bytes]:
         account = random.choice(ACCOUNTS)
         return _branch(account), encode_value(account)
 
@@ -206,8 +205,8 @@ class Branches:
         invariant(total == OPENING_BALANCE * len(balances), "money is neither made nor lost", total=total)
 
 
-def _branch(account: str) -> int:
-    return Place(Branches.name, 0, PARTITIONS).partition_of(account)
+def _branch(account: str) -> str:
+    return PLACES[0].log_of(account)
 
 
 def _carried(message: Received) -> int:

@@ -1,16 +1,20 @@
 """The workloads by the names that the command line knows them by.
 
-Checked by: tests/proving/test_world.py
+Checked by: tests/proving/test_world.py, tests/proving/test_town.py
 """
 
 from collections.abc import Callable
 from typing import Final
 
-from ropewalk.proving.workload import Workload
+from ropewalk.proving.town import run_town
+from ropewalk.proving.verdict import Breach, Holds
+from ropewalk.proving.workload import TownWorkload, Workload
 from ropewalk.proving.workloads.bank import Bank
+from ropewalk.proving.workloads.branches import Branches
 from ropewalk.proving.workloads.coordination import Coordination
 from ropewalk.proving.workloads.ledger import LedgerWorkload
 from ropewalk.proving.workloads.settlement import Settlement
+from ropewalk.proving.world import run_world
 
 WORKLOADS: Final[dict[str, Callable[[int], Workload]]] = {
     "bank": lambda _: Bank(),
@@ -18,3 +22,17 @@ WORKLOADS: Final[dict[str, Callable[[int], Workload]]] = {
     "payments": lambda seed: LedgerWorkload() if seed % 4 else Settlement(),
 }
 """A seed gives a workload: every fourth of payments is of ACH files, whose worlds take longer."""
+
+TOWNS: Final[dict[str, Callable[[int], TownWorkload]]] = {
+    "town": lambda _: Branches(),
+}
+"""Those of several partitions. A name may have both: then every second seed is a town's."""
+
+NAMES: Final = sorted({*WORKLOADS, *TOWNS})
+
+
+def run_seed(name: str, seed: int) -> Holds | Breach:
+    """Run the world or the town of a seed to its end and judge it."""
+    if name in TOWNS and (seed % 2 == 1 or name not in WORKLOADS):
+        return run_town(TOWNS[name](seed), seed)
+    return run_world(WORKLOADS[name](seed), seed)
