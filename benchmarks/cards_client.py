@@ -100,7 +100,7 @@ class _Connection(asyncio.Protocol):
             if not self._open:
                 self._transport.close()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _: Exception | None) -> None:
         if not self._ended.done():
             self._ended.set_result(None)
 
