@@ -31,6 +31,7 @@ class Joined:
     """All partitions of a service and of those beside it."""
 
     def __init__(self, service: Service) -> None:
+        self._shelves: dict[str, MemoryShelf] = {}
         self._services = {each.name: each for each in (service, *(each.service for each in service.followers))}
         self.partitions: dict[str, Partition] = {}
         for each in self._services.values():
@@ -45,6 +46,10 @@ class Joined:
         key = self._services[service].key(command)
         reply = self._write(self._log_of(service, key), [Request(NO_ID, encode_value(command))])
         return msgspec.msgpack.decode(reply)
+
+    def submit(self, log: str, command: bytes) -> bytes:
+        """What a partition answers to a command that its machine reads itself."""
+        return self._write(log, [Request(NO_ID, command)])
 
     def read(self, service: str, query: object) -> Any:
         """The answer to a question, or to a key."""
@@ -152,7 +157,8 @@ class Joined:
         return partition
 
     def _machine(self, service: Service, number: int) -> Any:
-        return service.machine(MemoryShelf(), Place(service.name, number, service.partitions))
+        place = Place(service.name, number, service.partitions)
+        return service.machine(self._shelves.setdefault(place.log_name, MemoryShelf()), place)
 
 
 def _feed(partition: Partition, record: Record) -> Sequence[bytes | None]:

@@ -22,6 +22,8 @@ from ropewalk.errors import Damaged, Rejected
 from ropewalk.systems.payments.accounting import Accounting
 from ropewalk.systems.payments.cards.cards import Cards
 from ropewalk.systems.payments.cards.commands import CARDS
+from ropewalk.systems.payments.chains.chains import Chains
+from ropewalk.systems.payments.chains.messages import CHAINS
 from ropewalk.systems.payments.instant.instant import Instant
 from ropewalk.systems.payments.instant.limits import USUAL_TERMS, Terms
 from ropewalk.systems.payments.instant.messages import INSTANT
@@ -61,6 +63,7 @@ class PaymentsMachine:
         self._ledger: Asked = self.accounting if place.partitions == 1 else Front(self.accounting, self.shards.state)
         self._parts: dict[bytes, Part] = {
             ACH: self.processing, CARDS: self.cards, INSTANT: self.instant, SHARDS: self.shards,
+            CHAINS: Chains(ledger, place),
         }  # fmt: skip
         self._named: dict[str, Part] = {
             _LEDGER: self.accounting, "ach": self.processing, "cards": self.cards, "instant": self.instant,
