@@ -11,7 +11,7 @@ from ropewalk.core.machine import Batch, Event, Received, Request
 from ropewalk.engines.memory import MemoryShelf
 from ropewalk.errors import Rejected
 from ropewalk.proving.conformance import check_machine
-from ropewalk.systems.payments.instant.limits import NOTES_MAX, RETURNS_MAX, Terms
+from ropewalk.systems.payments.instant.limits import NOTES_MAX, PAYMENTS_KEPT, RETURNS_MAX, Terms
 from ropewalk.systems.payments.instant.messages import (
     INSTANT,
     AnyQuery,
@@ -76,7 +76,7 @@ def test_a_story_goes_the_same_on_every_replica_and_after_every_restart(name: st
         asked_for = block.split("\n----", 1)[0]
         story.run("\n".join(line for line in asked_for.splitlines() if not line.startswith("#")))
     shelf = MemoryShelf()
-    kept = 2 if name == "forgotten" else 100_000
+    kept = 2 if name == "forgotten" else PAYMENTS_KEPT
     requests = [batch.requests for batch in story.town.batches]
     asyncio.run(check_machine(lambda: PaymentsMachine(shelf, terms=Terms(payments_kept=kept)), requests))
 

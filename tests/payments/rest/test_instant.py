@@ -5,8 +5,12 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import httpx
+import msgspec
 
+from ropewalk.core.machine import NO_ID, Request
+from ropewalk.runtime.node import Node
 from ropewalk.runtime.service import Service
+from ropewalk.systems.payments.ach import samples as ach
 from ropewalk.systems.payments.iso20022 import samples
 from ropewalk.systems.payments.iso20022.layouts import NAMESPACE
 from ropewalk.systems.payments.iso20022.limits import MESSAGE_BYTES_MAX
@@ -21,6 +25,12 @@ from ropewalk.systems.payments.iso20022.model import (
 from ropewalk.systems.payments.iso20022.reading import read
 from ropewalk.systems.payments.iso20022.schemas import NEEDED, schemas_in
 from ropewalk.systems.payments.iso20022.writing import write
+from ropewalk.systems.payments.processing.messages import (
+    NewAccount,
+    OpenAccounts,
+    OpenInstitution,
+    encode_command,
+)
 from ropewalk.systems.payments.service import payments, payments_with
 from tests.payments.iso20022.test_schemas import LENIENT, put
 from tests.payments.rest.town import open_everything
@@ -211,3 +221,52 @@ def test_a_message_without_a_header_is_answered_without_one() -> None:
         assert isinstance(read(samples.status_request()).message, StatusRequest)
 
     ask(story)
+
+
+def of_meadow(content: bytes) -> bytes:
+    """A message of Harbor as one of Meadow, which is kept where Cordage is if there are three partitions."""
+    return content.replace(ach.HARBOR.routing_number.encode(), ach.MEADOW.routing_number.encode())
+
+
+def ask_partitions(story: Story) -> None:
+    async def main() -> None:
+        async with client_of(msgspec.structs.replace(payments, partitions=3)) as (client, node):
+            for bank, account in ((ach.HARBOR, "20000000"), (ach.MEADOW, "20000000"), (ach.CORDAGE, "20000001")):
+                await open_bank(node, bank, account)
+            await story(client)
+
+    asyncio.run(main())
+
+
+async def open_bank(node: Node, bank: ach.Institution, account: str) -> None:
+    """A bank, and an account of it that may be overdrawn, in the bank's partition."""
+    routing = bank.routing_number
+    accounts = [NewAccount(routing, account, overdraft=True)]
+    for command in (OpenInstitution(routing, bank.name), OpenAccounts(accounts)):
+        request = Request(NO_ID, encode_command(command))
+        await node.submit([request], partition=node.service.partition_of(routing))
+
+
+def test_messages_find_the_partition_of_their_banks() -> None:
+    async def story(client: httpx.AsyncClient) -> None:
+        assert status(await sent(client, of_meadow(samples.credit_transfer()))) == ("ACCC", [])
+        assert status(await sent(client, of_meadow(samples.status_request()))) == ("ACCC", [])
+        assert status(await sent(client, of_meadow(samples.partial_return()))) == ("ACSC", [])
+        assert status(await sent(client, of_meadow(samples.recall()))) == ("PDCR", [])
+        decision = {"accept": True, "who": "OPS"}
+        assert (await client.post(f"{PAYMENT}/recall/decision", json=decision)).status_code == 200
+        assert (await client.get(f"{PAYMENT}/returns/1")).status_code == 200
+        assert (await client.get(f"{PAYMENT}/recall")).status_code == 200
+        assert (await client.get(PAYMENT)).json()["returned_cents"] == 51_74
+        assert len((await client.get("/instant/payments")).json()) == 1
+        assert problem(await client.get(f"/instant/payments/{samples.UETR_TO_NOBODY}"))["status"] == 404
+        assert (await policy(client, arrivals="ask")).status_code == 200
+
+    ask_partitions(story)
+
+
+def test_a_payment_to_a_bank_in_another_partition_is_rejected() -> None:
+    async def story(client: httpx.AsyncClient) -> None:
+        assert status(await sent(client, samples.credit_transfer())) == ("RJCT", ["RC04"])
+
+    ask_partitions(story)

@@ -14,9 +14,9 @@ DECISION_SECONDS: Final = 20
 AMOUNT_CENTS_MAX: Final = 1_000_000_000
 """The largest credit transfer, ten million dollars: the limit of the FedNow service."""
 
-PAYMENTS_KEPT: Final = 100_000
-"""Payments whose words are kept (who asked, why it was refused): some 1,000 bytes each. The newest; and whatever is
-still open. Of those before, the ledger still knows the money, for ever."""
+PAYMENTS_KEPT: Final = 20_000
+"""Payments whose words are kept (who asked, why it was refused): some 1,000 bytes each, and each snapshot holds them
+all. The newest, and whatever is still open; of those before, the ledger still knows the money, for ever."""
 
 RETURNS_MAX: Final = 16
 """Returns of one payment, so that all of them are looked up at once."""

@@ -254,6 +254,7 @@ def _statement_lines(transfers: Rows, number: int) -> Iterator[StatementLine]:
         ours = get(row, "id") >> 120 == account_id(Holder.DEPOSIT, 0) >> 120
         move = get(row, "id") >> 112 & 0xFF
         of_entry = ours and move < Move.INSTANT_OUT
+        of_instant = ours and Move.INSTANT_OUT <= move <= Move.INSTANT_RETURN_IN
         leaves = get(row, "debit_account_id") == account_id(Holder.DEPOSIT, number)
         amount = get(row, "amount")
         yield StatementLine(
@@ -264,7 +265,7 @@ def _statement_lines(transfers: Rows, number: int) -> Iterator[StatementLine]:
             what=Move(move).name.lower() if ours else f"code {row['code']}",
             file=int(row["user_data_64"]) >> 32 if of_entry else -1,
             row=int(row["user_data_64"]) & 0xFFFFFFFF if of_entry else -1,
-            uetr=_uetr(get(row, "user_data_128")) if ours and not of_entry else "",
+            uetr=_uetr(get(row, "user_data_128")) if of_instant else "",
         )
 
 

@@ -11,6 +11,7 @@ Checked by: tests/payments/rest/test_instant.py
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import reduce
 from http import HTTPStatus
 from typing import Final, TypeVar, cast
 
@@ -19,11 +20,13 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
 from ropewalk.core.clock import VectorClock
+from ropewalk.core.machine import Request
 from ropewalk.errors import OutcomeUnknown, Rejected
 from ropewalk.runtime.node import Node
 from ropewalk.runtime.operations import JSON, LEVEL_PARAMETERS, TOKEN, WRITE_PARAMETERS, Operation, Parameter
 from ropewalk.runtime.problems import Problem, bad_request, not_found
-from ropewalk.runtime.requests import body_of, deadline_s_of, decoded, json_response, request_id_of
+from ropewalk.runtime.requests import body_of, deadline_s_of, decoded, json_response, level_of, request_id_of
+from ropewalk.runtime.typed import reused
 from ropewalk.systems.payments.instant import messages as ask_for
 from ropewalk.systems.payments.instant.messages import Answered, AnyCommand, AnyQuery, PaymentView, PolicySet, Refused
 from ropewalk.systems.payments.instant.record import Status
@@ -31,6 +34,7 @@ from ropewalk.systems.payments.iso20022.faults import MessageRefused
 from ropewalk.systems.payments.iso20022.layouts import BY_VIEW
 from ropewalk.systems.payments.iso20022.limits import MESSAGE_BYTES_MAX
 from ropewalk.systems.payments.iso20022.model import (
+    CreditTransfer,
     Envelope,
     Header,
     Message,
@@ -44,7 +48,7 @@ from ropewalk.systems.payments.iso20022.reading import Parts, read_parts
 from ropewalk.systems.payments.iso20022.schemas import Schemas
 from ropewalk.systems.payments.iso20022.writing import write
 from ropewalk.systems.payments.rest.ach import ACCOUNT, ROUTING
-from ropewalk.systems.payments.rest.asking import ask, number, page_of, submit
+from ropewalk.systems.payments.rest.asking import number, page_of
 from ropewalk.systems.payments.rest.statements import XML, accepted
 
 T = TypeVar("T")
@@ -120,29 +124,39 @@ class Desk:
             detail = f"{name} is an answer, and nothing here waits for one: people decide at …/decision"
             raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "nothing_asked", detail)
         if isinstance(message, StatusRequest):
-            report, token = await _look(node, http, ask_for.AskStatus(message), kind=StatusReport)
+            partition = await _partition_of(node, http, message.original.uetr)
+            asked = ask_for.AskStatus(message)
+            report, token = await _look(node, http, asked, kind=StatusReport, partition=partition)
             return self.answer(report, token, asked=envelope.header)
-        reply, token = await _do(node, http, ask_for.Take(message))
+        if isinstance(message, CreditTransfer):
+            partition = node.service.partition_of(message.debtor_agent.routing)
+        else:
+            partition = await _partition_of(node, http, message.original.uetr)
+        reply, token = await _do(node, http, ask_for.Take(message), partition=partition)
         return self.answer(reply.message, token, asked=envelope.header)
 
     async def payment(self, node: Node, http: HttpRequest) -> Response:
         """One payment as JSON, or its status report."""
         uetr = http.path_params["uetr"]
+        partition = await _partition_of(node, http, uetr)
         if accepted(http, JSON, XML) == XML:
-            report, token = await _look(node, http, ask_for.GetReport(uetr), kind=StatusReport)
+            report, token = await _look(node, http, ask_for.GetReport(uetr), kind=StatusReport, partition=partition)
             return self.answer(report, token)
-        view, token = await _look(node, http, ask_for.GetPayment(uetr), kind=PaymentView)
+        view, token = await _look(node, http, ask_for.GetPayment(uetr), kind=PaymentView, partition=partition)
         return json_response(view, token=token)
 
     async def give_back(self, node: Node, http: HttpRequest) -> Response:
         """The message of one return."""
         query = ask_for.GetReturn(http.path_params["uetr"], number(http.path_params["number"], "number"))
-        message, token = await _look(node, http, query, kind=PaymentReturn)
+        partition = await _partition_of(node, http, query.uetr)
+        message, token = await _look(node, http, query, kind=PaymentReturn, partition=partition)
         return self.answer(message, token)
 
     async def recall(self, node: Node, http: HttpRequest) -> Response:
         """The answer to a recall, as it is now."""
-        message, token = await _look(node, http, ask_for.GetRecall(http.path_params["uetr"]), kind=Resolution)
+        query = ask_for.GetRecall(http.path_params["uetr"])
+        partition = await _partition_of(node, http, query.uetr)
+        message, token = await _look(node, http, query, kind=Resolution, partition=partition)
         return self.answer(message, token)
 
     def decision(self, command: Callable[[Decision, str], AnyCommand]) -> _Handler:
@@ -151,7 +165,9 @@ class Desk:
 
         async def handle(node: Node, http: HttpRequest) -> Response:
             given = decoded(decoder, await body_of(http))
-            reply, token = await _do(node, http, command(given, http.path_params["uetr"]))
+            uetr = http.path_params["uetr"]
+            partition = await _partition_of(node, http, uetr)
+            reply, token = await _do(node, http, command(given, uetr), partition=partition)
             return self.answer(reply.message, token)
 
         return handle
@@ -269,8 +285,12 @@ async def _payments(node: Node, http: HttpRequest) -> Response:
     if status and status not in _PAYMENT_STATUSES:
         raise bad_request(f"status is {status!r}: choose from {', '.join(_PAYMENT_STATUSES)}")
     query = ask_for.ListPayments(status, page_of(http).limit)
-    views, token = await _look(node, http, query, kind=list[PaymentView])
-    return json_response(views, token=token)
+    listed = [
+        await _look(node, http, query, kind=list[PaymentView], partition=partition)
+        for partition in range(node.service.partitions)
+    ]
+    views = sorted((view for views, _ in listed for view in views), key=lambda view: -view.taken_ns)
+    return json_response(views[: query.limit], token=reduce(VectorClock.merged, (token for _, token in listed)))
 
 
 async def _set_policy(node: Node, http: HttpRequest) -> Response:
@@ -283,7 +303,8 @@ async def _set_policy(node: Node, http: HttpRequest) -> Response:
         given.who,
         given.why,
     )
-    reply, token = await _reply(node, http, command)
+    partition = node.service.partition_of(command.routing)
+    reply, token = await _reply(node, http, command, partition=partition)
     return json_response(reply, token=token)
 
 
@@ -291,30 +312,51 @@ _POLICY: Final = msgspec.json.Decoder(AccountPolicy)
 _PAYMENT_STATUSES: Final = (Status.PENDING, Status.ACCEPTED, Status.REJECTED)
 
 
-async def _do(node: Node, http: HttpRequest, command: AnyCommand) -> tuple[Answered, VectorClock]:
+async def _do(node: Node, http: HttpRequest, command: AnyCommand, *, partition: int) -> tuple[Answered, VectorClock]:
     """The message that answers a command. Raises Problem if it was refused."""
-    reply, token = await _reply(node, http, command)
+    reply, token = await _reply(node, http, command, partition=partition)
     return cast(Answered, reply), token
 
 
-async def _reply(node: Node, http: HttpRequest, command: AnyCommand) -> tuple[Answered | PolicySet, VectorClock]:
-    encoded = ask_for.encode_command(command)
-    answer, token = await submit(node, encoded, request_id=request_id_of(http), deadline_s=deadline_s_of(http))
+async def _reply(
+    node: Node, http: HttpRequest, command: AnyCommand, *, partition: int
+) -> tuple[Answered | PolicySet, VectorClock]:
+    request = Request(request_id_of(http), ask_for.encode_command(command))
+    answers = await node.submit([request], partition=partition, deadline_s=deadline_s_of(http))
+    answer = answers.replies[0]
+    if answer is None:
+        raise reused(request.id)
     reply = ask_for.decode_reply(answer)
     if isinstance(reply, Refused):
         raise Problem(_STATUSES.get(reply.reason, HTTPStatus.UNPROCESSABLE_ENTITY), reply.reason, reply.detail)
-    return reply, token
+    return reply, node.leaders[partition].token(answers.position)
 
 
-async def _look(node: Node, http: HttpRequest, query: AnyQuery, *, kind: type[T]) -> tuple[T, VectorClock]:
+async def _look(
+    node: Node, http: HttpRequest, query: AnyQuery, *, kind: type[T], partition: int
+) -> tuple[T, VectorClock]:
     """The answer to a query. Raises Problem (404) if it names what is not there."""
+    leader, encoded = node.leaders[partition], ask_for.encode_query(query)
     try:
-        answer, token = await ask(node, http, ask_for.encode_query(query))
+        read = await leader.read(encoded, level=level_of(http), deadline_s=deadline_s_of(http))
     except Problem:
         raise
     except Rejected as error:
         raise not_found(str(error)) from error
-    return msgspec.msgpack.decode(answer, type=kind), token
+    return msgspec.msgpack.decode(read.answer, type=kind), leader.token(read.position)
+
+
+async def _partition_of(node: Node, http: HttpRequest, uetr: str) -> int:
+    """The partition that knows a payment; the first if none does, which then says so."""
+    for partition in range(node.service.partitions if node.service.partitions > 1 else 0):
+        try:
+            await _look(node, http, ask_for.GetReport(uetr), kind=StatusReport, partition=partition)
+        except Problem as problem:
+            if problem.status is not HTTPStatus.NOT_FOUND:
+                raise
+        else:
+            return partition
+    return 0
 
 
 def _header_of(message: Message, asked: Header) -> Header:
