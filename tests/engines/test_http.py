@@ -185,10 +185,3 @@ def test_a_message_goes_over_tls_to_whom_the_system_trusts_and_to_nobody_else(
             await trusting.close()
 
     asyncio.run(main())
-
-
-def test_an_answer_says_whether_the_message_was_taken_and_why_not() -> None:
-    taken = [status for status in (0, 103, 199, 200, 204, 299, 300, 410, 500) if Answer(status).is_taken]
-    assert taken == [200, 204, 299]
-    assert Answer(500).reason == "it answered 500"
-    assert Answer(0, "it is away").reason == "it is away"

@@ -2,13 +2,16 @@
 
 Promise:    an answer with a status was given by the receiver to this message; `post` returns in bounded time.
 Not given:  that a message without an answer did not arrive.
-Checked by: tests/engines/test_http.py
+Checked by: tests/engines/test_http.py, tests/communication/webhooks/test_sending.py
 """
 
 from collections.abc import Mapping
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Final, NamedTuple, Protocol
 
+_DIGITS_MAX: Final = 9
 _BUSY: Final = frozenset(
     {
         HTTPStatus.TOO_MANY_REQUESTS,
@@ -43,6 +46,20 @@ class Answer(NamedTuple):
     def reason(self) -> str:
         """Why it was not taken, for people."""
         return self.why or f"it answered {self.status}"
+
+
+def seconds_of(retry_after: str, *, now_s: int) -> int:
+    """What a Retry-After header (RFC 9110, 10.2.3) asks for: seconds, or a date; 0 if it is neither, or none."""
+    if retry_after.isascii() and retry_after.isdigit():
+        return int(retry_after[:_DIGITS_MAX])
+    try:
+        at = parsedate_to_datetime(retry_after)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        # What the library raises for what it can't read depends on where it gives up.
+        return 0
+    # Without a zone it is UTC, as RFC 5322 has it.
+    aware = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return max(0, int(aware.timestamp()) - now_s)
 
 
 class Sender(Protocol):

@@ -16,7 +16,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Final, NamedTuple
 
@@ -42,13 +41,14 @@ from ropewalk.communication.webhooks.messages import (
     State,
 )
 from ropewalk.communication.webhooks.outcomes import Outcomes
-from ropewalk.communication.webhooks.sending import Answer, Sender
+from ropewalk.communication.webhooks.sending import Answer, Sender, seconds_of
 from ropewalk.communication.webhooks.signatures import ID, SIGNATURE, TIMESTAMP, secret_key, sign
 from ropewalk.communication.webhooks.window import Window
 from ropewalk.core.codec import encode_value
 from ropewalk.core.feed import NumberedEvent
 from ropewalk.core.limits import DEADLINE_DEFAULT_S
-from ropewalk.core.machine import NO_ID, Request
+from ropewalk.core.machine import Request
+from ropewalk.engines.system import new_request_ids
 from ropewalk.errors import RopewalkError
 from ropewalk.observability.metrics import WebhookMetrics
 from ropewalk.runtime.leader import Leader
@@ -162,6 +162,8 @@ class Deliveries:
         self._metrics = WebhookMetrics(followed.service.name, self._endpoint.endpoint)
         self._metrics.waiting.set(len(progress.waiting))
         self._metrics.dead.set(len(progress.dead))
+        self._records: list[Request] = []
+        self._new_id = new_request_ids()
         self._new = 0
         self._tried: set[str] = set()
         self._paused_until_ns = 0
@@ -282,9 +284,9 @@ class Deliveries:
     def _note(self, job: _Job, answer: Answer) -> None:
         """What became of a message: said and done with in one step, so both are recorded together."""
         (self._metrics.taken if answer.is_taken else self._metrics.failed).inc()
-        retry_after_s = self._seconds(answer.retry_after)
+        retry_after_s = seconds_of(answer.retry_after, now_s=self._outside.clock_ns() // _NANOSECONDS)
         if answer.is_busy:
-            pause_ns = int(max(retry_after_s, _BUSY_PAUSE_S) * _NANOSECONDS)
+            pause_ns = int(max(min(retry_after_s, RETRY_AFTER_MAX_S), _BUSY_PAUSE_S) * _NANOSECONDS)
             self._paused_until_ns = max(self._paused_until_ns, self._outside.clock_ns() + pause_ns)
         if answer.is_taken and job.window is None:
             self._outcomes.settle(job.event_id, was_held_up=self._room == 0)
@@ -314,16 +316,6 @@ class Deliveries:
             body=job.body if is_kept else b"",
         )
 
-    def _seconds(self, retry_after: str) -> int:
-        """A Retry-After header (RFC 9110, 10.2.3): seconds, or a date; 0 if it is neither."""
-        if retry_after.isascii() and retry_after.isdigit():
-            return min(int(retry_after), RETRY_AFTER_MAX_S)
-        try:
-            at_s = parsedate_to_datetime(retry_after).timestamp()
-        except ValueError:
-            return 0
-        return max(0, min(int(at_s) - self._outside.clock_ns() // _NANOSECONDS, RETRY_AFTER_MAX_S))
-
     # Records.
 
     async def _record_changes(self) -> None:
@@ -336,10 +328,14 @@ class Deliveries:
     async def _record(self, *, deadline_s: float = DEADLINE_DEFAULT_S) -> None:
         """Record what is new; then it is known what waits, and how much more may fail."""
         commands = self._outcomes.take({log: window.through for log, window in self._windows.items()})
-        if not commands:
+        self._records += [Request(self._new_id(), encode_value(command)) for command in commands]
+        if not self._records:
             return
-        for command in commands:
-            answers = await self._own.submit([Request(NO_ID, encode_value(command))], deadline_s=deadline_s)
+        while self._records:
+            # If this is cut off it is not known whether it happened, and what comes next relies on it: it stays the
+            # first, and its id makes that it happens once.
+            answers = await self._own.submit(self._records[:1], deadline_s=deadline_s)
+            del self._records[0]
         reply = _REPLIES.decode(answers.replies[0] or b"")
         if isinstance(reply, Recorded):
             self._waiting = {each.event_id: each for each in reply.waiting}

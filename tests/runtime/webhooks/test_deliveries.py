@@ -17,8 +17,10 @@ from ropewalk.communication.webhooks.messages import (
     SwitchEndpoint,
 )
 from ropewalk.communication.webhooks.signatures import secret_text, verify
+from ropewalk.core.chain import Position
 from ropewalk.core.limits import EVENTS_KEPT
-from ropewalk.engines.memory import MemoryEngine
+from ropewalk.data.engine import Storage
+from ropewalk.engines.memory import MemoryEngine, MemoryLog
 from ropewalk.errors import Rejected
 from ropewalk.observability.metrics import REGISTRY
 from ropewalk.runtime.service import Service
@@ -252,6 +254,60 @@ def test_dead_letters_are_sent_again_or_forgotten_when_an_operator_says_so() -> 
         assert receiver.subjects[first.subject] == len(RETRY_DELAYS_S) + 1
 
     play(story, clock=clock)
+
+
+class GatedLog(MemoryLog):
+    """A log whose appends wait while its gate is closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def append(self, payload: bytes) -> Position:
+        await self.gate.wait()
+        return await super().append(payload)
+
+
+class GatedEngine(MemoryEngine):
+    """Memory, with a gate before the webhooks' log."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log = GatedLog()
+
+    async def open(self, service: str, partition: int) -> Storage:
+        storage = await super().open(service, partition)
+        return storage._replace(log=self.log) if service == "orders-webhooks" else storage
+
+
+def test_a_record_that_is_cut_off_before_it_is_written_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deliveries, "RECORD_EVERY_S", 0)
+
+    async def stop_before_the_record_is_written(engine: GatedEngine, receiver: Receiver) -> None:
+        async with asyncio.TaskGroup() as tasks, shop(engine=engine) as stopped:
+            await stopped.add(receiver)
+            engine.log.gate.clear()
+            # While this is being written, the record of the first failure waits behind it, and is cut off there.
+            tasks.create_task(stopped.webhooks.call(RemoveEndpoint("other")))
+            for name in ("order-1", "order-2"):
+                await stopped.pay(name)
+                await receiver.wait_until(lambda name=name: receiver.subjects[name] == 1)  # type: ignore[misc]
+                for _ in range(20):
+                    await asyncio.sleep(0)
+            assert stopped.webhooks.leaders[0].waiting == 2
+            asyncio.get_running_loop().call_later(0.05, engine.log.gate.set)
+
+    async def main() -> None:
+        engine = GatedEngine()
+        async with receiving() as receiver:
+            receiver.answers = lambda _: answer(500)
+            await stop_before_the_record_is_written(engine, receiver)
+            async with shop(engine=engine) as again:
+                state = await again.wait_behind()
+                assert {letter.subject for letter in state.progress.waiting} == {"order-1", "order-2"}
+
+    asyncio.run(main())
 
 
 def metrics() -> dict[str, float]:
