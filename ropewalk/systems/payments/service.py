@@ -31,8 +31,8 @@ def _machine(shelf: Shelf, place: Place) -> Machine:
     return PaymentsMachine(shelf, place=place)
 
 
-def payments_with(schemas: Schemas | None) -> Service:
-    """Payments, whose ISO 20022 messages are checked against these schemas, if there are any."""
+def payments_with(schemas: Schemas | None = None, *, shards: int = 1) -> Service:
+    """Payments in so many shards, whose ISO 20022 messages are checked against these schemas, if there are any."""
     operations = (
         *ACH_OPERATIONS,
         *FILE_OPERATIONS,
@@ -40,8 +40,8 @@ def payments_with(schemas: Schemas | None) -> Service:
         *instant_operations(schemas),
         *LEDGER_OPERATIONS,
     )
-    return Service("payments", _machine, operations=operations)
+    return Service("payments", _machine, partitions=shards, operations=operations)
 
 
-payments: Final = payments_with(None)
-"""One partition: a ledger, and the ACH files and messages that move money in it."""
+payments: Final = payments_with()
+"""One shard: a ledger, and the ACH files and messages that move money in it."""

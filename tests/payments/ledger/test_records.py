@@ -43,7 +43,7 @@ def test_an_account_goes_to_json_and_back():
 def test_balances_and_results_are_told():
     (balance,) = balances_of(rows_of(BALANCE, [{"debits_posted": 2**64, "timestamp": 7}]))
     assert (balance.debits_posted, balance.timestamp) == (str(2**64), "7")
-    (result,) = results_of(rows_of(RESULT, [{"timestamp": 7, "status": TransferStatus.EXISTS}]), TransferStatus)
+    (result,) = results_of(rows_of(RESULT, [{"timestamp": 7, "status": TransferStatus.EXISTS}]), [TransferStatus])
     assert (result.status, result.timestamp) == ("exists", "7")
     assert result.meaning == TransferStatus.EXISTS.meaning
 

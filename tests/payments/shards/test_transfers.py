@@ -200,8 +200,9 @@ def test_all_or_nothing_over_three_shards() -> None:
     town.settle()
     assert town.decided(0) == [["created"] * 3]
     assert [town.balance(each)[0] for each in (a, b, c)] == [20, -10, -10]
-    assert town.pay_together(0, *ring) == ["exists", "linked_event_failed", "exists"]
+    assert town.pay_together(0, *ring) == ["exists", "prepared", "exists"]
     town.settle()
+    assert town.decided(0)[-1] == ["exists"] * 3
     assert (town.undecided(), [town.balance(each)[0] for each in (a, b, c)]) == (0, [20, -10, -10])
 
 

@@ -20,7 +20,7 @@ from ropewalk.systems.payments.ledger.layout import (
     Rows,
     TransferFlags,
 )
-from ropewalk.systems.payments.ledger.statuses import AccountStatus, TransferStatus
+from ropewalk.systems.payments.ledger.statuses import Meaning
 
 Decimal = Annotated[str, msgspec.Meta(pattern=r"^(0|[1-9][0-9]{0,38})$", description="An unsigned decimal integer.")]
 
@@ -109,12 +109,9 @@ def balances_of(rows: Rows) -> list[Balance]:
     return _records(Balance, rows)
 
 
-def results_of(rows: Rows, statuses: type[AccountStatus] | type[TransferStatus]) -> list[Result]:
-    """The results of RESULT rows."""
-    told = {
-        int(status): (status.name.lower(), status.meaning)
-        for status in map(statuses, np.unique(rows["status"]).tolist())
-    }
+def results_of(rows: Rows, statuses: Sequence[type[Meaning]]) -> list[Result]:
+    """The results of RESULT rows, whose statuses are of these kinds."""
+    told = {int(status): (status.name.lower(), status.meaning) for kind in statuses for status in kind}
     return [
         Result(status=told[status][0], meaning=told[status][1], timestamp=str(timestamp))
         for timestamp, status, _ in rows.tolist()

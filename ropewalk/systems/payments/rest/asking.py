@@ -30,6 +30,7 @@ from ropewalk.systems.payments.processing.messages import (
     decode_reply,
     encode_query,
 )
+from ropewalk.systems.payments.rest.reading import Sight, read
 
 T = TypeVar("T")
 
@@ -62,29 +63,33 @@ async def submit(
     node: Node,
     command: bytes,
     *,
+    shard: int = 0,
     request_id: bytes = NO_ID,
     deadline_s: float,
     priority: Priority = USUAL,
 ) -> tuple[bytes, VectorClock]:
-    """The machine's reply to one command. Raises Problem (422) if the id was used with another command."""
-    answers = await node.submit([Request(request_id, command)], deadline_s=deadline_s, priority=priority)
+    """A shard's reply to one command. Raises Problem (422) if the id was used with another command."""
+    request = Request(request_id, command)
+    answers = await node.submit([request], partition=shard, deadline_s=deadline_s, priority=priority)
     reply = answers.replies[0]
     if reply is None:
         raise reused(request_id)
-    return reply, node.leaders[0].token(answers.position)
+    return reply, node.leaders[shard].token(answers.position)
 
 
 async def do(
     node: Node,
     command: AnyCommand,
     *,
+    shard: int = 0,
     request_id: bytes = NO_ID,
     deadline_s: float,
     priority: Priority = USUAL,
 ) -> tuple[AnyReply, VectorClock]:
     """What became of an ACH command. Raises Problem if it was refused."""
+    asked = ACH + encoded(command)
     reply, token = await submit(
-        node, ACH + encoded(command), request_id=request_id, deadline_s=deadline_s, priority=priority
+        node, asked, shard=shard, request_id=request_id, deadline_s=deadline_s, priority=priority
     )
     decoded = decode_reply(reply)
     match decoded:
@@ -99,17 +104,17 @@ async def do(
             return decoded, token
 
 
-async def ask(node: Node, http: HttpRequest, query: bytes) -> tuple[bytes, VectorClock]:
-    """The machine's answer to a query, from the state that the request asks to see."""
-    leader = node.leaders[0]
-    read = await leader.read(query, level=level_of(http), deadline_s=deadline_s_of(http))
-    return read.answer, leader.token(read.position)
+def sight_of(http: HttpRequest) -> Sight:
+    """What a request asks to see, and how long it waits for that."""
+    return Sight(level_of(http), deadline_s_of(http))
 
 
-async def look(node: Node, http: HttpRequest, query: AnyQuery, *, kind: type[T]) -> tuple[T, VectorClock]:
-    """The answer to an ACH query. Raises Problem (404) if it names what is not there."""
+async def look(
+    node: Node, http: HttpRequest, query: AnyQuery, *, kind: type[T], shard: int = 0
+) -> tuple[T, VectorClock]:
+    """A shard's answer to an ACH query. Raises Problem (404) if it names what is not there."""
     try:
-        answer, token = await ask(node, http, encode_query(query))
+        answer, token = await read(node, shard, encode_query(query), sight_of(http))
     except Problem:
         raise
     except Rejected as error:
@@ -136,7 +141,7 @@ def number(text: str, name: str, *, bits: int = 63) -> int:
 
 def next_of(rows: Sequence[object], page: Page, *, cursor: str) -> str | None:
     """What to ask for as `after` to get the rows behind these; None if these are the last."""
-    return str(getattr(rows[-1], cursor)) if len(rows) == page.limit else None
+    return str(getattr(rows[-1], cursor)) if len(rows) >= page.limit else None
 
 
 def page_type(name: str, row: type) -> type[msgspec.Struct]:

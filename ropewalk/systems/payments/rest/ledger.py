@@ -3,9 +3,11 @@
 Batches come as JSON, with ids and amounts as decimal strings, or as `application/octet-stream`: the ledger's own rows
 (128 bytes an account or transfer, 16 an id), which are answered by rows.
 
+Events go to the shards of their accounts, and answers come from there, wherever that is (`across`, `reading`).
+
 Promise:    each event of a batch is answered, in order; a transfer's id is unique for ever, so a repeat is harmless
             with or without an Idempotency-Key.
-Checked by: tests/payments/rest/test_ledger.py
+Checked by: tests/payments/rest/test_ledger.py, test_shards.py
 """
 
 from collections.abc import Callable, Sequence
@@ -16,6 +18,7 @@ import numpy as np
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
+from ropewalk.core.clock import VectorClock
 from ropewalk.core.limits import COMMAND_BYTES_MAX
 from ropewalk.runtime.node import Node
 from ropewalk.runtime.operations import BYTES, COMMAND_PARAMETERS, JSON, LEVEL_PARAMETERS, TOKEN, Operation, Parameter
@@ -54,8 +57,12 @@ from ropewalk.systems.payments.ledger.records import (
     transfer_rows,
     transfers_of,
 )
-from ropewalk.systems.payments.ledger.statuses import AccountStatus, TransferStatus
-from ropewalk.systems.payments.rest.asking import Page, ask, next_of, number, page_of, page_type, submit
+from ropewalk.systems.payments.ledger.statuses import AccountStatus, Meaning, TransferStatus
+from ropewalk.systems.payments.rest.across import create, create_together, waits
+from ropewalk.systems.payments.rest.asking import Page, next_of, number, page_of, page_type, sight_of
+from ropewalk.systems.payments.rest.reading import list_rows, look_up, place_of, read
+from ropewalk.systems.payments.shards.addresses import shard_of
+from ropewalk.systems.payments.shards.statuses import ShardStatus
 
 _GROUP: Final = "ledger"
 _JSON_BYTES_MAX: Final = 8 * COMMAND_BYTES_MAX
@@ -83,7 +90,8 @@ def _create(
     *,
     kind: type[Account] | type[Transfer],
     rows_of: Callable[..., Rows],
-    statuses: type[AccountStatus] | type[TransferStatus],
+    statuses: Sequence[type[Meaning]],
+    parameters: Sequence[Parameter] = (),
 ) -> Operation:
     """An operation that creates each event of a batch, or says why not."""
     kinds = list[kind]  # type: ignore[valid-type]
@@ -96,16 +104,14 @@ def _create(
         else:
             body = await body_of(http, bytes_max=_JSON_BYTES_MAX)
             command = ledger.encode(asked, rows_of(decoded(decoder, body)))
-        reply, token = await submit(
-            node,
-            command,
-            request_id=request_id_of(http),
-            deadline_s=deadline_s_of(http),
-            priority=priority_of(http),
-        )
+        caller = waits(request_id_of(http), deadline_s=deadline_s_of(http), priority=priority_of(http))
+        if asked is Asked.CREATE_TRANSFERS and _is_together(http):
+            results, token = await create_together(node, command, caller)
+        else:
+            results, token = await create(node, command, caller)
         if is_binary:
-            return Response(reply, headers={TOKEN: str(token)}, media_type=BYTES)
-        return json_response(Results(results_of(ledger.decode_reply(asked, reply), statuses)), token=token)
+            return Response(results.tobytes(), headers={TOKEN: str(token)}, media_type=BYTES)
+        return json_response(Results(results_of(results, statuses)), token=token)
 
     return Operation(
         method="POST",
@@ -114,9 +120,16 @@ def _create(
         handler=handle,
         body={JSON: kinds, BYTES: bytes},
         answer={JSON: Results, BYTES: bytes},
-        parameters=COMMAND_PARAMETERS,
+        parameters=(*parameters, *COMMAND_PARAMETERS),
         group=_GROUP,
     )
+
+
+def _is_together(http: HttpRequest) -> bool:
+    given = http.query_params.get("together", "false")
+    if given not in ("true", "false"):
+        raise bad_request(f"together is {given!r}: choose true or false")
+    return given == "true"
 
 
 def _look_up(path: str, asked: Asked, *, kind: type, records_of: Callable[[Rows], Sequence[object]]) -> Operation:
@@ -125,11 +138,12 @@ def _look_up(path: str, asked: Asked, *, kind: type, records_of: Callable[[Rows]
 
     async def handle(node: Node, http: HttpRequest) -> Response:
         if sends(http, BYTES):
-            answer, token = await ask(node, http, bytes([asked]) + await body_of(http))
-            return Response(answer, headers={TOKEN: str(token)}, media_type=BYTES)
-        ids = [number(each, "id", bits=128) for each in decoded(decoder, await body_of(http))]
-        answer, token = await ask(node, http, ledger.encode(asked, ids_of(ids)))
-        return json_response(records_of(ledger.decode_reply(asked, answer)), token=token)
+            ids = ledger.decode_rows(asked, await body_of(http))
+            found, token = await look_up(node, asked, ids, sight_of(http))
+            return Response(found.tobytes(), headers={TOKEN: str(token)}, media_type=BYTES)
+        ids = ids_of([number(each, "id", bits=128) for each in decoded(decoder, await body_of(http))])
+        found, token = await look_up(node, asked, ids, sight_of(http))
+        return json_response(records_of(found), token=token)
 
     return Operation(
         method="POST",
@@ -148,11 +162,10 @@ def _one(path: str, asked: Asked, *, kind: type, records_of: Callable[[Rows], Se
 
     async def handle(node: Node, http: HttpRequest) -> Response:
         wanted = number(http.path_params["id"], "id", bits=128)
-        answer, token = await ask(node, http, ledger.encode(asked, ids_of([wanted])))
-        found = records_of(ledger.decode_reply(asked, answer))
-        if not found:
+        found, token = await look_up(node, asked, ids_of([wanted]), sight_of(http))
+        if not found.size:
             raise not_found(f"the ledger has no {kind.__name__.lower()} {wanted}")
-        return json_response(found[0], token=token)
+        return json_response(records_of(found)[0], token=token)
 
     return Operation(
         method="GET",
@@ -174,7 +187,8 @@ def _list(path: str, asked: Asked, *, kind: type, records_of: Callable[[Rows], S
         _choose_fields(chosen[0], http)
         _choose_page(chosen[0], http, page)
         chosen["flags"] = QueryFilterFlags.REVERSED if _is_newest_first(http) else 0
-        return await _paged(node, http, chosen, asked=asked, records_of=records_of)
+        rows, token = await list_rows(node, asked, chosen, sight_of(http))
+        return _page_response(records_of(rows), page, token)
 
     return Operation(
         method="GET",
@@ -197,10 +211,13 @@ def _history(path: str, asked: Asked, *, kind: type, records_of: Callable[[Rows]
     async def handle(node: Node, http: HttpRequest) -> Response:
         page = page_of(http, limit_max=ROWS_MAX)
         chosen = np.zeros(1, ACCOUNT_FILTER)
-        put(chosen[0], "account_id", number(http.path_params["id"], "id", bits=128))
+        account = number(http.path_params["id"], "id", bits=128)
+        put(chosen[0], "account_id", account)
         _choose_page(chosen[0], http, page)
         chosen["flags"] = _sides(http) | (AccountFilterFlags.REVERSED if _is_newest_first(http) else 0)
-        return await _paged(node, http, chosen, asked=asked, records_of=records_of)
+        shard, query = shard_of(account, place_of(node)), ledger.encode(asked, chosen)
+        answer, token = await read(node, max(shard, 0), query, sight_of(http), accounts=ids_of([account]))
+        return _page_response(records_of(ledger.decode_reply(asked, answer)), page, token)
 
     return Operation(
         method="GET",
@@ -218,13 +235,8 @@ def _history(path: str, asked: Asked, *, kind: type, records_of: Callable[[Rows]
     )
 
 
-async def _paged(
-    node: Node, http: HttpRequest, chosen: Rows, *, asked: Asked, records_of: Callable[[Rows], Sequence[object]]
-) -> Response:
-    answer, token = await ask(node, http, ledger.encode(asked, chosen))
-    items = records_of(ledger.decode_reply(asked, answer))
-    following = next_of(items, Page(None, int(chosen["limit"][0])), cursor="timestamp")
-    return json_response({"items": items, "next": following}, token=token)
+def _page_response(items: Sequence[object], page: Page, token: VectorClock) -> Response:
+    return json_response({"items": items, "next": next_of(items, page, cursor="timestamp")}, token=token)
 
 
 def _choose_fields(chosen: np.void, http: HttpRequest) -> None:
@@ -260,9 +272,14 @@ def _sides(http: HttpRequest) -> int:
 
 
 LEDGER_OPERATIONS: Final = (
-    _create("/ledger/accounts", Asked.CREATE_ACCOUNTS, kind=Account, rows_of=account_rows, statuses=AccountStatus),
+    _create("/ledger/accounts", Asked.CREATE_ACCOUNTS, kind=Account, rows_of=account_rows, statuses=[AccountStatus]),
     _create(
-        "/ledger/transfers", Asked.CREATE_TRANSFERS, kind=Transfer, rows_of=transfer_rows, statuses=TransferStatus
+        "/ledger/transfers",
+        Asked.CREATE_TRANSFERS,
+        kind=Transfer,
+        rows_of=transfer_rows,
+        statuses=[TransferStatus, ShardStatus],
+        parameters=[Parameter("together", "true: all of them are created, or none.", bool)],
     ),
     _look_up("/ledger/accounts/lookup", Asked.LOOKUP_ACCOUNTS, kind=Account, records_of=accounts_of),
     _look_up("/ledger/transfers/lookup", Asked.LOOKUP_TRANSFERS, kind=Transfer, records_of=transfers_of),

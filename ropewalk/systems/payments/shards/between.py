@@ -57,8 +57,8 @@ class Between:
         return slots
 
     def accounts(self, number: int) -> tuple[list[int], Rows]:
-        """The shards for which accounts stand in one ledger, and those accounts (rows of ACCOUNT)."""
-        standing = {peer: each.id for (peer, ledger), each in self._standing.items() if ledger == number}
+        """The shards for which accounts stand in one ledger, rising, and those accounts (rows of ACCOUNT)."""
+        standing = {peer: each.id for (peer, ledger), each in sorted(self._standing.items()) if ledger == number}
         return list(standing), self._ledger.lookup_accounts(ids_of(standing.values()))
 
     def save(self) -> list[tuple[int, int]]:

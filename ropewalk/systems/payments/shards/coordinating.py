@@ -35,6 +35,7 @@ DECIDED: Final = "transfers.decided"
 """The kind of the event that tells a decision; its data are a `Decided`."""
 
 _CREATED: Final = np.uint32(TransferStatus.CREATED)
+_EXISTS: Final = np.uint32(TransferStatus.EXISTS)
 _PREPARED: Final = np.uint32(ShardStatus.PREPARED)
 
 
@@ -78,24 +79,27 @@ def begin_together(state: State, rows: Rows, subject: str, *, time_ns: int) -> R
         return _chained(state, rows, time_ns=time_ns)
     near = np.flatnonzero((debits == here) | (credits == here)).astype("i4")
     own, results = state.holds.hold(rows[near], near, time_ns=time_ns)
-    if not (results["status"] == _CREATED).all():
+    statuses = np.full(rows.size, _CREATED)
+    statuses[near] = results["status"]
+    if not np.isin(statuses, (_CREATED, _EXISTS)).all():
         state.holds.resolve(own, np.zeros(rows.size, "?"), time_ns=time_ns)
-        statuses = np.full(rows.size, _CREATED)
-        statuses[near] = results["status"]
         return _not_together(rows, statuses)
+    # If this is a repeat, nothing is held anywhere, and the votes tell that the others exist too.
+    statuses[statuses == _CREATED] = _PREPARED
     peers = {
         peer: np.flatnonzero((debits == peer) | (credits == peer)).astype("i4").tobytes()
         for peer in np.unique(np.concatenate([debits, credits])).tolist()
         if peer != here
     }
-    _begin(state, rows, subject, own=own, peers=peers, time_ns=time_ns, is_whole=True)
+    _begin(state, rows, subject, own=own, peers=peers, time_ns=time_ns, whole=statuses)
     answers = _refused(rows, ShardStatus.PREPARED)
+    answers["status"] = statuses
     answers["timestamp"], answers["reserved"] = state.ledger.last_timestamp, state.begun & NUMBER_MASK
     return answers
 
 
 def count_vote(state: State, peer: int, vote: Vote, *, time_ns: int) -> None:
-    """Take note of a shard's vote, and decide if nothing more can change the outcome."""
+    """Take note of a shard's vote, and decide if it was the last one."""
     transaction = state.own.get(vote.number)
     if transaction is None or peer not in transaction.waiting:
         return
@@ -105,7 +109,7 @@ def count_vote(state: State, peer: int, vote: Vote, *, time_ns: int) -> None:
     refused = voted != _CREATED
     statuses[places[refused]] = voted[refused]
     transaction.statuses = statuses.tobytes()
-    if not transaction.waiting or (transaction.is_whole and bool(refused.any())):
+    if not transaction.waiting:
         _decide(state, transaction, otherwise=TransferStatus.LINKED_EVENT_FAILED, time_ns=time_ns)
 
 
@@ -133,15 +137,17 @@ def _begin(
     own: Holding,
     peers: dict[int, bytes],
     time_ns: int,
-    is_whole: bool = False,
+    whole: Statuses | None = None,
 ) -> None:
+    """Begin a transaction and ask the other shards; `whole` are the statuses of one whose rows all move or none."""
     state.begun += 1
+    statuses = np.full(rows.size, _PREPARED) if whole is None else whole
     state.own[state.begun] = Transaction(
         number=state.begun,
         subject=subject,
-        is_whole=is_whole,
+        is_whole=whole is not None,
         deadline_ns=time_ns + state.patience.decides_within_ns,
-        statuses=np.full(rows.size, _PREPARED).tobytes(),
+        statuses=statuses.tobytes(),
         own=own,
         peers=peers,
         waiting=list(peers),

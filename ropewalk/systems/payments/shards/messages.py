@@ -75,8 +75,15 @@ class Guarded(msgspec.Struct, frozen=True, array_like=True, tag="guarded"):
 
 
 class IsDecided(msgspec.Struct, frozen=True, array_like=True, tag="is_decided"):
-    """Has this shard decided a transaction of its own?"""
+    """Has this shard decided a transaction of its own? Its number, or as much of it as a result tells."""
 
+    number: int
+
+
+class Holds(msgspec.Struct, frozen=True, array_like=True, tag="holds"):
+    """Does this shard hold something for another one's transaction?"""
+
+    coordinator: int
     number: int
 
 
@@ -117,7 +124,7 @@ class CutAnswer(msgspec.Struct, frozen=True, array_like=True):
 
 AnyMessage: TypeAlias = Prepare | Decide | Inquire
 AnyReply: TypeAlias = Vote | Outcome
-AnyQuery: TypeAlias = Guarded | IsDecided | TakeCut
+AnyQuery: TypeAlias = Guarded | IsDecided | Holds | TakeCut
 
 
 def _type(given: object) -> type:

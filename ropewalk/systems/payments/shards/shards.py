@@ -22,7 +22,13 @@ from ropewalk.systems.payments.ledger.layout import ID, Rows
 from ropewalk.systems.payments.ledger.ledger import Ledger
 from ropewalk.systems.payments.parts import Outgoing
 from ropewalk.systems.payments.shards.addresses import to_short
-from ropewalk.systems.payments.shards.coordinating import begin_together, count_vote, give_up_overdue, subject_of
+from ropewalk.systems.payments.shards.coordinating import (
+    NUMBER_MASK,
+    begin_together,
+    count_vote,
+    give_up_overdue,
+    subject_of,
+)
 from ropewalk.systems.payments.shards.limits import Patience
 from ropewalk.systems.payments.shards.messages import (
     SHARDS,
@@ -32,6 +38,7 @@ from ropewalk.systems.payments.shards.messages import (
     Guarded,
     GuardedAnswer,
     Held,
+    Holds,
     Inquire,
     IsDecided,
     Outcome,
@@ -112,7 +119,10 @@ class Shards:
         state = self.state
         match decode_query(query):
             case IsDecided(number):
-                return encode_value(Outcome(number, number not in state.own))
+                is_open = any(each & NUMBER_MASK == number & NUMBER_MASK for each in state.own)
+                return encode_value(Outcome(number, not is_open))
+            case Holds(coordinator, number):
+                return encode_value((coordinator, number) in state.promised)
             case Guarded(inner, accounts):
                 return encode_value(GuardedAnswer(self._inner(inner), self._held_on(np.frombuffer(accounts, ID))))
             case TakeCut(inner, ledger):

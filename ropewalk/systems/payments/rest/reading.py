@@ -1,0 +1,139 @@
+"""Reading the ledger where it has several shards.
+
+A strong read of an account waits for transfers between shards that are decided and not yet done where it looks: the
+shard that decides each is asked. If it has decided, the answer waits until that has been done here; if it has not,
+nobody can have seen an outcome yet. So whoever has seen one half of a transfer sees the other from then on.
+
+Promise:    no sequence of strong reads shows one half of a transfer and afterwards not the other.
+Not given:  one moment for accounts of several shards in one lookup: they are read one shard after the other.
+Checked by: tests/payments/rest/test_shards.py
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from ropewalk.core.clock import VectorClock
+from ropewalk.core.place import Place
+from ropewalk.data.reads import STRONG, ReadLevel
+from ropewalk.runtime.node import Node
+from ropewalk.systems.payments.ledger.commands import Operation, decode_reply, encode
+from ropewalk.systems.payments.ledger.layout import ID, Rows
+from ropewalk.systems.payments.shards import messages as between
+from ropewalk.systems.payments.shards.addresses import shards_of
+from ropewalk.systems.payments.shards.participating import promise_subject
+
+_REVERSED: Final = 1
+
+
+class Sight(msgspec.Struct, frozen=True):
+    """What a reader must see, and how long it waits for that."""
+
+    level: ReadLevel
+    deadline_s: float
+
+
+async def read(
+    node: Node, shard: int, query: bytes, sight: Sight, *, accounts: Rows | None = None
+) -> tuple[bytes, VectorClock]:
+    """The answer of one shard. If it is about accounts (rows of ID), a strong one includes all that is decided."""
+    leader = node.leaders[shard]
+    if sight.level == STRONG and accounts is not None and node.service.partitions > 1:
+        guarded = between.encode(between.Guarded(query, accounts.tobytes()))
+        first = await leader.read(guarded, level=STRONG, deadline_s=sight.deadline_s)
+        answer = msgspec.msgpack.decode(first.answer, type=between.GuardedAnswer)
+        if not await _wait_until_done(node, shard, answer.held, sight):
+            return answer.answer, leader.token(first.position)
+    told = await leader.read(query, level=sight.level, deadline_s=sight.deadline_s)
+    return told.answer, leader.token(told.position)
+
+
+async def look_up(node: Node, asked: Operation, ids: Rows, sight: Sight) -> tuple[Rows, VectorClock]:
+    """Those of the accounts or transfers with these ids (rows of ID) that are there, in order."""
+    if node.service.partitions == 1:
+        answer, token = await read(node, 0, encode(asked, ids), sight)
+        return decode_reply(asked, answer), token
+    is_account = asked is Operation.LOOKUP_ACCOUNTS
+    shards = shards_of(ids["id_high"], place_of(node))
+    encode(asked, ids)
+    found: list[Rows] = []
+    tokens: list[VectorClock] = []
+    for shard in range(node.service.partitions):
+        wanted = ids[shards == shard] if is_account else ids
+        if wanted.size:
+            accounts = wanted if is_account else None
+            answer, token = await read(node, shard, encode(asked, wanted), sight, accounts=accounts)
+            found.append(decode_reply(asked, answer))
+            tokens.append(token)
+    return _in_order(np.concatenate(found), ids), joined(tokens)
+
+
+async def list_rows(node: Node, asked: Operation, chosen: Rows, sight: Sight) -> tuple[Rows, VectorClock]:
+    """A page of the accounts or transfers of all shards, by time: longer if several are of its last moment.
+
+    A transfer between two shards is in the books of both, and is listed twice.
+    """
+    parts: list[Rows] = []
+    tokens: list[VectorClock] = []
+    for shard in range(node.service.partitions):
+        answer, token = await read(node, shard, encode(asked, chosen), sight)
+        parts.append(decode_reply(asked, answer))
+        tokens.append(token)
+    if len(parts) == 1:
+        return parts[0], tokens[0]
+    return _page(np.concatenate(parts), chosen[0]), joined(tokens)
+
+
+def joined(tokens: Iterable[VectorClock]) -> VectorClock:
+    """One token that asks for all that these ask for."""
+    whole = VectorClock()
+    for token in tokens:
+        whole = whole.merged(token)
+    return whole
+
+
+def place_of(node: Node) -> Place:
+    """A place of the service: which does not matter, it is asked for those of others."""
+    return Place(node.service.name, 0, node.service.partitions)
+
+
+async def _wait_until_done(node: Node, shard: int, held: list[between.Held], sight: Sight) -> bool:
+    """Wait until a shard has done what the others have decided; False if there was nothing to wait for."""
+    decided = [each for each in held if await _is_decided(node, each, sight)]
+    leader = node.leaders[shard]
+    for each in decided:
+        with leader.waiting_for(promise_subject(each.coordinator, each.number)) as heard:
+            still = between.encode(between.Holds(each.coordinator, each.number))
+            told = await leader.read(still, level=STRONG, deadline_s=sight.deadline_s)
+            if msgspec.msgpack.decode(told.answer, type=bool):
+                await heard.event(deadline_s=sight.deadline_s)
+    return bool(decided)
+
+
+async def _is_decided(node: Node, held: between.Held, sight: Sight) -> bool:
+    asked = between.encode(between.IsDecided(held.number))
+    told = await node.leaders[held.coordinator].read(asked, level=STRONG, deadline_s=sight.deadline_s)
+    return msgspec.msgpack.decode(told.answer, type=between.Outcome).is_decided
+
+
+def _in_order(found: Rows, ids: Rows) -> Rows:
+    """What was found, once each, in the order of the ids: of a transfer that two shards have, the first one's."""
+    keys = found[["id_low", "id_high"]]
+    wanted = np.ascontiguousarray(ids).view("V16").reshape(-1)
+    held = np.empty(found.size, ID)
+    held["id_low"], held["id_high"] = keys["id_low"], keys["id_high"]
+    place = {key: row for row, key in reversed(list(enumerate(held.view("V16").reshape(-1).tolist())))}
+    return found[[place[key] for key in wanted.tolist() if key in place]]
+
+
+def _page(rows: Rows, chosen: np.void) -> Rows:
+    """The first of the rows of all shards, by time, with those of the last one's moment: a page begins behind it."""
+    is_reversed, limit = bool(chosen["flags"] & _REVERSED), int(chosen["limit"])
+    order = np.argsort(rows["timestamp"], kind="stable")
+    rows = rows[order[::-1] if is_reversed else order]
+    if rows.size > limit:
+        last = rows["timestamp"][limit - 1]
+        rows = rows[rows["timestamp"] >= last if is_reversed else rows["timestamp"] <= last]
+    return rows
