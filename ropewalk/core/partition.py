@@ -170,12 +170,15 @@ class Partition:
         return self._sessions.answer(stored.record.requests, apply)
 
     def _post(self, outcome: Outcome, messages: Sequence[Received]) -> None:
-        """Put into the outbox what the machine answers to messages, and then what it sends itself."""
+        """Put into the outbox what the machine sends itself, and then what it answers to messages.
+
+        So whoever is answered that something has happened has been told before what was sent when it did.
+        """
+        for sent in outcome.sent:
+            self.mailbox.post(sent.to, Letter(sent.command, sent.tag))
         for message, reply in zip(messages, outcome.replies, strict=False):
             if message.tag and not message.is_reply:
                 self.mailbox.post(message.sender, Letter(reply, message.tag, is_reply=True))
-        for sent in outcome.sent:
-            self.mailbox.post(sent.to, Letter(sent.command, sent.tag))
 
 
 def saved_head(parts: Mapping[str, bytes | memoryview]) -> Head:

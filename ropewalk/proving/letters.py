@@ -54,11 +54,11 @@ class Letters:
 
     def send(self, sender: str, outcome: Outcome, messages: Sequence[Received]) -> None:
         """What a machine sends with one record, to which these messages came."""
+        for own in outcome.sent:
+            self._post((sender, own.to), Letter(own.command, own.tag))
         for message, reply in zip(messages, outcome.replies, strict=False):
             if message.tag and not message.is_reply:
                 self._post((sender, message.sender), Letter(reply, message.tag, is_reply=True))
-        for message in outcome.sent:
-            self._post((sender, message.to), Letter(message.command, message.tag))
 
     def on_the_way(self) -> list[Received]:
         """What was sent and is not taken in."""

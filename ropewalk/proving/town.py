@@ -126,23 +126,21 @@ class _Town:
                 site = self._random.choice(partition.sites)
                 leading = partition.leading(site, site.log, transport=self._post)
                 partition.leaders.append(await stack.enter_async_context(leading))
-            for _ in range(RESTS_MAX):
-                records = self._records
-                await asyncio.sleep(self._workload.quiet_s)
-                if self._records == records and not any(map(_has_mail, self._leaders)):
-                    break
-            else:
-                waiting = [leader.partition.mailbox.waiting for leader in self._leaders]
-                raise Broken(f"a town without faults comes to rest [{waiting} messages wait]")
-            for leader in self._leaders:
-                if leader.stopped_because is not None:
-                    raise leader.stopped_because
+            await self._wait_for_rest([leader for each in self._partitions.values() for leader in each.leaders])
         for partition in self._partitions.values():
             partition.leaders.clear()
 
-    @property
-    def _leaders(self) -> list[Leader]:
-        return [leader for partition in self._partitions.values() for leader in partition.leaders]
+    async def _wait_for_rest(self, leaders: Sequence[Leader]) -> None:
+        for _ in range(RESTS_MAX):
+            records = self._records
+            await asyncio.sleep(self._workload.quiet_s)
+            for leader in leaders:
+                if leader.stopped_because is not None:
+                    raise Broken(f"no leader stops because of itself: {leader.stopped_because}")
+            waiting = sum(leader.partition.mailbox.waiting for leader in leaders)
+            if self._records == records and waiting == 0:
+                return
+        raise Broken(f"a town without faults comes to rest [{waiting} messages wait]")
 
     @property
     def _records(self) -> int:
@@ -202,10 +200,6 @@ def _readable(unread: Mapping[str, Reading], letters: Letters) -> list[str]:
 
 def _notes(reading: Reading) -> Sequence[Note]:
     return reading.next.record.notes if reading.next is not None else ()
-
-
-def _has_mail(leader: Leader) -> bool:
-    return leader.partition.mailbox.waiting > 0
 
 
 def _draw_odds(random: Random) -> Odds:

@@ -5,8 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ropewalk.core.chain import Head, Position
-from ropewalk.core.codec import Kind, Record, decode_record, encode_record
+from ropewalk.core.codec import Kind, Record, decode_record, encode_record, encode_value
+from ropewalk.core.effects import Send
+from ropewalk.core.keyed import Applied, Entry, KeyedMachine
+from ropewalk.core.mailbox import Delivery, Letter
 from ropewalk.core.partition import Partition
+from ropewalk.core.place import Place
 from ropewalk.errors import Bug
 from tests.runtime.counter import Add, counter, request
 
@@ -82,3 +86,24 @@ def test_a_machine_never_sees_time_fall() -> None:
         payload, _ = encode_record(Record(kind, 1, 1, time_ns, partition.head, bytes(16)))
         feed(partition, payload)
         assert partition.time_ns == max(50, time_ns)
+
+
+def test_a_reply_comes_behind_what_was_sent_before_it_was_given() -> None:
+    """Who asks "is it decided?" and hears "yes" has heard the decision itself."""
+    sender, own = "town/0", Place("town", 1, 2)
+
+    def apply(_: object, entry: Entry[Add]) -> Applied[int]:
+        decision = Send("a", Add("a", 1), at=Place("town", 0, 1))
+        return Applied("yes") if entry.sender else Applied("decided", effects=[decision])
+
+    machine = KeyedMachine("town", commands=Add, value=int, apply=apply, place=own)
+    partition = Partition(machine)
+    question = Letter(encode_value(Add("a", 0)), b"tag")
+    for kind, requests, notes in (
+        (Kind.TERM, [], []),
+        (Kind.BATCH, [request(Add("a", 0))], [Delivery(sender, own.log_name, 1, [question])]),
+    ):
+        record = Record(kind, 1, 1, 0, partition.head, bytes(16), requests, notes)
+        feed(partition, encode_record(record)[0])
+    _, letters = partition.mailbox.letters(sender, after=0, count_max=9, bytes_max=999)
+    assert letters == [Letter(encode_value(Add("a", 1))), Letter(encode_value("yes"), b"tag", is_reply=True)]

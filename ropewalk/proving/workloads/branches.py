@@ -26,7 +26,7 @@ from ropewalk.errors import invariant
 from ropewalk.proving.workload import Asked, Cut
 
 ACCOUNTS: Final = tuple(f"account-{number}" for number in range(12))
-PLACES: Final = [Place("town", number, 5) for number in range(5)]
+PLACES: Final[Sequence[Place]] = [Place("town", number, 5) for number in range(5)]
 OPENING_BALANCE: Final = 20
 CEILING: Final = 30
 PAY_LATER_NS: Final = 50_000_000
