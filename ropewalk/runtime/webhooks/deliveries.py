@@ -9,7 +9,7 @@ recorded, and they begin again from there. So does everything if something goes 
 
 Promise:    as of `ropewalk.communication.webhooks.delivery`: at least once, whatever is killed.
 Not given:  that a message comes once: what was sent since the last record comes again, with the same id.
-Checked by: tests/runtime/webhooks/test_deliveries.py, test_kill.py
+Checked by: tests/runtime/webhooks/test_deliveries.py, test_stops.py, test_kill.py
 """
 
 import asyncio

@@ -38,6 +38,11 @@ def apply(_: Mapping[str, int], entry: Entry[Pay]) -> Applied[int]:
     return Applied("paid", {order: 1}, [Publish(entry.command.kind, order, {"order": order})])
 
 
+def numbered(count: int) -> list[str]:
+    """The names of so many orders."""
+    return [f"order-{number}" for number in range(count)]
+
+
 class Clock:
     """The system's time, and what a test has added to it."""
 

@@ -17,17 +17,14 @@ from ropewalk.communication.webhooks.messages import (
     SwitchEndpoint,
 )
 from ropewalk.communication.webhooks.signatures import secret_text, verify
-from ropewalk.core.chain import Position
 from ropewalk.core.limits import EVENTS_KEPT
-from ropewalk.data.engine import Storage
-from ropewalk.engines.memory import MemoryEngine, MemoryLog
 from ropewalk.errors import Rejected
 from ropewalk.observability.metrics import REGISTRY
 from ropewalk.runtime.service import Service
 from ropewalk.runtime.webhooks import deliveries
 from ropewalk.runtime.webhooks.service import with_webhooks
 from tests.runtime.webhooks.receiver import CLOSED, TAKEN, Receiver, answer, receiving
-from tests.runtime.webhooks.shop import SECRET, Clock, Shop, orders, shop
+from tests.runtime.webhooks.shop import SECRET, Clock, Shop, numbered, orders, shop
 
 Story = Callable[[Shop, Receiver], Awaitable[None]]
 
@@ -38,10 +35,6 @@ def play(story: Story, *, clock: Clock | None = None, service: Service | None = 
             await story(open_shop, receiver)
 
     asyncio.run(main())
-
-
-def numbered(count: int) -> list[str]:
-    return [f"order-{number}" for number in range(count)]
 
 
 def test_every_event_arrives_once_signed_and_with_its_place_in_the_log() -> None:
@@ -256,60 +249,6 @@ def test_dead_letters_are_sent_again_or_forgotten_when_an_operator_says_so() -> 
     play(story, clock=clock)
 
 
-class GatedLog(MemoryLog):
-    """A log whose appends wait while its gate is closed."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.gate = asyncio.Event()
-        self.gate.set()
-
-    async def append(self, payload: bytes) -> Position:
-        await self.gate.wait()
-        return await super().append(payload)
-
-
-class GatedEngine(MemoryEngine):
-    """Memory, with a gate before the webhooks' log."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.log = GatedLog()
-
-    async def open(self, service: str, partition: int) -> Storage:
-        storage = await super().open(service, partition)
-        return storage._replace(log=self.log) if service == "orders-webhooks" else storage
-
-
-def test_a_record_that_is_cut_off_before_it_is_written_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deliveries, "RECORD_EVERY_S", 0)
-
-    async def stop_before_the_record_is_written(engine: GatedEngine, receiver: Receiver) -> None:
-        async with asyncio.TaskGroup() as tasks, shop(engine=engine) as stopped:
-            await stopped.add(receiver)
-            engine.log.gate.clear()
-            # While this is being written, the record of the first failure waits behind it, and is cut off there.
-            tasks.create_task(stopped.webhooks.call(RemoveEndpoint("other")))
-            for name in ("order-1", "order-2"):
-                await stopped.pay(name)
-                await receiver.wait_until(lambda name=name: receiver.subjects[name] == 1)  # type: ignore[misc]
-                for _ in range(20):
-                    await asyncio.sleep(0)
-            assert stopped.webhooks.leaders[0].waiting == 2
-            asyncio.get_running_loop().call_later(0.05, engine.log.gate.set)
-
-    async def main() -> None:
-        engine = GatedEngine()
-        async with receiving() as receiver:
-            receiver.answers = lambda _: answer(500)
-            await stop_before_the_record_is_written(engine, receiver)
-            async with shop(engine=engine) as again:
-                state = await again.wait_behind()
-                assert {letter.subject for letter in state.progress.waiting} == {"order-1", "order-2"}
-
-    asyncio.run(main())
-
-
 def metrics() -> dict[str, float]:
     """The metrics of endpoint `a` of orders, by their names."""
     labels = '{endpoint="a",service="orders"} '
@@ -365,40 +304,6 @@ def test_a_removed_endpoint_is_sent_nothing_more() -> None:
         assert receiver.got == []
 
     play(story)
-
-
-def test_after_a_stop_it_goes_on_where_it_was_and_repeats_nothing() -> None:
-    async def main() -> None:
-        engine = MemoryEngine()
-        async with receiving() as receiver:
-            async with shop(engine=engine) as first:
-                await first.add(receiver)
-                await first.pay(*numbered(40))
-                await receiver.wait_until(lambda: len(receiver.got) == 40)
-            async with shop(engine=engine) as second:
-                await second.pay(*numbered(60)[40:])
-                state = await second.wait_behind()
-                assert receiver.subjects == dict.fromkeys(numbered(60), 1)
-                assert state.progress.delivered == 60
-
-    asyncio.run(main())
-
-
-def test_a_stop_does_not_wait_for_a_receiver_that_hangs_and_loses_nothing() -> None:
-    async def main() -> None:
-        engine = MemoryEngine()
-        async with receiving() as receiver:
-            receiver.answers = lambda _: None
-            async with shop(engine=engine) as first:
-                await first.add(receiver)
-                await first.pay("order-1")
-                await receiver.wait_until(lambda: len(receiver.got) == 1)
-            receiver.answers = lambda _: TAKEN
-            async with shop(engine=engine) as second:
-                await second.wait_behind()
-                assert receiver.subjects == {"order-1": 2}
-
-    asyncio.run(main())
 
 
 def test_events_that_are_no_longer_kept_are_counted_and_said(caplog: pytest.LogCaptureFixture) -> None:

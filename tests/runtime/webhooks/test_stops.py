@@ -1,0 +1,101 @@
+"""Stops in between: what was taken is not repeated, what hangs is not waited for, and nothing is lost."""
+
+import asyncio
+
+import pytest
+
+from ropewalk.communication.webhooks.messages import RemoveEndpoint
+from ropewalk.core.chain import Position
+from ropewalk.data.engine import Storage
+from ropewalk.engines.memory import MemoryEngine, MemoryLog
+from ropewalk.runtime.webhooks import deliveries
+from tests.runtime.webhooks.receiver import TAKEN, Receiver, answer, receiving
+from tests.runtime.webhooks.shop import numbered, shop
+
+
+def test_after_a_stop_it_goes_on_where_it_was_and_repeats_nothing() -> None:
+    async def main() -> None:
+        engine = MemoryEngine()
+        async with receiving() as receiver:
+            async with shop(engine=engine) as first:
+                await first.add(receiver)
+                await first.pay(*numbered(40))
+                await receiver.wait_until(lambda: len(receiver.got) == 40)
+            async with shop(engine=engine) as second:
+                await second.pay(*numbered(60)[40:])
+                state = await second.wait_behind()
+                assert receiver.subjects == dict.fromkeys(numbered(60), 1)
+                assert state.progress.delivered == 60
+
+    asyncio.run(main())
+
+
+def test_a_stop_does_not_wait_for_a_receiver_that_hangs_and_loses_nothing() -> None:
+    async def main() -> None:
+        engine = MemoryEngine()
+        async with receiving() as receiver:
+            receiver.answers = lambda _: None
+            async with shop(engine=engine) as first:
+                await first.add(receiver)
+                await first.pay("order-1")
+                await receiver.wait_until(lambda: len(receiver.got) == 1)
+            receiver.answers = lambda _: TAKEN
+            async with shop(engine=engine) as second:
+                await second.wait_behind()
+                assert receiver.subjects == {"order-1": 2}
+
+    asyncio.run(main())
+
+
+class GatedLog(MemoryLog):
+    """A log whose appends wait while its gate is closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def append(self, payload: bytes) -> Position:
+        await self.gate.wait()
+        return await super().append(payload)
+
+
+class GatedEngine(MemoryEngine):
+    """Memory, with a gate before the webhooks' log."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log = GatedLog()
+
+    async def open(self, service: str, partition: int) -> Storage:
+        storage = await super().open(service, partition)
+        return storage._replace(log=self.log) if service == "orders-webhooks" else storage
+
+
+def test_a_record_that_is_cut_off_before_it_is_written_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deliveries, "RECORD_EVERY_S", 0)
+
+    async def stop_before_the_record_is_written(engine: GatedEngine, receiver: Receiver) -> None:
+        async with asyncio.TaskGroup() as tasks, shop(engine=engine) as stopped:
+            await stopped.add(receiver)
+            engine.log.gate.clear()
+            # While this is being written, the record of the first failure waits behind it, and is cut off there.
+            tasks.create_task(stopped.webhooks.call(RemoveEndpoint("other")))
+            for name in ("order-1", "order-2"):
+                await stopped.pay(name)
+                await receiver.wait_until(lambda name=name: receiver.subjects[name] == 1)  # type: ignore[misc]
+                for _ in range(20):
+                    await asyncio.sleep(0)
+            assert stopped.webhooks.leaders[0].waiting == 2
+            asyncio.get_running_loop().call_later(0.05, engine.log.gate.set)
+
+    async def main() -> None:
+        engine = GatedEngine()
+        async with receiving() as receiver:
+            receiver.answers = lambda _: answer(500)
+            await stop_before_the_record_is_written(engine, receiver)
+            async with shop(engine=engine) as again:
+                state = await again.wait_behind()
+                assert {letter.subject for letter in state.progress.waiting} == {"order-1", "order-2"}
+
+    asyncio.run(main())
