@@ -19,13 +19,22 @@ import msgspec
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
+from ropewalk.communication.admission import Priority
 from ropewalk.core.clock import VectorClock
 from ropewalk.core.machine import Request
 from ropewalk.errors import OutcomeUnknown, Rejected
 from ropewalk.runtime.node import Node
-from ropewalk.runtime.operations import JSON, LEVEL_PARAMETERS, TOKEN, WRITE_PARAMETERS, Operation, Parameter
+from ropewalk.runtime.operations import COMMAND_PARAMETERS, JSON, LEVEL_PARAMETERS, TOKEN, Operation, Parameter
 from ropewalk.runtime.problems import Problem, bad_request, not_found
-from ropewalk.runtime.requests import body_of, deadline_s_of, decoded, json_response, level_of, request_id_of
+from ropewalk.runtime.requests import (
+    body_of,
+    deadline_s_of,
+    decoded,
+    json_response,
+    level_of,
+    priority_of,
+    request_id_of,
+)
 from ropewalk.runtime.typed import reused
 from ropewalk.systems.payments.instant import messages as ask_for
 from ropewalk.systems.payments.instant.messages import Answered, AnyCommand, AnyQuery, PaymentView, PolicySet, Refused
@@ -188,7 +197,7 @@ def _of_messages(desk: Desk) -> Sequence[Operation]:
             handler=desk.take,
             body={XML: str},
             answer={XML: str},
-            parameters=WRITE_PARAMETERS,
+            parameters=COMMAND_PARAMETERS,
             group=_GROUP,
         ),
         Operation(
@@ -257,7 +266,7 @@ def _of_decisions(desk: Desk) -> Sequence[Operation]:
             handler=_set_policy,
             body={JSON: AccountPolicy},
             answer={JSON: PolicySet},
-            parameters=(ROUTING, ACCOUNT, *WRITE_PARAMETERS),
+            parameters=(ROUTING, ACCOUNT, *COMMAND_PARAMETERS),
             group=_GROUP,
         ),
     )
@@ -275,7 +284,7 @@ def _decision(
         ),
         body={JSON: Decision},
         answer={XML: str},
-        parameters=(_UETR, *WRITE_PARAMETERS),
+        parameters=(_UETR, *COMMAND_PARAMETERS),
         group=_GROUP,
     )
 
@@ -322,7 +331,9 @@ async def _reply(
     node: Node, http: HttpRequest, command: AnyCommand, *, partition: int
 ) -> tuple[Answered | PolicySet, VectorClock]:
     request = Request(request_id_of(http), ask_for.encode_command(command))
-    answers = await node.submit([request], partition=partition, deadline_s=deadline_s_of(http))
+    # Who waits for an instant payment waits for seconds, so it goes before what is settled tonight.
+    priority = priority_of(http, usual=Priority.CRITICAL)
+    answers = await node.submit([request], partition=partition, deadline_s=deadline_s_of(http), priority=priority)
     answer = answers.replies[0]
     if answer is None:
         raise reused(request.id)
