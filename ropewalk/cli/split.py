@@ -23,7 +23,7 @@ from ropewalk.engines.sqlite import SqliteEngine
 from ropewalk.errors import RopewalkError
 from ropewalk.runtime.node import open_node
 from ropewalk.runtime.service import Service
-from ropewalk.runtime.splitting import Part, count_partitions
+from ropewalk.runtime.splitting import Part, count_partitions, renumber
 from ropewalk.runtime.splitting import split as split_service
 
 _SETTLE_S = 60.0
@@ -74,7 +74,9 @@ async def _split(service: Service, folder: Path, partitions: int, *, on_part: Ca
             raise click.ClickException(f"{taken} is there from an earlier try: look at it, and move it away")
     async with _opened(folder) as source:
         before = await count_partitions(service, source)
-        others = sorted({name for name, _ in source.partitions()} - {service.name})
+        kept_names = {name for name, _ in source.partitions()}
+    beside = [each.service for each in service.followers if each.service.name in kept_names]
+    others = sorted(kept_names - {service.name, *(each.name for each in beside)})
     if not before:
         raise click.ClickException(f"{folder} holds nothing of {service.name}")
     service = msgspec.structs.replace(service, partitions=before)
@@ -82,8 +84,10 @@ async def _split(service: Service, folder: Path, partitions: int, *, on_part: Ca
     try:
         async with _opened(folder) as source, _opened(copy) as target:
             parts = await split_service(service, source, target, partitions=partitions, on_part=on_part)
-            for name in others:
-                shutil.copytree(folder / name, copy / name)
+            for each in beside:
+                await renumber(each, source, target)
+        for name in others:
+            shutil.copytree(folder / name, copy / name)
     except BaseException:
         shutil.rmtree(copy, ignore_errors=True)
         raise
@@ -104,7 +108,8 @@ async def _opened(folder: Path) -> AsyncIterator[SqliteEngine]:
 async def _deliver_all(service: Service, folder: Path) -> None:
     """Run the service as it is until no message waits."""
     async with open_node(service, SqliteEngine(folder)) as node, asyncio.timeout(_SETTLE_S):
-        while any(leader.partition.mailbox.waiting for leader in node.leaders):
+        leaders = [leader for each in (node, *node.followers.values()) for leader in each.leaders]
+        while any(leader.partition.mailbox.waiting for leader in leaders):
             await asyncio.sleep(_LOOK_S)
 
 

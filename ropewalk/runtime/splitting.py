@@ -6,12 +6,13 @@
             ──keys of 3 mod 4──► bank/3
 
 Nobody leads the service meanwhile, and no message is on its way. The copy is a snapshot at the position that its
-partition had reached, so positions, and the fencing tokens that were made of them, go on.
+partition had reached, so positions, and the fencing tokens that were made of them, go on. Messages are numbered anew,
+also in the services that exchange some with it (`renumber`).
 
 Promise:    every value and timer is in exactly one partition, the one where its key is looked for; the source is not
             changed; what was written is read back and compared before this returns.
 Not given:  tokens of earlier replies for the partitions that are new, and events there: they begin without any.
-Checked by: tests/runtime/test_splitting.py
+Checked by: tests/runtime/test_splitting.py, tests/runtime/test_splitting_beside.py
 """
 
 from collections.abc import Callable
@@ -72,6 +73,15 @@ async def split(
             on_part(child)
         parts += children
     return sorted(parts, key=lambda part: part.partition)
+
+
+async def renumber(service: Service, source: Engine, target: Engine) -> None:
+    """Copy a service that exchanges messages with one that is divided: as it is, but its mail begins anew too."""
+    for number in range(service.partitions):
+        place = Place(service.name, number, service.partitions)
+        parent = await _recovered(service, await source.open(service.name, number), place)
+        _check_parent(service, parent, number)
+        await _divide(service, parent, await target.open(service.name, number), place)
 
 
 async def _recovered(service: Service, storage: Storage, place: Place) -> Partition:

@@ -1,12 +1,16 @@
 """`ropewalk split`: a folder takes the place of another, and what is wrong leaves all as it was."""
 
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from ropewalk import Service, open_engine, open_node
 from ropewalk.cli.main import main
+from ropewalk.runtime.transactions.calls import transact
+from tests.runtime.bank import Deposit, Move, bank
 
 SERVICE = """
 from ropewalk import Applied, Service
@@ -79,3 +83,20 @@ def test_a_person_sees_what_became_of_each_partition(folder: Path) -> None:
     assert code == 0
     assert "data now has 4 partitions" in output
     assert "Say partitions=4 in tallies" in output
+
+
+def test_what_stands_beside_a_service_is_there_too_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    async def move(service: Service, id_: str) -> str:
+        async with open_node(service, open_engine("sqlite:data")) as node:
+            await node.call(Deposit("ada", 10))
+            return (await transact(node, Move(id_, "ada", "bob", 1))).decision
+
+    assert asyncio.run(move(bank(2), "m1")) == "committed"
+    words = ["split", "tests.cli.divided:SERVICE", "--folder", "data", "--partitions", "4"]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 0, result.output
+    assert asyncio.run(move(bank(4, coordinators=2), "m2")) == "committed"

@@ -74,7 +74,7 @@ def parts(move: Move) -> Sequence[Part]:
     ]
 
 
-def bank(partitions: int) -> Service:
+def bank(partitions: int, *, coordinators: int | None = None) -> Service:
     accounts = Service.keyed(
         "bank",
         commands=Deposit,
@@ -85,4 +85,4 @@ def bank(partitions: int) -> Service:
         key=lambda command: command.account,
         partitions=partitions,
     )
-    return with_transactions(accounts, commands=Move, parts=parts)
+    return with_transactions(accounts, commands=Move, parts=parts, partitions=coordinators)

@@ -23,11 +23,14 @@ from ropewalk.runtime.sagas.operations import SAGA_OPERATIONS
 from ropewalk.runtime.service import Service
 
 
-def with_sagas(service: Service, *sagas: Saga, others: Sequence[Service] = ()) -> Service:
+def with_sagas(
+    service: Service, *sagas: Saga, others: Sequence[Service] = (), partitions: int | None = None
+) -> Service:
     """The same service, and beside it its sagas, with operations under /sagas.
 
     Their steps go to the service itself, to those that are beside it already, and to `others`, which are led beside
-    it too. Keep every version of a definition that a saga which has not ended was started with.
+    it too. Keep every version of a definition that a saga which has not ended was started with. There are as many
+    `partitions` of sagas as of the service; say how many they were first run with when the service is split.
     """
     there = [service, *(follower.service for follower in service.followers)]
     rules = Rules(definitions_of(sagas), neighbours_of([*there, *others]))
@@ -42,7 +45,7 @@ def with_sagas(service: Service, *sagas: Saga, others: Sequence[Service] = ()) -
         answer=answer,
         check=check,
         key=_id,
-        partitions=service.partitions,
+        partitions=partitions or service.partitions,
     )
     operations = [*service.operations, *SAGA_OPERATIONS]
     return msgspec.structs.replace(with_beside(service, *others, own), operations=operations)

@@ -43,11 +43,13 @@ def with_transactions(
     parts: Callable[[T], Sequence[Part]],
     timeout_s: int = TRANSACTION_TIMEOUT_S,
     others: Sequence[Service] = (),
+    partitions: int | None = None,
 ) -> Service:
     """The same service, and beside it the coordinator of its transactions, with operations under /transactions.
 
     `commands` is what callers ask for, each with an `id`; `parts` says what one does, where. `others` are services
-    that take part too, and are led beside it. Votes are waited for `timeout_s` seconds.
+    that take part too, and are led beside it. Votes are waited for `timeout_s` seconds. The coordinator has as many
+    `partitions` as the service; say how many it was first run with when the service is split.
     """
     rules = Rules(service.name, parts, neighbours_of([service, *others]), timeout_s * _S)
     own = Service.keyed(
@@ -61,7 +63,7 @@ def with_transactions(
         answer=answer,
         check=check,
         key=lambda message: cast(Identified, message).id,
-        partitions=service.partitions,
+        partitions=partitions or service.partitions,
     )
     operations = [*service.operations, *transaction_operations(commands)]
     return msgspec.structs.replace(with_beside(service, *others, own), operations=operations)
