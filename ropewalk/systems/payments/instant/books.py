@@ -97,21 +97,22 @@ def void(ledger: Ledger, transfer: Transfer, *, time_ns: int) -> None:
 
 def payment_moved(ledger: Ledger, uetr: str) -> Moved | None:
     """The payment with a UETR, if it has ever moved money."""
-    arrival = [_id(Move.INSTANT_IN, uetr, 0)]
-    for purpose in (Move.INSTANT_OUT, Move.INSTANT_HOLD):
-        for moved in _moved(ledger, arrival, [_id(purpose, uetr, 0)]):
-            return moved
-    return None
+    arrived = ledger.lookup_transfers(ids_of([_id(Move.INSTANT_IN, uetr, 0)]))
+    if not arrived.size:
+        return None
+    # What left the payer is one transfer, or a pending one that was posted.
+    left = ledger.lookup_transfers(ids_of([_id(move, uetr, 0) for move in (Move.INSTANT_OUT, Move.INSTANT_HOLD)]))
+    return _joined(arrived[0], left[0])
 
 
 def returns_moved(ledger: Ledger, uetr: str, *, count_max: int) -> list[Moved]:
     """The returns of a payment that have moved money, in order."""
     numbers = range(count_max)
-    return _moved(
-        ledger,
-        [_id(Move.INSTANT_RETURN_IN, uetr, number) for number in numbers],
-        [_id(Move.INSTANT_RETURN_OUT, uetr, number) for number in numbers],
+    arrived, left = (
+        ledger.lookup_transfers(ids_of([_id(move, uetr, number) for number in numbers]))
+        for move in (Move.INSTANT_RETURN_IN, Move.INSTANT_RETURN_OUT)
     )
+    return [_joined(into, out) for into, out in zip(arrived, left, strict=True)]
 
 
 def held(ledger: Ledger, institution: int) -> int:
@@ -133,19 +134,15 @@ def _against(ledger: Ledger, transfer: Transfer) -> TransferStatus:
     return TransferStatus.EXCEEDS_CREDITS if is_limited and available < transfer.amount else TransferStatus.CREATED
 
 
-def _moved(ledger: Ledger, ins: Sequence[int], outs: Sequence[int]) -> list[Moved]:
-    """Each transfer of which both legs are there: who paid says the one, who was paid the other."""
-    arrived, left = ledger.lookup_transfers(ids_of(ins)), ledger.lookup_transfers(ids_of(outs))
-    return [
-        Moved(
-            payer=_slot(get(out, "debit_account_id")),
-            payee=_slot(get(into, "credit_account_id")),
-            amount=get(into, "amount"),
-            key=int(into["user_data_64"]),
-            time_ns=int(into["timestamp"]),
-        )
-        for into, out in zip(arrived, left, strict=False)
-    ]
+def _joined(into: np.void, out: np.void) -> Moved:
+    """A transfer from its two halves: who paid says the one, who was paid the other."""
+    return Moved(
+        payer=_slot(get(out, "debit_account_id")),
+        payee=_slot(get(into, "credit_account_id")),
+        amount=get(into, "amount"),
+        key=int(into["user_data_64"]),
+        time_ns=int(into["timestamp"]),
+    )
 
 
 def _slot(account: int) -> int:
