@@ -65,7 +65,7 @@ class Bank:
 
     def open(self, *, hold_days: int = 7, stand_in_minor: int = 0, stand_in_day_minor: int = 0) -> AnyReply:
         """Open the institution, and its programme."""
-        self.ach(OpenInstitution(HARBOR, "HARBOR"))
+        self._ach(OpenInstitution(HARBOR, "HARBOR"))
         return self.do(OpenProgramme(BIN, HARBOR, hold_days, stand_in_minor, stand_in_day_minor))
 
     def issue(
@@ -85,16 +85,16 @@ class Bank:
 
     def account(self, number: str, cents: int, *, overdraft: bool = False) -> None:
         """Open an account with some money in it."""
-        self.ach(OpenAccounts([NewAccount(HARBOR, number, overdraft=overdraft)]))
+        self._ach(OpenAccounts([NewAccount(HARBOR, number, overdraft=overdraft)]))
         slot, self._accounts = self._accounts, self._accounts + 1
         if cents:
-            self.transfer(account_id(Holder.SETTLEMENT, 0), account_id(Holder.DEPOSIT, slot), cents)
+            self._transfer(account_id(Holder.SETTLEMENT, 0), account_id(Holder.DEPOSIT, slot), cents)
 
     def restrict(self, number: str, restriction: str) -> None:
         """Restrict an account."""
-        self.ach(RestrictAccount(HARBOR, number, restriction))
+        self._ach(RestrictAccount(HARBOR, number, restriction))
 
-    def transfer(self, debit: int, credit: int, cents: int, *, flags: int = 0) -> None:
+    def _transfer(self, debit: int, credit: int, cents: int, *, flags: int = 0) -> None:
         """A plain transfer."""
         self._funded += 1
         row = {"id": self._funded, "debit_account_id": debit, "credit_account_id": credit, "amount": cents}
@@ -109,7 +109,7 @@ class Bank:
         """Several commands in one batch."""
         self.expire()
         replies = self.cards.apply([encode_command(command) for command in commands], time_ns=self.time_ns)
-        self.check()
+        self._check()
         return [decode_reply(reply) for reply in replies]
 
     def receive(self, received: Received) -> bytes:
@@ -122,7 +122,7 @@ class Bank:
         while self.ledger.wakes_at_ns is not None and self.ledger.wakes_at_ns <= self.time_ns:
             self.ledger.expire(self.time_ns)
 
-    def check(self) -> None:
+    def _check(self) -> None:
         """Raise Bug if something can't be."""
         self.ledger.check()
         self.cards.check()
@@ -145,7 +145,7 @@ class Bank:
         rows = np.frombuffer(self.ledger.save().parts["accounts"], ACCOUNT)
         return sum(get(row, "debits_posted") - get(row, "credits_posted") for row in rows)
 
-    def ach(self, command: OpenInstitution | OpenAccounts | RestrictAccount) -> None:
+    def _ach(self, command: OpenInstitution | OpenAccounts | RestrictAccount) -> None:
         """A command of ACH processing."""
         self.processing.apply([encode_ach(command)], time_ns=self.time_ns)
 

@@ -99,12 +99,15 @@ class Made(NamedTuple):
     @property
     def is_hold(self) -> bool:
         """True if it holds money that a completion may spend."""
-        return bool(self.flags & TransferFlags.PENDING)
+        return bool(self.flags & _PENDING)
 
 
 UNLIMITED: Final = 2**127
 """What an account without a limit may spend: more than any message can ask."""
 
+_LIMITED: Final = int(AccountFlags.DEBITS_MUST_NOT_EXCEED_CREDITS)
+_CLOSED: Final = int(AccountFlags.CLOSED)
+_PENDING: Final = int(TransferFlags.PENDING)
 _NARROW: Final = struct.Struct("<QIIIHHQ")
 _TRANSFER: Final = struct.Struct("<12QQIIIHHQ")
 _ACCOUNT: Final = struct.Struct("<2Q2Q2Q16x2Q38xH8x")
@@ -180,9 +183,9 @@ def available(ledger: Ledger, accounts: Sequence[int]) -> dict[int, int]:
     spendable = {}
     for low, high, *halves, flags in _ACCOUNT.iter_unpack(rows.tobytes()):
         debits_pending, debits_posted, credits_posted = (join(*halves[place : place + 2]) for place in (0, 2, 4))
-        is_limited = flags & AccountFlags.DEBITS_MUST_NOT_EXCEED_CREDITS
+        is_limited = flags & _LIMITED
         left = max(0, credits_posted - debits_posted - debits_pending) if is_limited else UNLIMITED
-        spendable[join(low, high)] = 0 if flags & AccountFlags.CLOSED else left
+        spendable[join(low, high)] = 0 if flags & _CLOSED else left
     return spendable
 
 
@@ -223,7 +226,10 @@ def token_number(token: bytes) -> int:
 
 def _year_of(transmitted: str, now_s: int) -> tuple[int, int] | None:
     """The year of a time MMDDhhmmss, and how many seconds it is ahead of now; None if there is no such time."""
-    month, day, hour, minute, second = (int(transmitted[place : place + 2]) for place in range(0, 10, 2))
+    rest, second = divmod(int(transmitted), 100)
+    rest, minute = divmod(rest, 100)
+    rest, hour = divmod(rest, 100)
+    month, day = divmod(rest, 100)
     if hour > 23 or minute > 59 or second > 59:
         return None
     this_year = date.fromordinal(_EPOCH + now_s // _DAY_S).year

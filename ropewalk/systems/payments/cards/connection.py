@@ -124,15 +124,12 @@ class Connection(asyncio.Protocol):
 
     # What the server tells.
 
-    def stop(self) -> None:
-        """Read nothing more, answer what was read, then close."""
+    def stop(self, *, at_once: bool = False) -> None:
+        """Read nothing more, answer what was read, then close; or close at once."""
         self._is_stopping = True
-        self._take()
-
-    def abort(self) -> None:
-        """Close at once."""
-        if self._transport is not None:
+        if at_once and self._transport is not None:
             self._transport.abort()
+        self._take()
 
     # From a message to its answer.
 

@@ -131,7 +131,7 @@ class _Server:
             await asyncio.wait_for(self._is_empty.wait(), 2 * ANSWER_S)
         except TimeoutError:
             for connection in list(self._open):
-                connection.abort()
+                connection.stop(at_once=True)
             await self._is_empty.wait()
 
 

@@ -89,18 +89,23 @@ class CardState(msgspec.Struct, frozen=True):
 def card_operations(key: CardKey) -> Sequence[Operation]:
     """What a service with this card key is asked over HTTP."""
     return (
-        _change("/institutions/{routing}/card-programmes", "Let an institution issue cards", Programme, _programme),
+        _change(
+            "/institutions/{routing}/card-programmes",
+            "Let an institution issue cards",
+            body=Programme,
+            command=_programme,
+        ),
         _change(
             "/institutions/{routing}/cards",
             f"Issue up to {CARDS_ISSUED_MAX} cards: all, or none and why",
-            list[PlasticCard],
-            lambda cards, routing: _issue(key, cards, routing),
+            body=list[PlasticCard],
+            command=lambda cards, routing: _issue(key, cards, routing),
         ),
         _change(
             "/institutions/{routing}/cards/state",
             "Block a card, or make it active again",
-            CardState,
-            lambda given, _: BlockCard(_token(key, given.number), given.state),
+            body=CardState,
+            command=lambda given, _: BlockCard(_token(key, given.number), given.state),
         ),
         _programmes_listed(),
         _cards_listed(),
@@ -130,7 +135,7 @@ def _token(key: CardKey, card_number: str) -> bytes:
     return key.token(card_number)
 
 
-def _change(path: str, summary: str, body: type[T], command: Callable[[T, str], AnyCommand]) -> Operation:
+def _change(path: str, summary: str, *, body: type[T], command: Callable[[T, str], AnyCommand]) -> Operation:
     """An operation that has a command applied, in the partition of the institution."""
     decoder = msgspec.json.Decoder(body)
 
