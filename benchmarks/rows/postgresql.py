@@ -11,7 +11,7 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
@@ -28,8 +28,8 @@ BATCH = "PostgreSQL 15: batches of 8,190 as one set"
 _CLIENTS = 16
 _BATCH = 8_190
 _ACCOUNTS = 10_000
-_SCHEMA = Path(__file__).parents[1] / "postgres.sql"
-_PROGRAMS = Path("/usr/lib/postgresql/15/bin")
+SCHEMA = Path(__file__).parents[1] / "postgres.sql"
+PROGRAMS = Path("/usr/lib/postgresql/15/bin")
 _USER = "postgres"
 _SETTINGS = {"shared_buffers": "1GB", "max_wal_size": "8GB", "listen_addresses": ""}
 
@@ -58,10 +58,10 @@ FROM moved WHERE id = moved.account
 
 def run(setting: Setting) -> Result:
     """Measure both, on a server of our own; raises FileNotFoundError where PostgreSQL can't be had."""
-    programs = program("pgbench", package="postgresql-15", folder=_PROGRAMS).parent
-    with _server(setting.folder, programs):
-        with psycopg.connect(_address(setting.folder), autocommit=True) as connection:
-            connection.execute(_SCHEMA.read_text())
+    programs = program("pgbench", package="postgresql-15", folder=PROGRAMS).parent
+    with server(setting.folder, programs):
+        with psycopg.connect(address(setting.folder), autocommit=True) as connection:
+            connection.execute(SCHEMA.read_text())
             connection.execute(
                 "INSERT INTO accounts SELECT id, 0, 0, false, 1, 1 FROM generate_series(1, %s) AS id", (_ACCOUNTS,)
             )
@@ -85,7 +85,7 @@ def _point(batch: int, rounds: list[Round]) -> Point:
 
 
 @contextmanager
-def _server(folder: Path, programs: Path) -> Iterator[None]:
+def server(folder: Path, programs: Path, settings: Mapping[str, str] = {}) -> Iterator[None]:
     """A cluster of our own in `folder`, reached through a socket there and through no network."""
     data = folder / "data"
     data.mkdir()
@@ -101,7 +101,7 @@ def _server(folder: Path, programs: Path) -> Iterator[None]:
         user=user,
         cwd=folder,
     )
-    options = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
+    options = [part for name, value in {**_SETTINGS, **settings}.items() for part in ("-c", f"{name}={value}")]
     log = (folder / "log").open("wb")
     server = subprocess.Popen(
         [programs / "postgres", "-D", data, "-k", folder, *options], stderr=log, stdout=log, user=user, cwd=folder
@@ -118,7 +118,7 @@ def _wait_until_ready(folder: Path, server: "subprocess.Popen[bytes]") -> None:
     until = time.monotonic() + 30
     while True:
         try:
-            psycopg.connect(_address(folder)).close()
+            psycopg.connect(address(folder)).close()
         except psycopg.OperationalError:
             if server.poll() is not None or time.monotonic() > until:
                 raise RuntimeError(f"PostgreSQL did not start: {(folder / 'log').read_text()}") from None
@@ -127,7 +127,8 @@ def _wait_until_ready(folder: Path, server: "subprocess.Popen[bytes]") -> None:
             return
 
 
-def _address(folder: Path) -> str:
+def address(folder: Path) -> str:
+    """How to reach the one in `folder`."""
     return f"host={folder} user={_USER} dbname=postgres"
 
 
@@ -150,7 +151,7 @@ def _single(setting: Setting, programs: Path) -> Round:
 
 
 def _batches(setting: Setting) -> list[Round]:
-    with psycopg.connect(_address(setting.folder)) as connection:
+    with psycopg.connect(address(setting.folder)) as connection:
         connection.execute(
             "CREATE TEMP TABLE batch (id uuid, debit bigint, credit bigint, amount bigint) ON COMMIT DELETE ROWS"
         )
