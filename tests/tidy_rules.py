@@ -9,7 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-PURE = re.compile(r"ropewalk/(core/|coordination/|systems/\w+/(machine\.py|ledger/|processing/|ach/|shards/))")
+PURE = re.compile(
+    r"ropewalk/(core/|coordination/|communication/(cloudevents|webhooks/(delivery|messages|window|outcomes))\.py"
+    r"|systems/\w+/(machine\.py|ledger/|processing/|ach/|shards/|instant/))"
+)
 IMPURE_IMPORT = re.compile(
     r"(?:asyncio|concurrent|fcntl|http|io|logging|mmap|multiprocessing|os|pathlib|random|secrets|selectors|shutil|socket"
     r"|sqlite3|subprocess|tempfile|threading|time|urllib|uuid|ropewalk\.(?:engines|runtime|observability))(?:\.|$)"

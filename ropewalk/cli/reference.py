@@ -126,7 +126,7 @@ def _payments_rest() -> str:
 
 
 def _coordination_rest() -> str:
-    begin = "# REST of coordination\n\nWhat `ropewalk up coordination` answers beside what [every service](rest.md) does.\n"
+    begin = "# REST of coordination\n\nWhat `ropewalk up coordination` answers beside what every service does.\n"
     return f"{begin}\n{rest_pages(document_of(coordination))}"
 
 
@@ -160,7 +160,10 @@ _SAID: Final = re.compile(r"^(Promise|Not given|Checked by):(.*?)(?=\n\S|\n\n|\Z
 
 def _metrics() -> str:
     rows = sorted((f"`{metric.name}`", metric.type, metric.documentation) for metric in REGISTRY.collect())
-    begin = "# Metrics\n\nWhat `/metrics` tells Prometheus, by `service` and `partition`, or by `client` and `target`; times are in seconds.\n\n"
+    begin = (
+        "# Metrics\n\nWhat `/metrics` tells Prometheus: of partitions by `service` and `partition`, of clients by "
+        "`client` and `target`, of webhooks by `service` and `endpoint`; times are in seconds.\n\n"
+    )
     return begin + table(("metric", "kind", "what it counts"), rows)
 
 

@@ -9,7 +9,7 @@ Checked by: tests/cli/test_split.py
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
 import click
@@ -81,16 +81,15 @@ async def _split(service: Service, folder: Path, partitions: int, *, on_part: Ca
         raise click.ClickException(f"{folder} holds nothing of {service.name}")
     service = msgspec.structs.replace(service, partitions=before)
     await _deliver_all(service, folder)
-    try:
+    with ExitStack() as undo:
+        undo.callback(shutil.rmtree, copy, ignore_errors=True)
         async with _opened(folder) as source, _opened(copy) as target:
             parts = await split_service(service, source, target, partitions=partitions, on_part=on_part)
             for each in beside:
                 await renumber(each, source, target)
         for name in others:
             shutil.copytree(folder / name, copy / name)
-    except BaseException:
-        shutil.rmtree(copy, ignore_errors=True)
-        raise
+        undo.pop_all()
     folder.rename(kept)
     copy.rename(folder)
     return Split(service.name, before, partitions, str(folder), str(kept), parts)

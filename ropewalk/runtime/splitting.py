@@ -63,7 +63,7 @@ async def split(
         _check_parent(service, parent, number)
         children = [
             await _divide(
-                service, parent, await target.open(service.name, child), Place(service.name, child, partitions)
+                service, parent, await target.open(service.name, child), place=Place(service.name, child, partitions)
             )
             for child in range(number, partitions, service.partitions)
         ]
@@ -81,7 +81,7 @@ async def renumber(service: Service, source: Engine, target: Engine) -> None:
         place = Place(service.name, number, service.partitions)
         parent = await _recovered(service, await source.open(service.name, number), place)
         _check_parent(service, parent, number)
-        await _divide(service, parent, await target.open(service.name, number), place)
+        await _divide(service, parent, await target.open(service.name, number), place=place)
 
 
 async def _recovered(service: Service, storage: Storage, place: Place) -> Partition:
@@ -93,7 +93,7 @@ async def _recovered(service: Service, storage: Storage, place: Place) -> Partit
     return partition
 
 
-async def _divide(service: Service, parent: Partition, storage: Storage, place: Place) -> Part:
+async def _divide(service: Service, parent: Partition, storage: Storage, *, place: Place) -> Part:
     """Write one partition's share of its parent, and read it back."""
     child = Partition(service.machine(storage.shelf, place))
     child.load(parent.save().parts)

@@ -105,7 +105,7 @@ def test_a_follower_goes_on_where_its_own_state_says() -> None:
                 await pay(node, amount)
             kept = Note(0, 0)
             while kept.total != total:
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(0)
                 kept = (await node.followers["town.adder"].get("")).value or kept  # type: ignore[assignment]
 
     asyncio.run(main([1, 2], 3))

@@ -54,10 +54,8 @@ def test_events_are_followed_from_any_number() -> None:
 
 def test_an_answer_may_wait_for_the_next_event() -> None:
     async def check(client: httpx.AsyncClient, node: Node) -> None:
-        waiting = asyncio.create_task(events(client, "after=0&wait_s=10"))
-        await asyncio.sleep(0)
-        await pay(node, 7)
-        assert [event["data"][0] for event in (await waiting)["events"]] == [7]
+        told, _ = await asyncio.gather(events(client, "after=0&wait_s=10"), pay(node, 7))
+        assert [event["data"][0] for event in told["events"]] == [7]
         assert (await events(client, "after=1&wait_s=0.01"))["events"] == []
 
     run(check)
