@@ -2,7 +2,7 @@
 
 The payers are on one server and the payees on the other, both on the disk that is measured. A batch of 8,190 is one
 statement on each: it notes the transfers and moves their amounts. Both prepare, and then both commit, as whoever
-coordinates them would have it; what that would have to write down of its decision is left out, in PostgreSQL's favour.
+coordinates them would have it; what that would write down of its decision is left out, in PostgreSQL's favour.
 """
 
 import time
