@@ -121,7 +121,7 @@ def test_an_undo_that_a_service_can_not_take_is_stuck() -> None:
     )
 
 
-def test_a_saga_is_forgotten_a_week_after_its_end_unless_it_is_undone_again() -> None:
+def test_a_saga_is_forgotten_some_time_after_its_end_unless_it_is_undone_again() -> None:
     joined = started()
     joined.settle()
     joined.pass_time(SAGAS_KEPT_S - 1)

@@ -146,7 +146,7 @@ def test_a_participant_who_asks_hears_the_decision_and_of_what_is_forgotten_that
     assert desk.asked(Ask("another")) == "aborted"
 
 
-def test_an_id_is_forgotten_an_hour_after_its_end_and_never_before() -> None:
+def test_an_id_is_forgotten_some_time_after_its_end_and_never_before() -> None:
     desk = Desk()
     desk.ask(Do("t", ["a"]))
     desk.hear(HELD, b"hold/0/t")

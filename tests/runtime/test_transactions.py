@@ -10,11 +10,13 @@ import pytest
 from ropewalk.coordination.commit import Decision
 from ropewalk.core.codec import encode_value
 from ropewalk.core.machine import Request
+from ropewalk.core.mailbox import Delivery
+from ropewalk.core.place import Place
 from ropewalk.data.engine import Engine
 from ropewalk.engines.memory import MemoryEngine
 from ropewalk.engines.sqlite import SqliteEngine
 from ropewalk.errors import NotAccepted, OutcomeUnknown, Rejected
-from ropewalk.runtime.node import Node, open_node
+from ropewalk.runtime.node import Node, _Post, open_node
 from ropewalk.runtime.transactions.calls import read_settled, transact, transaction, transactions
 from tests.runtime.bank import Abort, Account, Deposit, Move, bank
 
@@ -138,5 +140,39 @@ def test_a_deadline_that_passes_before_the_decision_leaves_the_outcome_unknown()
             assert [each.waits_for for each in await transactions(node)] == [[BOB]]
             with pytest.raises(NotAccepted, match="ada did not settle within"):
                 await read_settled(node, [ADA], held_by=lambda account: account.held, deadline_s=0.1)
+
+    asyncio.run(main())
+
+
+def test_who_meets_a_hold_waits_for_its_outcome_and_a_plain_read_shows_the_hold(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The decision has reached one account and is kept from the other: the moment at which half could be seen."""
+    may_arrive = asyncio.Event()
+    deliver = _Post.deliver
+
+    async def held_up(post: _Post, delivery: Delivery) -> int:
+        is_decision = any(b"Commit" in letter.command for letter in delivery.letters)
+        if is_decision and delivery.receiver == Place("bank", 0, 4).log_of(BOB):
+            await may_arrive.wait()
+        return await deliver(post, delivery)
+
+    monkeypatch.setattr(_Post, "deliver", held_up)
+
+    async def main() -> None:
+        async with open_node(bank(4), MemoryEngine()) as node, asyncio.TaskGroup() as tasks:
+            await node.call(Deposit(ADA, 10))
+            moving = tasks.create_task(transact(node, Move("m1", ADA, BOB, 4)))
+            while (await node.get(ADA)).value != Account(6):
+                await asyncio.sleep(0)
+            assert (await node.get(BOB)).value == Account(0, {"m1": 4})
+            reading = tasks.create_task(balances(node))
+            for _ in range(50):
+                await asyncio.sleep(0)
+            assert not reading.done()
+            assert not moving.done()
+            may_arrive.set()
+            assert await reading == [6, 4]
+            assert (await moving).decision is Decision.COMMITTED
 
     asyncio.run(main())

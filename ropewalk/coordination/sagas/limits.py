@@ -17,10 +17,11 @@ SAGA_INPUT_BYTES_MAX: Final = 65_536
 """What a saga is started with; it is kept as long as the saga is."""
 
 SAGAS_MAX: Final = 100_000
-"""Sagas that one partition knows, with those that ended lately. Past it new ones are refused."""
+"""Sagas that one partition knows, with those that ended lately: 200 MB. Past it new ones are refused."""
 
-SAGAS_KEPT_S: Final = 7 * 86_400
-"""How long an ended saga is remembered, so that an operator can look at it, and undo it: a week."""
+SAGAS_KEPT_S: Final = 3_600
+"""How long an ended saga is remembered if the service does not say, so that an operator can look at it, and undo it:
+an hour, in which a partition has room for 27 a second."""
 
 STEP_TIMEOUT_S: Final = 60
 """How long a step's reply is waited for if its definition does not say."""

@@ -66,10 +66,11 @@ _WAITED_FOR: Final = (
 
 
 class Rules(msgspec.Struct, frozen=True):
-    """The sagas that there are, and the services that their steps may go to."""
+    """The sagas that there are, the services that their steps may go to, and how long ended ones are remembered."""
 
     definitions: Definitions
     neighbours: Neighbours
+    kept_s: int = SAGAS_KEPT_S
     sagas_max: int = SAGAS_MAX
 
 
@@ -235,7 +236,7 @@ def _turned(id_: str, run: Run, act: Callable[[Turn], None], *, now_ns: int, rul
         effects.append(Publish(STUCK, id_, summary))
     if after.ended_ns is not None and run.ended_ns is None:
         effects.append(Publish(after.state, id_, summary))
-        effects.append(At(now_ns + SAGAS_KEPT_S * _S, Forget(id_, after.ended_ns)))
+        effects.append(At(now_ns + rules.kept_s * _S, Forget(id_, after.ended_ns)))
     return Applied(summary, {id_: after}, effects)
 
 

@@ -13,11 +13,12 @@ PARTS_MAX: Final = 64
 TRANSACTION_ID_CHARS_MAX: Final = 128
 """The id of a transaction: a UUID in any spelling, or an order's number with what it belongs to."""
 
-TRANSACTIONS_MAX: Final = 200_000
-"""Transactions that one partition knows, with those that ended lately. Past it new ones are refused."""
+TRANSACTIONS_MAX: Final = 500_000
+"""Transactions that one partition knows, with those that ended lately: 1,600 a second, for as long as ids are kept.
+Past it new ones are refused."""
 
-TRANSACTIONS_KEPT_S: Final = 3_600
-"""How long the id of a transaction that has ended is remembered: an hour of callers who ask again."""
+TRANSACTIONS_KEPT_S: Final = 300
+"""How long the id of a transaction that has ended is remembered: as long as a caller may wait who asks again."""
 
 TRANSACTION_TIMEOUT_S: Final = 10
 """How long votes are waited for if the service does not say: a takeover passes meanwhile."""

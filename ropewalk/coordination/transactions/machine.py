@@ -171,6 +171,9 @@ def _moved(id_: str, before: Transaction, *, after: Commit, now_ns: int, rules: 
     """What happened to a transaction: tell its parts the decision if it was made, and others how it is."""
     transaction = msgspec.structs.replace(before, commit=after)
     progress = _progress(id_, transaction)
+    if after.has_ended:
+        # What is left is its answer: there are many more of those than of transactions that are under way.
+        transaction = msgspec.structs.replace(transaction, parts=(), commit=_closed(after))
     effects: list[Effect] = [
         _decision(before.parts[int(index)], after.decision, tag=f"{_DECISION}/{index}/{id_}", rules=rules)
         for index in to_tell(before.commit, after)
@@ -180,6 +183,10 @@ def _moved(id_: str, before: Transaction, *, after: Commit, now_ns: int, rules: 
     if after.has_ended and not before.commit.has_ended:
         effects += [Publish(ENDED, id_, progress), At(now_ns + TRANSACTIONS_KEPT_S * _S, Forget(id_))]
     return Applied(None, {id_: transaction}, effects)
+
+
+def _closed(ended: Commit) -> Commit:
+    return Commit((), ended.deadline_ns, (), decision=ended.decision, why=ended.why)
 
 
 def _decision(part: HeldPart, decision: Decision, *, tag: str, rules: Rules[C]) -> Send:
