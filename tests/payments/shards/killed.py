@@ -1,4 +1,4 @@
-"""A program that kills itself with SIGKILL at each record of a two-phase commit, and then looks what has become of it.
+"""A program that kills itself with SIGKILL at each record of a two-phase commit, and then looks what became of it.
 
     python -m tests.payments.shards.killed FOLDER
 
