@@ -19,6 +19,7 @@ from ropewalk.systems.payments.ach.reading import write
 from ropewalk.systems.payments.ach.samples import CORDAGE, HARBOR, OPERATOR
 from ropewalk.systems.payments.ledger.commands import Operation, encode
 from ropewalk.systems.payments.ledger.layout import TRANSFER, rows_of
+from ropewalk.systems.payments.ledger.ledger import Ledger
 from ropewalk.systems.payments.machine import PaymentsMachine
 from ropewalk.systems.payments.processing import messages
 from ropewalk.systems.payments.processing.books import USD, Holder, account_id
@@ -39,7 +40,8 @@ class Settlement:
     name = "settlement"
 
     def machine(self, shelf: Shelf, _: Place) -> Machine:
-        return PaymentsMachine(shelf, steps=_STEPS)
+        ledger = Ledger(shelf, segment_rows=64, piece_entries=16)
+        return PaymentsMachine(shelf, steps=_STEPS, ledger=ledger)
 
     def opening(self) -> Sequence[Request]:
         commands: list[messages.AnyCommand] = []

@@ -30,6 +30,7 @@ from ropewalk.systems.payments.ledger.layout import (
     ids_of,
     rows_of,
 )
+from ropewalk.systems.payments.ledger.ledger import Ledger
 from ropewalk.systems.payments.machine import PaymentsMachine
 from ropewalk.systems.payments.shards.addresses import shard_of
 from ropewalk.systems.payments.shards.limits import Patience
@@ -67,7 +68,8 @@ class Shards:
     quiet_s = 5.0
 
     def machine(self, shelf: Shelf, place: Place) -> Machine:
-        return PaymentsMachine(shelf, place=place, patience=PATIENCE)
+        ledger = Ledger(shelf, segment_rows=64, piece_entries=16)
+        return PaymentsMachine(shelf, place=place, patience=PATIENCE, ledger=ledger)
 
     def opening(self) -> Sequence[Asked]:
         return [asked for place in PLACES for asked in _opening(place)]
@@ -141,11 +143,12 @@ def _check_rest(machines: Sequence[Machine], answers: Sequence[_Answer]) -> None
     for answer in answers:
         invariant(answer.held == 0, "nothing is held at rest", shard=answer.shard, held=answer.held)
     states = [_states(machine) for machine in machines]
-    for shard, machine in enumerate(machines):
-        posted = ids_of([number for number, state in states[shard].items() if state == POSTED])
-        found = decode_reply(Operation.LOOKUP_TRANSFERS, machine.read(encode(Operation.LOOKUP_TRANSFERS, posted)))
-        for row in found:
-            _check_whole(row, states)
+    for machine, own in zip(machines, states, strict=True):
+        posted = ids_of([number for number, state in own.items() if state == POSTED])
+        if posted.size:
+            found = machine.read(encode(Operation.LOOKUP_TRANSFERS, posted))
+            for row in decode_reply(Operation.LOOKUP_TRANSFERS, found):
+                _check_whole(row, states)
 
 
 def _states(machine: Machine) -> Mapping[int, int]:

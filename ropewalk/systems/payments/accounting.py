@@ -32,8 +32,8 @@ _CLEARING, _SETTLEMENT, _SUSPENSE, _SHARD = (
 class Accounting:
     """The ledger of one partition. `machine` reads commands and queries from bytes."""
 
-    def __init__(self, shelf: Shelf) -> None:
-        self.machine = LedgerMachine(shelf)
+    def __init__(self, shelf: Shelf, *, ledger: Ledger | None = None) -> None:
+        self.machine = LedgerMachine(shelf, ledger=ledger)
 
     @property
     def ledger(self) -> Ledger:

@@ -27,6 +27,7 @@ from ropewalk.systems.payments.chains.messages import CHAINS
 from ropewalk.systems.payments.instant.instant import Instant
 from ropewalk.systems.payments.instant.limits import USUAL_TERMS, Terms
 from ropewalk.systems.payments.instant.messages import INSTANT
+from ropewalk.systems.payments.ledger.ledger import Ledger
 from ropewalk.systems.payments.parts import Asked, Outgoing, Part
 from ropewalk.systems.payments.processing.limits import USUAL_STEPS, Steps
 from ropewalk.systems.payments.processing.messages import ACH
@@ -51,8 +52,9 @@ class PaymentsMachine:
         steps: Steps = USUAL_STEPS,
         terms: Terms = USUAL_TERMS,
         patience: Patience = USUAL_PATIENCE,
+        ledger: Ledger | None = None,
     ) -> None:
-        self.accounting = Accounting(shelf)
+        self.accounting = Accounting(shelf, ledger=ledger)
         ledger = self.accounting.ledger
         of_cards, of_instant, of_shards = self._outgoing = Outgoing(CARDS), Outgoing(INSTANT), Outgoing(SHARDS)
         self.processing = Processing(ledger, shelf, steps=steps)
