@@ -61,7 +61,9 @@ def test_a_saga_goes_on_with_the_version_that_it_was_started_with() -> None:
     assert ("second", "s") in joined.events(SAGAS)
 
 
-@pytest.mark.parametrize("stranger", [OTHER, SECOND, Saga("trip", TRIP.steps[:2], input=Trip)], ids=str)
+@pytest.mark.parametrize(
+    "stranger", [OTHER, SECOND, Saga("trip", TRIP.steps[:2], input=Trip)], ids=["name", "version", "steps"]
+)
 def test_without_its_definition_a_saga_is_listed_as_stuck_and_goes_on_when_it_is_back(stranger: Saga) -> None:
     joined = programmed(started(), stranger)
     joined.settle(seconds=60)
@@ -85,6 +87,15 @@ def test_an_answer_that_came_without_the_definition_is_read_when_it_is_back() ->
     back = programmed(away, TRIP)
     back.call(SAGAS, Retry("t1", "ada", "the new program has it"))
     back.settle()
+    assert summary(back)["state"] == "completed"
+
+
+def test_what_came_without_the_definition_is_read_before_anything_else_happens() -> None:
+    away = programmed(started(), OTHER)
+    away.settle()
+    back = programmed(away, TRIP)
+    # The timer of the first step comes next: by then it was answered, and is not late.
+    back.settle(seconds=60)
     assert summary(back)["state"] == "completed"
 
 

@@ -227,6 +227,7 @@ def _turn(
 def _turned(id_: str, run: Run, act: Callable[[Turn], None], *, now_ns: int, rules: Rules) -> Applied[Run]:
     """What a turn makes of a saga, and what others are told of it."""
     turn = Turn(run, Context(id_, now_ns, rules.neighbours, _definition(run, rules)))
+    turn.catch_up()
     act(turn)
     turn.go_on()
     after = turn.run

@@ -124,12 +124,17 @@ class Turn:
             if step.state is StepState.PAUSED:
                 self._set(index, StepState.REFUSED)
 
-    def retry(self) -> None:
-        """What failed is tried again, and what came while the definition was not there is read."""
+    def catch_up(self) -> None:
+        """Read what came while the definition was not there, if it is back."""
         unread = self.run.unread
+        if self._context.definition is None or not unread:
+            return
         self.run = msgspec.structs.replace(self.run, unread=())
         for each in unread:
             self.take_reply(Tag.parse(each.tag), each.reply)
+
+    def retry(self) -> None:
+        """What failed is tried again."""
         for index, step in enumerate(self._steps):
             if step.state is StepState.FAILED:
                 self._set(index, StepState.DONE, retried=0)

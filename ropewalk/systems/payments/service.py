@@ -11,6 +11,7 @@ from ropewalk.core.place import Place
 from ropewalk.data.shelf import Shelf
 from ropewalk.engines.memory import MemoryShelf
 from ropewalk.runtime.service import Service
+from ropewalk.systems.payments.chains.service import with_chains
 from ropewalk.systems.payments.iso20022.schemas import Schemas
 from ropewalk.systems.payments.ledger.ledger import Ledger
 from ropewalk.systems.payments.ledger.warming import warm_up
@@ -40,8 +41,8 @@ def payments_with(schemas: Schemas | None = None, *, shards: int = 1) -> Service
         *instant_operations(schemas),
         *LEDGER_OPERATIONS,
     )
-    return Service("payments", _machine, partitions=shards, operations=operations)
+    return with_chains(Service("payments", _machine, partitions=shards, operations=operations))
 
 
 payments: Final = payments_with()
-"""One shard: a ledger, and the ACH files and messages that move money in it."""
+"""One shard: a ledger, and the ACH files, messages and chains that move money in it."""

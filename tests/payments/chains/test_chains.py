@@ -16,7 +16,7 @@ from ropewalk.runtime.node import open_node
 from ropewalk.runtime.sagas.calls import start, wait_saga
 from ropewalk.systems.payments.chains.chains import Chains
 from ropewalk.systems.payments.chains.messages import CHAINS, Release, encode
-from ropewalk.systems.payments.chains.service import Chain, with_chains
+from ropewalk.systems.payments.chains.service import Chain
 from ropewalk.systems.payments.ledger.commands import Operation
 from ropewalk.systems.payments.ledger.commands import encode as encode_rows
 from ropewalk.systems.payments.ledger.layout import ACCOUNT, rows_of
@@ -144,7 +144,7 @@ def test_callers_can_not_say_what_chains_say() -> None:
 
 def test_a_node_of_payments_runs_chains_beside_it() -> None:
     async def main() -> None:
-        async with open_node(with_chains(payments), MemoryEngine()) as node:
+        async with open_node(payments, MemoryEngine()) as node:
             for row in ({"id": 1, "flags": LIMITED}, {"id": 2}, {"id": 3}, {"id": 4}):
                 rows = rows_of(ACCOUNT, [row | {"ledger": 1, "code": 1}])
                 await node.submit([Request(NO_ID, encode_rows(Operation.CREATE_ACCOUNTS, rows))])
