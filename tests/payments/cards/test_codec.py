@@ -73,6 +73,16 @@ def test_a_message_with_damage_raises_nothing_but_malformed(given_: tuple[str, F
         CODECS[name].unpack(bytes(message))
 
 
+@given(messages(), st.data())
+def test_an_answer_is_packed_the_same_from_what_was_asked(given_: tuple[str, Fields], data: st.DataObject) -> None:
+    name, fields = given_
+    codec = CODECS[name]
+    asked = codec.read(codec.pack(fields))
+    kept = data.draw(st.lists(st.sampled_from(sorted(fields)), unique=True))
+    answer = {number: fields[number] for number in kept} | {"t": "0110", "39": "00", "44": "why"}
+    assert codec.answer(answer, asked) == codec.pack(answer)
+
+
 def test_a_field_that_the_specification_has_not_is_named_with_the_message_type() -> None:
     for name, codec in CODECS.items():
         head = codec.pack({"t": "0800"})[: 2 if name == "1987-bcd" else 4]

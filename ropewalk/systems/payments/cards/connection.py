@@ -21,7 +21,7 @@ from opentelemetry.trace import INVALID_SPAN, Span, SpanKind
 
 from ropewalk.errors import Rejected
 from ropewalk.observability.traces import TRACER
-from ropewalk.systems.payments.cards.codec import Codec, Fields, Malformed
+from ropewalk.systems.payments.cards.codec import Codec, Fields, Malformed, Read
 from ropewalk.systems.payments.cards.commands import Answer, Movement
 from ropewalk.systems.payments.cards.framing import Frames, framed
 from ropewalk.systems.payments.cards.issuers import Issuers
@@ -103,7 +103,7 @@ class Connection(asyncio.Protocol):
             self._waiting += self._frames.feed(data)
         except Rejected as error:
             LOG.info("a card connection is closed: %s", error)
-            self._write(reject_fields(Malformed(str(error), field="t", read={})))
+            self._reject(Malformed(str(error), field="t", read={}))
             self.stop()
         self._take()
 
@@ -152,20 +152,20 @@ class Connection(asyncio.Protocol):
     def _handle(self, message: bytes) -> None:
         codec = self._host.codec
         try:
-            fields = codec.unpack(message)
-            if is_answer(fields["t"]):
+            read = codec.read(message)
+            if is_answer(read.fields["t"]):
                 return
-            asked = self._asked(fields)
+            asked = self._asked(read.fields)
         except Malformed as malformed:
             LOG.info("a card message can't be read: %s %s", malformed, shown(malformed.read))
-            self._write(reject_fields(malformed))
+            self._reject(malformed)
             return
-        span = self._span(fields)
+        span = self._span(read.fields)
         if isinstance(asked, Reason):
-            self._answer(fields, span, Answer(asked))
+            self._answer(read, span, Answer(asked))
             return
         self._in_flight += 1
-        self._host.issuers.ask(asked, partial(self._answered, fields, span))
+        self._host.issuers.ask(asked, partial(self._answered, read, span))
 
     def _asked(self, fields: Fields) -> Movement | Reason:
         """What is to be asked, or the answer to what need not be. Raises Malformed."""
@@ -175,21 +175,37 @@ class Connection(asyncio.Protocol):
         asked = movement_of(fields, self._host.key, partial=flag)
         return asked if self._is_signed_on else Reason.NOT_SIGNED_ON
 
-    def _answered(self, fields: Fields, span: Span, answer: Answer | None) -> None:
+    def _answered(self, read: Read, span: Span, answer: Answer | None) -> None:
         self._in_flight -= 1
         if answer is None:
             span.end()
         else:
-            self._answer(fields, span, answer)
+            self._answer(read, span, answer)
         if self._waiting or self._is_stopping or self._in_flight == IN_FLIGHT_MAX - 1:
             self._take()
 
-    def _answer(self, asked: Fields, span: Span, answer: Answer) -> None:
-        fields = answer_fields(asked, answer)
-        self._write(fields)
+    def _answer(self, read: Read, span: Span, answer: Answer) -> None:
+        fields = answer_fields(read.fields, answer)
+        try:
+            message = self._host.codec.answer(fields, read)
+        except Malformed:
+            # What it repeats fits the specification, by which it was read; words of ours may not.
+            message = self._host.codec.pack({"t": fields["t"], "39": fields["39"]})
+        self._write(fields, message)
         if span.is_recording():
             span.set_attributes({"iso8583.response_code": fields["39"]})
         span.end()
+
+    def _reject(self, malformed: Malformed) -> None:
+        fields = reject_fields(malformed)
+        if fields is None:
+            return
+        try:
+            message = self._host.codec.pack(fields)
+        except Malformed:
+            # Of what could be read, something is not what it should be either.
+            message = self._host.codec.pack({"t": fields["t"], "39": fields["39"]})
+        self._write(fields, message)
 
     def _manage(self, fields: Fields) -> Reason:
         """Sign on, sign off, or say that we are here."""
@@ -210,13 +226,13 @@ class Connection(asyncio.Protocol):
         attributes = {f"iso8583.{number}": text for number, text in shown(fields).items()}
         return TRACER.start_span(f"iso8583 {fields['t']}", kind=SpanKind.SERVER, attributes=attributes)
 
-    def _write(self, fields: Fields | None) -> None:
-        if fields is None or self._transport is None:
+    def _write(self, fields: Fields, message: bytes) -> None:
+        if self._transport is None:
             return
         self._owner.answered(fields["t"], fields["39"])
         if not self._ready:
             self._loop.call_soon(self._flush)
-        self._ready.append(framed(self._packed(fields), self._framing))
+        self._ready.append(framed(message, self._framing))
 
     def _flush(self) -> None:
         """Send the answers that became ready in one turn of the event loop: one call for all of them."""
@@ -226,10 +242,3 @@ class Connection(asyncio.Protocol):
         self._transport.write(b"".join(ready))
         if self._is_stopping:
             self._take()
-
-    def _packed(self, fields: Fields) -> bytes:
-        """An answer's bytes: what it repeats fits the specification, by which it was read; our own words may not."""
-        try:
-            return self._host.codec.pack(fields)
-        except Malformed:
-            return self._host.codec.pack({number: fields[number] for number in ("t", "39")})
