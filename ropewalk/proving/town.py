@@ -22,7 +22,7 @@ from random import Random
 from ropewalk.core.mailbox import Delivery, Note
 from ropewalk.errors import NotAccepted
 from ropewalk.proving.faults import Fate, FaultyTransport, Odds
-from ropewalk.proving.history import Broken, Reading
+from ropewalk.proving.history import Broken, LooksAtClients, Reading
 from ropewalk.proving.letters import Letters
 from ropewalk.proving.simulated import SimulatedPartition, Surroundings
 from ropewalk.proving.verdict import TRACE_LINES, Breach, Holds, run_judged
@@ -162,6 +162,8 @@ class _Town:
         for name, partition in self._partitions.items():
             reading = readings[name]
             reading.finish()
+            if isinstance(self._workload, LooksAtClients):
+                self._workload.check_clients(partition.history.acknowledged, reading.written)
             letters.check_at_rest(name, reading.replica.mailbox)
             await partition.check_replicas(reading.replica.digest())
             counts["acknowledged"] += len(partition.history.acknowledged)

@@ -12,8 +12,10 @@ from ropewalk.proving.workload import TownWorkload, Workload
 from ropewalk.proving.workloads.bank import Bank
 from ropewalk.proving.workloads.branches import Branches
 from ropewalk.proving.workloads.coordination import Coordination
+from ropewalk.proving.workloads.coordination_town import CoordinationTown
 from ropewalk.proving.workloads.ledger import LedgerWorkload
 from ropewalk.proving.workloads.settlement import Settlement
+from ropewalk.proving.workloads.shards import Shards
 from ropewalk.proving.world import run_world
 
 WORKLOADS: Final[dict[str, Callable[[int], Workload]]] = {
@@ -24,6 +26,8 @@ WORKLOADS: Final[dict[str, Callable[[int], Workload]]] = {
 """A seed gives a workload: every fourth of payments is of ACH files, whose worlds take longer."""
 
 TOWNS: Final[dict[str, Callable[[int], TownWorkload]]] = {
+    "coordination": lambda _: CoordinationTown(),
+    "payments": lambda _: Shards(),
     "town": lambda _: Branches(),
 }
 """Those of several partitions. A name may have both: then every second seed is a town's."""
