@@ -23,9 +23,9 @@ from ropewalk.systems.payments.processing.books import RESERVED_BYTE, Holder
 
 _BYTE: Final = np.uint64(56)
 _PURPOSE: Final = np.uint64(48)
-_CLEARING, _SETTLEMENT, _SUSPENSE, _SHARD = (
+_CLEARING, _SETTLEMENT, _SUSPENSE, _CARDS, _SHARD = (
     np.uint64(RESERVED_BYTE << 8 | holder)
-    for holder in (Holder.CLEARING, Holder.SETTLEMENT, Holder.SUSPENSE, Holder.SHARD)
+    for holder in (Holder.CLEARING, Holder.SETTLEMENT, Holder.SUSPENSE, Holder.CARDS, Holder.SHARD)
 )
 
 
@@ -95,8 +95,8 @@ def check_ids(operation: Operation, rows: Rows) -> None:
             raise Rejected("clearing accounts are moved by entries and settlement windows only: name another account")
         if (purposes == _SHARD).any():
             raise Rejected("what shards owe each other is moved by transfers between them only: name another account")
-        if (closing & ((purposes == _SETTLEMENT) | (purposes == _SUSPENSE))).any():
-            raise Rejected("an institution's settlement and suspense accounts stay open: name another account")
+        if (closing & np.isin(purposes, (_SETTLEMENT, _SUSPENSE, _CARDS))).any():
+            raise Rejected("an institution's settlement, suspense and cards accounts stay open: name another account")
 
 
 def _highest_byte(dtype: np.dtype[np.void], field: str) -> slice:

@@ -9,6 +9,7 @@ import pytest
 from ropewalk import open_engine, open_node
 from ropewalk.core.machine import Message, Received
 from ropewalk.core.place import Place
+from ropewalk.errors import Rejected
 from ropewalk.runtime.node import Node
 from ropewalk.systems.payments.cards import standing_in
 from ropewalk.systems.payments.cards.client import connected_cards
@@ -23,6 +24,7 @@ from ropewalk.systems.payments.cards.commands import (
     StandIn,
     StandInView,
     decode_command,
+    encode_command,
     encode_query,
 )
 from ropewalk.systems.payments.cards.masking import masked
@@ -239,3 +241,10 @@ async def stand_ins(node: Node) -> list[StandInView]:
     read = await node.leaders[0].read(encode_query(ListStandIns()))
     await asyncio.sleep(0)
     return msgspec.msgpack.decode(read.answer, type=list[StandInView])
+
+
+def test_nobody_stands_in_for_a_partition_that_is_not_there() -> None:
+    for number in (-1, 2):
+        with pytest.raises(Rejected, match=f"no partition {number} to stand in for, but 2"):
+            neighbour().cards.vet(encode_command(StandIn(number, hold(1, 1), 0, 0)))
+    neighbour().cards.vet(encode_command(StandIn(ISSUER, hold(1, 1), 0, 0)))

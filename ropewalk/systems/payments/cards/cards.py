@@ -50,8 +50,10 @@ class Cards:
         self._outgoing = outgoing
 
     def vet(self, command: bytes) -> None:
-        """Raise Rejected unless the command can be read."""
-        decode_command(command)
+        """Raise Rejected unless the command can be read, and stands in for a partition that there is."""
+        decoded = decode_command(command)
+        if isinstance(decoded, StandIn) and not 0 <= decoded.issuer < self._place.partitions:
+            raise Rejected(f"there is no partition {decoded.issuer} to stand in for, but {self._place.partitions}")
 
     def work(self, *, time_ns: int) -> None:
         """Nothing is due but holds that expire, which the ledger sees to."""
