@@ -1,15 +1,14 @@
-"""A small bank that issues cards: a ledger, a directory and `Cards` in one partition, and a clock. Not a test."""
+"""A small bank that issues cards: one partition of payments, and a clock. Not a test."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from ropewalk.core.machine import Received
+from ropewalk.core.chain import Position
+from ropewalk.core.machine import NO_ID, Batch, Message, Received, Request
 from ropewalk.core.place import Place
 from ropewalk.engines.memory import MemoryShelf
-from ropewalk.systems.payments.cards.cards import Cards
 from ropewalk.systems.payments.cards.commands import (
-    CARDS,
     AnyCommand,
     AnyReply,
     IssueCards,
@@ -21,10 +20,8 @@ from ropewalk.systems.payments.cards.commands import (
 from ropewalk.systems.payments.cards.masking import masked
 from ropewalk.systems.payments.cards.tokens import CardKey, card_number
 from ropewalk.systems.payments.ledger.layout import ACCOUNT, TRANSFER, get, ids_of, rows_of
-from ropewalk.systems.payments.ledger.ledger import Ledger
-from ropewalk.systems.payments.parts import Outgoing
+from ropewalk.systems.payments.machine import PaymentsMachine
 from ropewalk.systems.payments.processing.books import USD, Holder, account_id
-from ropewalk.systems.payments.processing.limits import USUAL_STEPS
 from ropewalk.systems.payments.processing.messages import (
     NewAccount,
     OpenAccounts,
@@ -34,7 +31,6 @@ from ropewalk.systems.payments.processing.messages import (
 from ropewalk.systems.payments.processing.messages import (
     encode_command as encode_ach,
 )
-from ropewalk.systems.payments.processing.processing import Processing
 from tests.payments.processing.town import HARBOR
 
 KEY = CardKey(bytes(range(32)))
@@ -50,16 +46,15 @@ def number_of(card: int, *, bin_: str = "400000") -> str:
 
 
 class Bank:
-    """One partition; every command is a batch unless it is given with others."""
+    """One partition of payments; every command is a batch unless it is given with others."""
 
     def __init__(self, place: Place | None = None) -> None:
-        self.ledger = Ledger(MemoryShelf())
-        self.processing = Processing(self.ledger, MemoryShelf(), steps=USUAL_STEPS)
-        self.outgoing = Outgoing(CARDS)
-        self.cards = Cards(
-            self.ledger, self.processing.state.directory, place=place or Place("payments"), outgoing=self.outgoing
-        )
+        self.machine = PaymentsMachine(MemoryShelf(), place=place or Place("payments"))
+        self.ledger = self.machine.accounting.ledger
+        self.cards = self.machine.cards
         self.time_ns = NOON_NS
+        self.sent: list[Message] = []
+        self._position = 0
         self._accounts = 0
         self._funded = 0
 
@@ -107,25 +102,25 @@ class Bank:
 
     def batch(self, commands: Sequence[AnyCommand]) -> list[AnyReply]:
         """Several commands in one batch."""
-        self.expire()
-        replies = self.cards.apply([encode_command(command) for command in commands], time_ns=self.time_ns)
-        self._check()
-        return [decode_reply(reply) for reply in replies]
+        return [decode_reply(reply) for reply in self._apply([encode_command(command) for command in commands])]
 
     def receive(self, received: Received) -> bytes:
         """A message from another partition."""
-        self.expire()
-        return self.cards.receive(received, time_ns=self.time_ns)
+        (reply,) = self._apply([], [received])
+        return reply
 
     def expire(self) -> None:
         """Let holds expire that are due."""
-        while self.ledger.wakes_at_ns is not None and self.ledger.wakes_at_ns <= self.time_ns:
-            self.ledger.expire(self.time_ns)
+        self._apply([])
 
-    def _check(self) -> None:
-        """Raise Bug if something can't be."""
-        self.ledger.check()
-        self.cards.check()
+    def _apply(self, commands: Sequence[bytes], messages: Sequence[Received] = ()) -> list[bytes]:
+        """A record of the log, as the machine sees it; what it sends is kept."""
+        self._position += 1
+        requests = [Request(NO_ID, command) for command in commands]
+        outcome = self.machine.apply(Batch(Position(self._position), self.time_ns, requests, messages))
+        self.sent += outcome.sent
+        self.machine.check()
+        return list(outcome.replies)
 
     def balance(self, slot: int) -> tuple[int, int]:
         """What a customer has, and what of it is held."""
@@ -147,7 +142,7 @@ class Bank:
 
     def _ach(self, command: OpenInstitution | OpenAccounts | RestrictAccount) -> None:
         """A command of ACH processing."""
-        self.processing.apply([encode_ach(command)], time_ns=self.time_ns)
+        self._apply([encode_ach(command)])
 
     def _of(self, account: int) -> tuple[int, int]:
         (row,) = self.ledger.lookup_accounts(ids_of([account]))

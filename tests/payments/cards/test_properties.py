@@ -98,9 +98,7 @@ def test_repeats_of_requests_move_nothing_and_get_the_first_answer(
 def restarted(one: Bank) -> Bank:
     """The same bank from what it saved."""
     other = Bank()
-    other.ledger.load(one.ledger.save().parts)
-    other.processing.load(one.processing.save().parts)
-    other.cards.load(one.cards.save().parts)
+    other.machine.load(one.machine.save().parts)
     assert other.cards.save() == one.cards.save()
     return other
 

@@ -9,6 +9,7 @@ Promise:    the same messages come out however the bytes are cut; what is kept i
 Checked by: tests/payments/cards/test_framing.py
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 from ropewalk.errors import Rejected
@@ -30,24 +31,20 @@ class Frames:
         """True if a message has begun and not ended."""
         return bool(self._rest)
 
-    def feed(self, received: bytes) -> list[bytes]:
+    def feed(self, received: bytes) -> Iterator[bytes]:
         """The messages that are whole now.
 
         Raises Rejected at a length that can't be: what follows can't be told apart, so the connection is of no more
-        use. The messages before it are lost with it, as they would be if it had ended.
+        use. The messages before it have come out by then.
         """
-        data = self._rest + received
-        head = self._framing.bytes
-        messages = []
-        start = 0
+        data, start, head = self._rest + received, 0, self._framing.bytes
         while len(data) - start >= head:
             end = start + head + self._length(data[start : start + head])
             if end > len(data):
                 break
-            messages.append(data[start + head : end])
+            yield data[start + head : end]
             start = end
         self._rest = data[start:]
-        return messages
 
     def _length(self, head: bytes) -> int:
         """How long the message behind this length is."""

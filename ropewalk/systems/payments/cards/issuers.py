@@ -37,7 +37,8 @@ Answered = Callable[[Answer | None], None]
 """What is called with the answer to a message; with None if nobody can say what became of it."""
 
 _ASK_AGAIN_S: Final = 1.0
-_STALE_S: Final = 60.0
+_OLD_S: Final = 30.0
+"""Programmes are looked up again so long after the last time: their limits may have changed."""
 
 
 class _Route(NamedTuple):
@@ -61,6 +62,7 @@ class Issuers:
         ]
         self._routes: dict[str, _Route] = {}
         self._silent = False
+        self._is_asking = False
         self._asked_at_s = -_ASK_AGAIN_S
         self._waiting: list[tuple[Movement, Answered]] = []
 
@@ -69,11 +71,13 @@ class Issuers:
         if self._partitions == 1:
             return self._desks[0].ask(encode_command(movement), lambda answer: answered(_final(answer)))
         route = self._routes.get(movement.masked[:6])
+        age_s = self._loop.time() - self._asked_at_s
+        if not self._is_asking and age_s >= (_ASK_AGAIN_S if route is None else _OLD_S):
+            self._is_asking = True
+            self._tasks.create_task(self._find_routes())
         if route is not None:
             return self._ask_issuer(route, movement, answered)
-        if self._waiting or self._loop.time() - self._asked_at_s >= _ASK_AGAIN_S:
-            if not self._waiting:
-                self._tasks.create_task(self._find_routes())
+        if self._is_asking:
             return self._waiting.append((movement, answered))
         return answered(self._no_route())
 
@@ -94,16 +98,17 @@ class Issuers:
 
     async def _find_routes(self) -> None:
         """Ask every partition for its issuers, and then answer those who waited for that."""
-        self._silent = False
+        silent = False
         for partition, leader in enumerate(self._node.leaders):
             try:
-                read = await leader.read(encode_query(ListProgrammes()), level=Stale(_STALE_S), deadline_s=ANSWER_S)
+                read = await leader.read(encode_query(ListProgrammes()), level=Stale(_OLD_S), deadline_s=ANSWER_S)
             except NotAccepted:
-                self._silent = True
+                silent = True
                 continue
             for programme in msgspec.msgpack.decode(read.answer, type=list[ProgrammeView]):
                 self._routes[programme.bin] = _Route(partition, programme)
-        self._asked_at_s = self._loop.time()
+        self._silent = silent
+        self._asked_at_s, self._is_asking = self._loop.time(), False
         waiting, self._waiting = self._waiting, []
         for movement, answered in waiting:
             self.ask(movement, answered)
