@@ -7,7 +7,7 @@
 Promise:    a step is done at most once, and undone only if it was done; a saga ends completed, with every step done,
             or compensated, with every step undone that has an undo; until then it is listed, with what it waits for.
 Not given:  isolation: others see what a saga has done before it has ended.
-Checked by: tests/coordination/test_sagas.py, tests/coordination/test_sagas_everywhere.py
+Checked by: tests/coordination/test_sagas.py, test_sagas_everywhere.py, ropewalk.proving.workloads.trips
 """
 
 from collections.abc import Callable, Mapping

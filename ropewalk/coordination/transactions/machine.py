@@ -7,7 +7,7 @@ and always arrive, so nothing here is sent twice.
 
 Promise:    of a transaction's parts all are committed or none is; each that was held hears the decision once.
 Not given:  isolation between two keys that are read one after the other: `read_settled` of the runtime does.
-Checked by: tests/coordination/test_transactions.py, tests/coordination/test_transactions_everywhere.py
+Checked by: tests/coordination/test_transactions.py, test_transactions_everywhere.py, ropewalk.proving.workloads.transfers
 """
 
 from collections.abc import Mapping, Sequence

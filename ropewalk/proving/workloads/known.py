@@ -16,6 +16,8 @@ from ropewalk.proving.workloads.coordination_town import CoordinationTown
 from ropewalk.proving.workloads.ledger import LedgerWorkload
 from ropewalk.proving.workloads.settlement import Settlement
 from ropewalk.proving.workloads.shards import Shards
+from ropewalk.proving.workloads.transfers import Transfers
+from ropewalk.proving.workloads.trips import Trips
 from ropewalk.proving.world import run_world
 
 WORKLOADS: Final[dict[str, Callable[[int], Workload]]] = {
@@ -29,6 +31,8 @@ TOWNS: Final[dict[str, Callable[[int], TownWorkload]]] = {
     "coordination": lambda _: CoordinationTown(),
     "payments": lambda _: Shards(),
     "town": lambda _: Branches(),
+    "transfers": lambda _: Transfers(),
+    "trips": lambda _: Trips(),
 }
 """Those of several partitions. A name may have both: then every second seed is a town's."""
 

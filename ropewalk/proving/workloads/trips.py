@@ -1,0 +1,208 @@
+"""Sagas over two services: trips of a flight and a hotel, that airlines refuse, cancel, or are not in to cancel.
+
+At rest every saga has ended, or is listed as stuck; who has completed has all that was booked, who was compensated
+has nothing; and what a saga says is done is what the services say.
+
+Checked by: tests/proving/test_processes.py
+"""
+
+from collections.abc import Mapping, Sequence
+from random import Random
+from typing import Any, Final
+
+import msgspec
+
+from ropewalk.coordination.neighbours import Call
+from ropewalk.coordination.sagas.definition import Saga, Step
+from ropewalk.coordination.sagas.messages import Compensate, GetSaga, ListSagas, Retry, Start
+from ropewalk.coordination.sagas.state import State, StepState
+from ropewalk.core.codec import encode_value
+from ropewalk.core.keyed import Applied, Entry
+from ropewalk.core.machine import Machine, Request
+from ropewalk.core.place import Place
+from ropewalk.data.shelf import Shelf
+from ropewalk.errors import invariant
+from ropewalk.proving.workload import Asked, Cut
+from ropewalk.runtime.sagas.service import with_sagas
+from ropewalk.runtime.service import Service
+
+FREE: Final = 2
+IDS: Final = 40
+FLIGHTS: Final = ("flight-1", "flight-2", "flight-3")
+HOTELS: Final = ("hotel-1", "hotel-2")
+
+_HELD: Final = (StepState.DONE, StepState.FAILED)
+
+
+class House(msgspec.Struct, frozen=True):
+    """What can be booked, who has it, and whether anybody is in to answer."""
+
+    guests: tuple[str, ...] = ()
+    is_closed: bool = False
+
+
+class Close(msgspec.Struct, frozen=True, tag=True):
+    """Nobody is in any more, or is again."""
+
+    house: str
+    is_closed: bool
+
+
+class Book(msgspec.Struct, frozen=True, tag=True):
+    """A place for a trip."""
+
+    house: str
+    trip: str
+
+
+class Cancel(msgspec.Struct, frozen=True, tag=True):
+    """No place for a trip."""
+
+    house: str
+    trip: str
+
+
+class Trip(msgspec.Struct, frozen=True):
+    """What a saga is started with."""
+
+    id: str
+    flight: str
+    hotel: str
+
+
+def apply(houses: Mapping[str, House], entry: Entry[Close | Book | Cancel]) -> Applied[House]:
+    """The rules of a house. Who books twice, or cancels what is not booked, stops the partition."""
+    command = entry.command
+    house = houses.get(command.house, House())
+    match command:
+        case Close(name, is_closed):
+            return Applied("done", {name: House(house.guests, is_closed)})
+        case _ if house.is_closed:
+            return Applied("closed")
+        case Book(name, trip):
+            invariant(trip not in house.guests, "a step is done once", trip=trip)
+            if len(house.guests) == FREE:
+                return Applied("full")
+            return Applied("booked", {name: House((*house.guests, trip))})
+        case Cancel(name, trip):
+            invariant(trip in house.guests, "only what was done is undone", trip=trip)
+            return Applied("cancelled", {name: House(tuple(each for each in house.guests if each != trip))})
+
+
+def _houses(name: str) -> Service:
+    return Service.keyed(
+        name,
+        commands=Close,
+        messages=Book | Cancel,
+        value=House,
+        apply=apply,
+        key=lambda command: command.house,
+        partitions=2,
+    )
+
+
+def _step(name: str, service: str, retries: int) -> Step:
+    return Step(
+        name,
+        do=lambda trip, _: Call(service, getattr(trip, name), Book(getattr(trip, name), trip.id)),
+        done="booked",
+        undo=lambda trip, _: Call(service, getattr(trip, name), Cancel(getattr(trip, name), trip.id)),
+        undone="cancelled",
+        timeout_s=1,
+        retries=retries,
+    )
+
+
+AIRLINE: Final = with_sagas(
+    _houses("flights"),
+    Saga("trip", [_step("flight", "flights", 0), _step("hotel", "hotels", 1)], input=Trip),
+    others=[_houses("hotels")],
+)
+SERVICES: Final = {each.name: each for each in (AIRLINE, *(each.service for each in AIRLINE.followers))}
+SAGAS: Final = SERVICES["flights-sagas"]
+PLACES: Final[Sequence[Place]] = [
+    Place(each.name, number, each.partitions) for each in SERVICES.values() for number in range(each.partitions)
+]
+
+
+class Trips:
+    """The workload."""
+
+    places = PLACES
+    quiet_s = 5.0
+
+    def machine(self, shelf: Shelf, place: Place) -> Machine:
+        return SERVICES[place.service].machine(shelf, place)
+
+    def opening(self) -> Sequence[Asked]:
+        return []
+
+    def request(self, random: Random) -> Asked:
+        number, kind = random.randrange(IDS), random.random()
+        command: Start | Compensate | Retry | Close
+        if kind < 0.15:
+            command = Close(random.choice(FLIGHTS), random.random() < 0.4)
+            log = _log(AIRLINE, command.house)
+        else:
+            command = _of_saga(number, kind)
+            log = _log(SAGAS, command.id)
+        return log, Request(random.randbytes(16), encode_value(command))
+
+    def query(self, random: Random) -> tuple[str, bytes]:
+        id_ = f"trip-{random.randrange(IDS)}"
+        return _log(SAGAS, id_), encode_value(GetSaga(id_))
+
+    def judge(self, _: Place) -> None:
+        return None
+
+    def check(self, cut: Cut) -> None:
+        if cut.is_at_rest:
+            logs = [place.log_name for place in PLACES if place.service == SAGAS.name]
+            query = encode_value(ListSagas(limit=IDS))
+            listed = [each["id"] for log in logs for each in msgspec.msgpack.decode(cut.machines[log].read(query))]
+            views = [_read(cut, SAGAS, id_, GetSaga(id_)) for id_ in listed]
+            _check_ended(views)
+            _check_booked(cut, views)
+
+
+def _of_saga(number: int, kind: float) -> Start | Compensate | Retry:
+    id_ = f"trip-{number}"
+    if kind < 0.25:
+        return Compensate(id_, "an operator", "the customer called")
+    if kind < 0.3:
+        return Retry(id_, "an operator")
+    trip = Trip(id_, FLIGHTS[number % len(FLIGHTS)], HOTELS[number % len(HOTELS)])
+    return Start(id_, "trip", msgspec.to_builtins(trip))
+
+
+def _check_ended(views: Sequence[Any]) -> None:
+    for view in views:
+        state, steps = view["summary"]["state"], [step["state"] for step in view["steps"]]
+        invariant(
+            state not in (State.RUNNING, State.COMPENSATING), "at rest sagas have ended, or are stuck", view=view
+        )
+        if state == State.COMPLETED:
+            invariant(steps == [StepState.DONE] * len(steps), "who has completed has done all steps", view=view)
+        if state == State.COMPENSATED:
+            invariant(not any(each in _HELD for each in steps), "who was compensated has nothing", view=view)
+
+
+def _check_booked(cut: Cut, views: Sequence[Any]) -> None:
+    """What sagas say is done is what the services say."""
+    said: dict[str, list[str]] = {house: [] for house in (*FLIGHTS, *HOTELS)}
+    for view in views:
+        for step in view["steps"]:
+            if step["state"] in _HELD:
+                said[view["input"][step["name"]]].append(view["summary"]["id"])
+    for house, trips in said.items():
+        found = _read(cut, SERVICES["flights" if house in FLIGHTS else "hotels"], house, house)
+        guests = [] if found is None else found["guests"]
+        invariant(sorted(guests) == sorted(trips), "what is booked is what sagas did", house=house, guests=guests)
+
+
+def _log(service: Service, key: str) -> str:
+    return Place(service.name, 0, service.partitions).log_of(key)
+
+
+def _read(cut: Cut, service: Service, key: str, query: object) -> Any:
+    return msgspec.msgpack.decode(cut.machines[_log(service, key)].read(encode_value(query)))
