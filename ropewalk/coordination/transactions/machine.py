@@ -6,8 +6,9 @@ A step of it is a record: whatever is killed, the next leader goes on where the 
 and always arrive, so nothing here is sent twice.
 
 Promise:    of a transaction's parts all are committed or none is; each that was held hears the decision once.
-Not given:  isolation between two keys that are read one after the other: `read_settled` of the runtime does.
-Checked by: tests/coordination/test_transactions.py, test_transactions_everywhere.py, ropewalk.proving.workloads.transfers
+Not given:  isolation of two keys that are read one after the other: for that there is `read_settled` in the runtime.
+Checked by: tests/coordination/test_transactions.py, test_transactions_everywhere.py,
+            ropewalk.proving.workloads.transfers
 """
 
 from collections.abc import Mapping, Sequence

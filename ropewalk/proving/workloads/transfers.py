@@ -153,9 +153,9 @@ class Transfers:
         return None
 
     def check(self, cut: Cut) -> None:
-        accounts = [account for name in ACCOUNTS if (account := _read(cut, BANK, name, name)) is not None]
+        accounts = [account for name in ACCOUNTS if (account := _read(cut, _log(BANK, name), name)) is not None]
         held = [(id_, amount) for account in accounts for id_, amount in account["held"].items()]
-        decided = {id_: _read(cut, COORDINATOR, id_, GetTransaction(id_))["decision"] for id_, _ in held}
+        decided = {id_: _read(cut, _log(COORDINATOR, id_), GetTransaction(id_))["decision"] for id_, _ in held}
         coming = sum(amount for id_, amount in held if decided[id_] == Decision.COMMITTED)
         total = sum(account["balance"] for account in accounts) + coming
         invariant(total == OPENING_BALANCE * len(accounts), "no transaction is half done", total=total, held=held)
@@ -170,5 +170,5 @@ def _log(service: Service, key: str) -> str:
     return Place(service.name, 0, service.partitions).log_of(key)
 
 
-def _read(cut: Cut, service: Service, key: str, query: object) -> Any:
-    return msgspec.msgpack.decode(cut.machines[_log(service, key)].read(encode_value(query)))
+def _read(cut: Cut, log: str, query: object) -> Any:
+    return msgspec.msgpack.decode(cut.machines[log].read(encode_value(query)))

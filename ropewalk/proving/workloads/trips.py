@@ -160,7 +160,7 @@ class Trips:
             logs = [place.log_name for place in PLACES if place.service == SAGAS.name]
             query = encode_value(ListSagas(limit=IDS))
             listed = [each["id"] for log in logs for each in msgspec.msgpack.decode(cut.machines[log].read(query))]
-            views = [_read(cut, SAGAS, id_, GetSaga(id_)) for id_ in listed]
+            views = [_read(cut, _log(SAGAS, id_), GetSaga(id_)) for id_ in listed]
             _check_ended(views)
             _check_booked(cut, views)
 
@@ -195,7 +195,7 @@ def _check_booked(cut: Cut, views: Sequence[Any]) -> None:
             if step["state"] in _HELD:
                 said[view["input"][step["name"]]].append(view["summary"]["id"])
     for house, trips in said.items():
-        found = _read(cut, SERVICES["flights" if house in FLIGHTS else "hotels"], house, house)
+        found = _read(cut, _log(SERVICES["flights" if house in FLIGHTS else "hotels"], house), house)
         guests = [] if found is None else found["guests"]
         invariant(sorted(guests) == sorted(trips), "what is booked is what sagas did", house=house, guests=guests)
 
@@ -204,5 +204,5 @@ def _log(service: Service, key: str) -> str:
     return Place(service.name, 0, service.partitions).log_of(key)
 
 
-def _read(cut: Cut, service: Service, key: str, query: object) -> Any:
-    return msgspec.msgpack.decode(cut.machines[_log(service, key)].read(encode_value(query)))
+def _read(cut: Cut, log: str, query: object) -> Any:
+    return msgspec.msgpack.decode(cut.machines[log].read(encode_value(query)))
