@@ -35,8 +35,8 @@ class Place(msgspec.Struct, frozen=True):
     port: int
 
 
-class Started(msgspec.Struct, frozen=True):
-    """What `--json` prints when requests are answered."""
+class Started(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What `--json` prints when requests are answered; `beside` is where else, by name, if anywhere."""
 
     event: str
     service: str
