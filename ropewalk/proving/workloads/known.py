@@ -11,6 +11,7 @@ from ropewalk.proving.verdict import Breach, Holds
 from ropewalk.proving.workload import TownWorkload, Workload
 from ropewalk.proving.workloads.bank import Bank
 from ropewalk.proving.workloads.branches import Branches
+from ropewalk.proving.workloads.chains import Chains
 from ropewalk.proving.workloads.coordination import Coordination
 from ropewalk.proving.workloads.coordination_town import CoordinationTown
 from ropewalk.proving.workloads.ledger import LedgerWorkload
@@ -29,7 +30,7 @@ WORKLOADS: Final[dict[str, Callable[[int], Workload]]] = {
 
 TOWNS: Final[dict[str, Callable[[int], TownWorkload]]] = {
     "coordination": lambda _: CoordinationTown(),
-    "payments": lambda _: Shards(),
+    "payments": lambda seed: Chains() if seed % 4 == 3 else Shards(),
     "town": lambda _: Branches(),
     "transfers": lambda _: Transfers(),
     "trips": lambda _: Trips(),

@@ -40,9 +40,9 @@ from ropewalk.systems.payments.shards.messages import encode as encode_between
 PLACES: Final[Sequence[Place]] = [Place("payments", number, 5) for number in range(5)]
 PATIENCE: Final = Patience(decides_within_ns=300_000_000, asks_after_ns=600_000_000, undecided_max=4)
 
-_LEDGER: Final = 1
+LEDGER: Final = 1
 _LIMITED: Final = AccountFlags.DEBITS_MUST_NOT_EXCEED_CREDITS
-_FUNDS: Final = 40
+FUNDS: Final = 40
 _IDS_MAX: Final = 150
 _TRANSFERS: Final = ids_of(range(1, _IDS_MAX + 1))
 _CUT_DECODER: Final = msgspec.msgpack.Decoder(CutAnswer)
@@ -55,9 +55,9 @@ def _halves() -> list[int]:
     ]
 
 
-_HALVES: Final = _halves()
-_BANKS: Final = [half << 64 | 9 for half in _HALVES]
-CUSTOMERS: Final = [[half << 64 | number for number in (1, 2)] for half in _HALVES]
+HALVES: Final = _halves()
+_BANKS: Final = [half << 64 | 9 for half in HALVES]
+CUSTOMERS: Final = [[half << 64 | number for number in (1, 2)] for half in HALVES]
 _ACCOUNTS: Final = [[bank, *customers] for bank, customers in zip(_BANKS, CUSTOMERS, strict=True)]
 
 
@@ -172,10 +172,10 @@ def _check_whole(row: np.void, states: Sequence[Mapping[int, int]]) -> None:
 def _opening(place: Place) -> list[Asked]:
     """A bank and customers in one shard, and money for each customer."""
     bank, customers = _BANKS[place.partition], CUSTOMERS[place.partition]
-    accounts = [{"id": bank, "ledger": _LEDGER, "code": 1}]
-    accounts += [{"id": each, "ledger": _LEDGER, "code": 1, "flags": _LIMITED} for each in customers]
+    accounts = [{"id": bank, "ledger": LEDGER, "code": 1}]
+    accounts += [{"id": each, "ledger": LEDGER, "code": 1, "flags": _LIMITED} for each in customers]
     funds = [
-        _row(_IDS_MAX + 1 + number, bank, customer) | {"amount": _FUNDS} for number, customer in enumerate(customers)
+        _row(_IDS_MAX + 1 + number, bank, customer) | {"amount": FUNDS} for number, customer in enumerate(customers)
     ]
     commands = (
         encode(Operation.CREATE_ACCOUNTS, rows_of(ACCOUNT, accounts)),
@@ -210,11 +210,11 @@ _KINDS: Final = (
 
 
 def _row(number: int, debit: int, credit: int) -> dict[str, int]:
-    return {"id": number, "debit_account_id": debit, "credit_account_id": credit, "ledger": _LEDGER, "code": 1}
+    return {"id": number, "debit_account_id": debit, "credit_account_id": credit, "ledger": LEDGER, "code": 1}
 
 
 def _cut_query(shard: int) -> bytes:
-    return encode_between(TakeCut(encode(Operation.LOOKUP_ACCOUNTS, ids_of(_ACCOUNTS[shard])), _LEDGER))
+    return encode_between(TakeCut(encode(Operation.LOOKUP_ACCOUNTS, ids_of(_ACCOUNTS[shard])), LEDGER))
 
 
 _CUT_QUERIES: Final = [_cut_query(shard) for shard in range(len(PLACES))]
