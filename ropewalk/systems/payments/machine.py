@@ -56,8 +56,10 @@ class PaymentsMachine:
     ) -> None:
         self.accounting = Accounting(shelf, ledger=ledger)
         ledger = self.accounting.ledger
-        of_cards, of_instant, of_shards = self._outgoing = Outgoing(CARDS), Outgoing(INSTANT), Outgoing(SHARDS)
-        self.processing = Processing(ledger, shelf, steps=steps)
+        of_ach, of_cards, of_instant, of_shards = self._outgoing = [
+            Outgoing(byte) for byte in (ACH, CARDS, INSTANT, SHARDS)
+        ]
+        self.processing = Processing(ledger, shelf, steps=steps, place=place, outgoing=of_ach)
         directory = self.processing.state.directory
         self.cards = Cards(ledger, directory, place=place, outgoing=of_cards)
         self.instant = Instant(ledger, directory, outgoing=of_instant, terms=terms)

@@ -22,6 +22,7 @@ from ropewalk.systems.payments.ach.building import (
 from ropewalk.systems.payments.ach.codes import return_code_of
 from ropewalk.systems.payments.processing import messages
 from ropewalk.systems.payments.processing.messages import FileRefused, GetReturnFile, Refused, SubmitFile
+from tests.payments.processing.branches import Branches
 from tests.payments.processing.town import Town, batch_of, file_of, routing
 
 BANKS = {"harbor": routing("99100012"), "meadow": routing("99200023"), "capstan": routing("99300034")}
@@ -32,8 +33,8 @@ STATES = ("accepted", "pending", "posted", "returned", "rejected")
 class Story:
     """A town, and the file that is being written."""
 
-    def __init__(self) -> None:
-        self.town = Town()
+    def __init__(self, town: Town | Branches | None = None) -> None:
+        self.town = town or Town()
         self._verbs: dict[str, Callable[..., str]] = {
             name.removeprefix("do_"): getattr(self, name) for name in dir(self) if name.startswith("do_")
         }

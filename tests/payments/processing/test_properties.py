@@ -79,8 +79,8 @@ actions = st.lists(
 class Play:
     """A town with two banks of three accounts of fifty cents to a dollar, and what is done there."""
 
-    def __init__(self) -> None:
-        self.town = Town(steps=STEPS)
+    def __init__(self, town: Town) -> None:
+        self.town = town
         self.contents: list[bytes] = []
         for bank in BANKS:
             self.town.do(OpenInstitution(bank, bank))
@@ -185,7 +185,7 @@ class Play:
 @settings(max_examples=150, deadline=None)
 @given(actions)
 def test_every_entry_ends_once_and_every_cent_is_accounted_for(todo: list[Action]) -> None:
-    play = Play()
+    play = Play(Town(steps=STEPS))
     for action in todo:
         play.do(action)
     play.town.at("2026-12-15 12:00")
@@ -222,7 +222,7 @@ def assert_money_moved_as_entries_say(play: Play) -> None:
 @settings(max_examples=30, deadline=None)
 @given(actions, st.integers(0, 1000))
 def test_a_snapshot_at_any_batch_goes_on_as_if_nothing_had_happened(todo: list[Action], at: int) -> None:
-    play = Play()
+    play = Play(Town(steps=STEPS))
     for action in todo:
         play.do(action)
     play.town.at("2026-11-26 12:00")

@@ -17,20 +17,22 @@ Promise:    an original is returned at most once at a time, and its money moves 
 Checked by: tests/payments/processing/test_stories.py (returns, dishonored, notices), test_properties.py
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final, NamedTuple
 
 import numpy as np
 
-from ropewalk.systems.payments.ach.model import Category, Record
+from ropewalk.systems.payments.ach.model import Category
 from ropewalk.systems.payments.ach.reasons import RETURN_REASONS
-from ropewalk.systems.payments.processing.books import Party, move
+from ropewalk.systems.payments.processing.books import Party, pay_leg
 from ropewalk.systems.payments.processing.calendar import day_number, day_of, next_banking_day
+from ropewalk.systems.payments.processing.elsewhere import TAG, Claim, FarLeg, JudgeThere, PayThere
 from ropewalk.systems.payments.processing.files import File
 from ropewalk.systems.payments.processing.layouts import ANSWER, EntryState, Marks, Places, Reason
-from ropewalk.systems.payments.processing.settlement import legs_of
-from ropewalk.systems.payments.processing.state import Notice, State
-from ropewalk.systems.payments.processing.windows import Window
+from ropewalk.systems.payments.processing.settlement import account_numbers, legs_of
+from ropewalk.systems.payments.processing.state import Notice, SentClaims, SentLeg, State
+from ropewalk.systems.payments.processing.windows import TRACE_NUMBERS, Window
 
 MISROUTED: Final = 61
 DUPLICATE: Final = 67
@@ -72,21 +74,25 @@ class Original(NamedTuple):
         return int(self.file.batches["odfi"][self.entry["batch"]])
 
 
-class Incoming(NamedTuple):
-    """An entry that names another one: `sender` is the index of the institution, `identification` its digits."""
-
-    entry: np.void
-    addenda: Record
-    sender: int
-    identification: int
-    code: int
-
-
 class Objection(NamedTuple):
     """Why it has no effect: the code that is answered, or only a reason; for R69, what is wrong."""
 
     code: int
     information: bytes = b""
+
+
+_TOLD: Final = {
+    Category.NOTIFICATION: ("change_code", "corrected_data"),
+    Category.REFUSED_NOTIFICATION: ("refused_change_code",),
+}
+"""What else a notification tells, in its addenda."""
+
+
+class Ended(NamedTuple):
+    """A row that named another entry, and what was against it."""
+
+    row: int
+    objection: Objection | None
 
 
 _NO_ENTRY: Final = Objection(Reason.NAMES_NO_ENTRY)
@@ -96,93 +102,127 @@ _TOO_LATE: Final = Objection(Reason.TOO_LATE)
 
 
 def answer_step(state: State, window: Window, file: File, *, rows: Places, time_ns: int) -> None:
-    """Do what some returns, answers and notifications of one file ask, or object to it."""
-    objections = np.zeros(rows.size, ANSWER)
-    answered = 0
+    """Do what some returns, answers and notifications of one file ask, or object to it, where their originals are."""
+    ended: list[Ended] = []
+    elsewhere: dict[int, list[Claim]] = {}
     for row in rows.tolist():
-        incoming = _incoming(file, row)
-        place = state.files.find_trace(int(incoming.addenda["original_entry_trace_number"]))
-        original = None if place is None else Original(state.files[place.file], place.row)
-        objection = _effect(state, incoming, original, day=window.day, time_ns=time_ns)
+        claim, sender = _claim(file, row)
+        shard = state.shard_of_institution(claim.original_trace // TRACE_NUMBERS)
+        if shard != state.place.partition:
+            elsewhere.setdefault(shard, []).append(claim)
+            continue
+        objection, leg = effect(state, claim, sender=sender, day=window.day, time_ns=time_ns)
+        ended.append(Ended(row, objection))
+        if leg is not None:
+            shard = state.shard_of_institution(leg.rdfi)
+            state.caller.tell(shard, PayThere(state.keep_sent(SentLeg()), leg), tag=TAG)
+    end_answers(state, window, file, ended)
+    for shard, claims in elsewhere.items():
+        number = state.keep_sent(SentClaims(file.record.number))
+        state.caller.tell(shard, JudgeThere(number, window.day, claims), tag=TAG)
+
+
+def end_answers(state: State, window: Window, file: File, ended: Sequence[Ended]) -> None:
+    """Bring returns, answers and notifications into their last state; objections go back with the window."""
+    objections = np.zeros(len(ended), ANSWER)
+    answered = 0
+    for row, objection in ended:
         file.state["settled_day"][row] = window.day
-        end = EntryState.POSTED if objection is None else EntryState.REJECTED
-        file.change(np.array([row]), end)
+        file.change(np.array([row]), EntryState.POSTED if objection is None else EntryState.REJECTED)
         if objection is None:
             window.posted += 1
             continue
         window.rejected += 1
         file.state["code"][row] = objection.code
-        if objection.code < Reason.ORIGINATOR_HAS_INSUFFICIENT_FUNDS and incoming.sender >= 0:
-            recipient, sender = incoming.sender, int(incoming.entry["rdfi"])
-            number = file.record.number
+        recipient = int(file.batches["odfi"][file.entries["batch"][row]])
+        if objection.code < Reason.ORIGINATOR_HAS_INSUFFICIENT_FUNDS and recipient >= 0:
+            sender, number = int(file.entries["rdfi"][row]), file.record.number
             objections[answered] = (recipient, sender, number, row, 0, objection.code, objection.information)
             answered += 1
     state.windows.answer(objections[:answered])
 
 
-def _incoming(file: File, row: int) -> Incoming:
+def _claim(file: File, row: int) -> tuple[Claim, int]:
+    """What an entry that names another one says, and the institution that sends it."""
     entry = file.entries[row]
     batch = int(entry["batch"])
     *_, addenda = file.contents.addenda(entry)
-    code = int(addenda.data[4:6])
-    return Incoming(
-        entry, addenda, int(file.batches["odfi"][batch]), int(file.contents.batch_columns["odfi"][batch]), code
+    category = Category(int(entry["category"]))
+    claim = Claim(
+        row=row,
+        category=category,
+        code=int(addenda.data[4:6]),
+        original_trace=int(addenda["original_entry_trace_number"]),
+        identification=int(file.contents.batch_columns["odfi"][batch]),
+        rdfi=int(entry["rdfi"]),
+        amount_cents=int(entry["amount_cents"]),
+        account=bytes(entry["account"]).strip(),
+        transaction_code=int(entry["transaction_code"]),
+        **{name: addenda[name] for name in _TOLD.get(category, ())},
     )
+    return claim, int(file.batches["odfi"][batch])
 
 
-def _effect(
-    state: State, incoming: Incoming, original: Original | None, *, day: int, time_ns: int
-) -> Objection | None:
-    """Do what an entry asks; or return what is against it, and do nothing."""
-    category = Category(int(incoming.entry["category"]))
-    if original is None:
+def effect(
+    state: State, claim: Claim, *, sender: int, day: int, time_ns: int
+) -> tuple[Objection | None, FarLeg | None]:
+    """Do what an entry asks; or return what is against it, and do nothing.
+
+    `sender` is the index of the institution, or -1 if it is kept elsewhere. What is to be paid by, or to, a receiver
+    who is kept elsewhere is returned too.
+    """
+    category = Category(claim.category)
+    place = state.files.find_trace(claim.original_trace)
+    if place is None:
         returns = category is Category.RETURN
-        return Objection(FIELD_ERROR, WRONG_TRACE) if returns else _NO_ENTRY
+        return Objection(FIELD_ERROR, WRONG_TRACE) if returns else _NO_ENTRY, None
+    original = Original(state.files[place.file], place.row)
     match category:
         case Category.RETURN:
-            objection = objection_to_return(state, incoming, original, day=day)
+            objection = objection_to_return(state, claim, original, day=day)
             end, marks = EntryState.RETURNED, 0
         case Category.DISHONORED:
-            objection = objection_to_dishonor(incoming, original, day=day)
+            objection = objection_to_dishonor(claim, original, sender=sender, day=day)
             end, marks = EntryState.POSTED, Marks.DISHONORED
         case Category.CONTESTED:
-            objection = objection_to_contest(incoming, original, day=day)
+            objection = objection_to_contest(claim, original, day=day)
             end, marks = EntryState.RETURNED, Marks.CONTESTED
         case _:
-            return _note_change(state, incoming, original, day=day, time_ns=time_ns)
-    if objection is None:
-        _reroute(state, original, end, day=day, time_ns=time_ns)
-        original.file.state["marks"][original.row] |= marks
-        if category is not Category.DISHONORED:
-            original.file.state["code"][original.row] = _return_code(incoming, original)
-    return objection
+            return _note_change(state, claim, original, sender=sender, day=day, time_ns=time_ns), None
+    if objection is not None:
+        return objection, None
+    leg = _reroute(state, original, end, day=day, time_ns=time_ns)
+    original.file.state["marks"][original.row] |= marks
+    if category is not Category.DISHONORED:
+        original.file.state["code"][original.row] = _return_code(claim, original)
+    return None, leg
 
 
-def objection_to_return(state: State, incoming: Incoming, original: Original, *, day: int) -> Objection | None:
+def objection_to_return(state: State, claim: Claim, original: Original, *, day: int) -> Objection | None:
     """What is against a return."""
     entry = original.entry
-    sent_by_receiver = incoming.identification == int(entry["rdfi"])
-    to_originator = state.directory.institutions[original.odfi].routing[:8] == f"{incoming.entry['rdfi']:08}"
+    sent_by_receiver = claim.identification == int(entry["rdfi"])
+    to_originator = state.directory.institutions[original.odfi].routing[:8] == f"{claim.rdfi:08}"
     if not (sent_by_receiver and to_originator):
         return Objection(MISROUTED)
     if original.state["state"] == EntryState.RETURNED:
         return Objection(DUPLICATE)
     if original.state["state"] != EntryState.POSTED:
         return Objection(FIELD_ERROR, WRONG_TRACE)
-    if incoming.entry["amount_cents"] != entry["amount_cents"]:
+    if claim.amount_cents != entry["amount_cents"]:
         return Objection(FIELD_ERROR, WRONG_AMOUNT)
-    if bytes(incoming.entry["account"]).strip() != bytes(entry["account"]).strip():
+    if claim.account != bytes(entry["account"]).strip():
         return Objection(FIELD_ERROR, WRONG_ACCOUNT)
-    if (incoming.entry["transaction_code"] % 10 < 5) != (entry["transaction_code"] % 10 < 5):
+    if (claim.transaction_code % 10 < 5) != (entry["transaction_code"] % 10 < 5):
         return Objection(FIELD_ERROR, WRONG_TRANSACTION)
-    if day > last_return_day(incoming.code, int(original.state["settled_day"])):
+    if day > last_return_day(claim.code, int(original.state["settled_day"])):
         return Objection(UNTIMELY)
     return None
 
 
-def objection_to_dishonor(incoming: Incoming, original: Original, *, day: int) -> Objection | None:
+def objection_to_dishonor(claim: Claim, original: Original, *, sender: int, day: int) -> Objection | None:
     """What is against a dishonored return."""
-    if incoming.sender != original.odfi or incoming.entry["rdfi"] != original.entry["rdfi"]:
+    if sender != original.odfi or claim.rdfi != int(original.entry["rdfi"]):
         return Objection(MISROUTED_DISHONOR)
     state = original.state
     if state["state"] != EntryState.RETURNED or state["moves"] == 0 or state["marks"] & Marks.CONTESTED:
@@ -192,9 +232,9 @@ def objection_to_dishonor(incoming: Incoming, original: Original, *, day: int) -
     return None
 
 
-def objection_to_contest(incoming: Incoming, original: Original, *, day: int) -> Objection | None:
+def objection_to_contest(claim: Claim, original: Original, *, day: int) -> Objection | None:
     """What is against a contested dishonored return: there is no further answer, so it is only rejected."""
-    if incoming.identification != int(original.entry["rdfi"]):
+    if claim.identification != int(original.entry["rdfi"]):
         return _OTHER_INSTITUTION
     state = original.state
     if state["state"] != EntryState.POSTED or not state["marks"] & Marks.DISHONORED:
@@ -215,20 +255,21 @@ def last_return_day(code: int, settled_day: int) -> int:
     return _banking_days_after(settled_day, reason.banking_days)
 
 
-def _note_change(state: State, incoming: Incoming, original: Original, *, day: int, time_ns: int) -> Objection | None:
+def _note_change(
+    state: State, claim: Claim, original: Original, *, sender: int, day: int, time_ns: int
+) -> Objection | None:
     """Keep a notification of change for the originator; or note that the originator refuses it."""
     number, row = original.file.record.number, original.row
     marks = original.file.state["marks"]
-    if incoming.entry["category"] == Category.NOTIFICATION:
-        if incoming.identification != int(original.entry["rdfi"]):
+    if claim.category == Category.NOTIFICATION:
+        if claim.identification != int(original.entry["rdfi"]):
             return _OTHER_INSTITUTION
         if original.state["state"] not in (EntryState.POSTED, EntryState.RETURNED):
             return _OTHER_STATE
-        change, data = incoming.addenda["change_code"], incoming.addenda["corrected_data"]
-        state.notices.append(Notice(number, row, change, data, time_ns))
+        state.notices.append(Notice(number, row, claim.change_code, claim.corrected_data, time_ns))
         marks[row] |= Marks.CORRECTED
         return None
-    if incoming.sender != original.odfi:
+    if sender != original.odfi:
         return _OTHER_INSTITUTION
     open_notices = [
         notice for notice in state.notices if (notice.file, notice.row, notice.refused_code) == (number, row, "")
@@ -238,29 +279,38 @@ def _note_change(state: State, incoming: Incoming, original: Original, *, day: i
     noticed = day_number(day_of(0) + timedelta(seconds=open_notices[-1].time_ns // 1_000_000_000))
     if day > noticed + REFUSAL_CALENDAR_DAYS:
         return _TOO_LATE
-    open_notices[-1].refused_code = incoming.addenda["refused_change_code"]
+    open_notices[-1].refused_code = claim.refused_change_code
     marks[row] |= Marks.CORRECTION_REFUSED
     return None
 
 
-def _reroute(state: State, original: Original, end: EntryState, *, day: int, time_ns: int) -> None:
-    """Send an original's money back, or forth again, and bring it into the state that goes with that."""
+def _reroute(state: State, original: Original, end: EntryState, *, day: int, time_ns: int) -> FarLeg | None:
+    """Send an original's money back, or forth again, and bring it into the state that goes with that.
+
+    Returns the receiver's leg if it is to be made in another shard.
+    """
     file, row = original
     leg = legs_of(state, file, np.array([row])).rows[0]
+    amount, goes_to_receiver = int(leg["amount"]), bool(leg["is_credit"]) == (end is EntryState.POSTED)
+    number, before = file.record.number, int(original.state["moves"])
+    rdfi = int(original.entry["rdfi"])
+    account = bytes(account_numbers(file, np.array([row]))[0])
+    far = FarLeg(number, row, before, amount, rdfi, account, brings=goes_to_receiver)
     originator = Party(int(leg["originator"]), int(leg["odfi"]))
     receiver = Party(int(leg["receiver"]), int(leg["rdfi"]))
-    goes_to_receiver = bool(leg["is_credit"]) == (end is EntryState.POSTED)
-    payer, payee = (originator, receiver) if goes_to_receiver else (receiver, originator)
-    entry = (file.record.number, row, int(original.state["moves"]))
-    move(state.ledger, entry, payer=payer, payee=payee, amount=int(leg["amount"]), time_ns=time_ns)
+    is_far = state.shard_of_institution(rdfi) != state.place.partition
+    for party in (originator,) if is_far else (originator, receiver):
+        brings = goes_to_receiver == (party is receiver)
+        pay_leg(state.ledger, (number, row, before), party, amount=amount, time_ns=time_ns, brings=brings)
     file.change(np.array([row]), end)
     file.state["moves"][row] += 1
     file.state["answered_day"][row] = day
+    return far if is_far else None
 
 
-def _return_code(incoming: Incoming, original: Original) -> int:
+def _return_code(claim: Claim, original: Original) -> int:
     """Why the original is returned: of a contested return, what the return had said."""
-    return incoming.code if incoming.code < MISROUTED or incoming.code > 77 else int(original.state["code"])
+    return claim.code if claim.code < MISROUTED or claim.code > 77 else int(original.state["code"])
 
 
 def _banking_days_after(day: int, count: int) -> int:

@@ -102,6 +102,8 @@ class Move(IntEnum):
 _RETURN_PAYS: Final = (Move.RETURN_PAYS, Move.RETURN_PAYS_FROM_SUSPENSE)
 _RETURN_BRINGS: Final = (Move.RETURN_BRINGS, Move.RETURN_BRINGS_TO_SUSPENSE)
 _CREATED: Final = np.uint32(TransferStatus.CREATED)
+_FILE_BITS: Final = 32
+_FILE_MASK: Final = 2**_FILE_BITS - 1
 _CHAIN_FAILED: Final = np.uint32(TransferStatus.LINKED_EVENT_FAILED)
 
 
@@ -121,12 +123,12 @@ LEG: Final = np.dtype(
 
 
 class Legs(NamedTuple):
-    """Entries of one file to be moved: rows of LEG."""
+    """Entries of one file to be moved: rows of LEG. Of another shard's file, `of_shard` makes the number."""
 
     file: int
     rows: Rows
 
-    def of(self, chosen: NDArray[np.bool_]) -> "Legs":
+    def of(self, chosen: NDArray[np.bool_] | Places) -> "Legs":
         """Some of them."""
         return Legs(self.file, self.rows[chosen])
 
@@ -157,14 +159,21 @@ def open_accounts(
     )
 
 
-def reserve(ledger: Ledger, legs: Legs, *, time_ns: int) -> NDArray[np.uint32]:
-    """Make the originators' legs, pending; return a status each."""
+def of_shard(file: int, shard: int) -> int:
+    """The number of another shard's file, as it is in the ids of transfers here."""
+    return shard + 1 << _FILE_BITS | file
+
+
+def reserve(ledger: Ledger, legs: Legs, held: NDArray[np.bool_], *, time_ns: int) -> NDArray[np.uint32]:
+    """Make the originators' legs, pending, and held where the receiver is elsewhere; return a status each."""
     rows = _rows(legs, Move.ORIGINATOR_LEG)
     clearing = (_high(Holder.CLEARING), legs.rows["odfi"])
     originator = (_high(Holder.DEPOSIT), legs.rows["originator"])
     _put_accounts(rows, legs.rows["is_credit"], credit_flow=(originator, clearing))
     rows["flags"] = TransferFlags.PENDING
-    statuses: NDArray[np.uint32] = ledger.create_transfers(rows, time_ns=time_ns)["status"]
+    statuses = np.empty(rows.size, "u4")
+    statuses[~held] = ledger.create_transfers(rows[~held], time_ns=time_ns)["status"]
+    statuses[held] = _hold(ledger, rows[held], time_ns=time_ns)
     return statuses
 
 
@@ -188,10 +197,7 @@ class Posted(NamedTuple):
 def post(ledger: Ledger, legs: Legs, *, time_ns: int) -> Posted:
     """Make the receivers' legs and post the originators', linked."""
     rows = np.zeros(2 * legs.rows.size, TRANSFER)
-    rows[0::2] = _rows(legs, Move.RECEIVER_LEG)
-    clearing = (_high(Holder.CLEARING), legs.rows["rdfi"])
-    receiver = (_high(Holder.DEPOSIT), legs.rows["receiver"])
-    _put_accounts(rows[0::2], legs.rows["is_credit"], credit_flow=(clearing, receiver))
+    rows[0::2] = _receivers(legs)
     rows["flags"][0::2] = TransferFlags.LINKED
     rows[1::2] = _resolution(legs, Move.POST, TransferFlags.POST_PENDING_TRANSFER)
     statuses = ledger.create_transfers(rows, time_ns=time_ns)["status"]
@@ -206,13 +212,28 @@ def void(ledger: Ledger, legs: Legs, *, time_ns: int) -> None:
         invariant(bool((statuses == _CREATED).all()), "what is reserved can be given back")
 
 
+def post_receivers(ledger: Ledger, legs: Legs, *, time_ns: int) -> tuple[NDArray[np.bool_], NDArray[np.uint32]]:
+    """Make the receivers' legs alone; return which are refused, and a status each."""
+    statuses = ledger.create_transfers(_receivers(legs), time_ns=time_ns)["status"]
+    return np.asarray(statuses != _CREATED), statuses
+
+
+def post_held(ledger: Ledger, legs: Legs, *, time_ns: int) -> None:
+    """Post the originators' legs that are held."""
+    _resolve_held(ledger, _resolution(legs, Move.POST, TransferFlags.POST_PENDING_TRANSFER), time_ns=time_ns)
+
+
+def void_held(ledger: Ledger, legs: Legs, *, time_ns: int) -> None:
+    """Give back what the originators' legs hold."""
+    _resolve_held(ledger, _resolution(legs, Move.VOID, TransferFlags.VOID_PENDING_TRANSFER), time_ns=time_ns)
+
+
 def move(
     ledger: Ledger, entry: tuple[int, int, int], *, payer: Party, payee: Party, amount: int, time_ns: int
 ) -> None:
     """Send the money of one entry (file, row, how often before) from one customer to another, through their banks."""
-    if amount:
-        _pay(ledger, entry, payer, amount=amount, time_ns=time_ns, brings=False)
-        _pay(ledger, entry, payee, amount=amount, time_ns=time_ns, brings=True)
+    pay_leg(ledger, entry, payer, amount=amount, time_ns=time_ns, brings=False)
+    pay_leg(ledger, entry, payee, amount=amount, time_ns=time_ns, brings=True)
 
 
 def clearing_balances(ledger: Ledger, institutions: int) -> NDArray[np.int64]:
@@ -257,7 +278,7 @@ def lookup(ledger: Ledger, holder: Holder, numbers: Places) -> Rows:
     return ledger.lookup_accounts(ids)
 
 
-def _pay(
+def pay_leg(
     ledger: Ledger,
     entry: tuple[int, int, int],
     party: Party,
@@ -267,6 +288,8 @@ def _pay(
     brings: bool,
 ) -> None:
     """One leg of a return: by the customer, or by the suspense account of its bank."""
+    if not amount:
+        return
     file, row, before = entry
     by_customer, by_bank = _RETURN_BRINGS if brings else _RETURN_PAYS
     choices = [(by_customer, Holder.DEPOSIT, party.account), (by_bank, Holder.SUSPENSE, party.institution)]
@@ -278,7 +301,7 @@ def _pay(
         clearing = (_high(Holder.CLEARING), np.array([party.institution]))
         _put_accounts(transfer, np.array([brings]), credit_flow=(clearing, customer))
         transfer["amount_low"] = amount
-        transfer["user_data_64"] = file << 32 | row
+        transfer["user_data_64"] = (file & _FILE_MASK) << 32 | row
         transfer["ledger"], transfer["code"] = USD, purpose
         if ledger.create_transfers(transfer, time_ns=time_ns)["status"][0] == _CREATED:
             return
@@ -303,9 +326,30 @@ def _rows(legs: Legs, purpose: Move) -> Rows:
     rows["id_low"] = legs.rows["row"]
     rows["amount_low"] = legs.rows["amount"]
     rows["user_data_128_low"] = legs.rows["trace"]
-    rows["user_data_64"] = np.uint64(legs.file << 32) | legs.rows["row"].astype("u8")
+    rows["user_data_64"] = np.uint64((legs.file & _FILE_MASK) << 32) | legs.rows["row"].astype("u8")
     rows["ledger"], rows["code"] = USD, purpose
     return rows
+
+
+def _receivers(legs: Legs) -> Rows:
+    rows = _rows(legs, Move.RECEIVER_LEG)
+    clearing = (_high(Holder.CLEARING), legs.rows["rdfi"])
+    receiver = (_high(Holder.DEPOSIT), legs.rows["receiver"])
+    _put_accounts(rows, legs.rows["is_credit"], credit_flow=(clearing, receiver))
+    return rows
+
+
+def _resolve_held(ledger: Ledger, rows: Rows, *, time_ns: int) -> None:
+    statuses = _hold(ledger, rows, time_ns=time_ns)
+    invariant(bool((statuses == _CREATED).all()), "what is held is posted or voided", statuses=statuses.tolist())
+
+
+def _hold(ledger: Ledger, rows: Rows, *, time_ns: int) -> NDArray[np.uint32]:
+    """Hold, post or void rows of which both accounts are here; return a status each."""
+    if not rows.size:
+        return np.zeros(0, "u4")
+    statuses: NDArray[np.uint32] = ledger.hold(rows, np.full((rows.size, 2), -1, "i8"), time_ns=time_ns)["status"]
+    return statuses
 
 
 def _resolution(legs: Legs, purpose: Move, flag: TransferFlags) -> Rows:

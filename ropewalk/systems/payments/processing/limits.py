@@ -23,6 +23,9 @@ ENTRIES_STEP: Final = 32_768
 ANSWERS_STEP: Final = 256
 """Returns and answers that one batch judges: each is looked up and moved by itself."""
 
+FAR_ENTRIES_MAX: Final = 16_384
+"""Entries of one message to another shard: some 46 bytes each, so that it is no larger than a command."""
+
 PAGE_MAX: Final = 1_000
 """Rows of one answer to a query."""
 
@@ -46,5 +49,6 @@ class Steps(NamedTuple):
 USUAL_STEPS: Final = Steps()
 """The two steps above; tests take smaller ones."""
 
+invariant(64 * FAR_ENTRIES_MAX <= COMMAND_BYTES_MAX, "a message holds so many entries")
 invariant(PART_BYTES_MAX <= COMMAND_BYTES_MAX - 1_024, "a command holds a part")
 invariant(3 * RETURN_FILE_ENTRIES + 2 * RETURN_FILE_ENTRIES <= 10_000, "an entry is at most five lines of a file")

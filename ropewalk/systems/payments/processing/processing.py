@@ -13,17 +13,23 @@ Checked by: tests/payments/processing/test_properties.py, test_stories.py
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from ropewalk.core.codec import encode_value
 from ropewalk.core.machine import Received, Saved
+from ropewalk.core.place import Place
 from ropewalk.data.shelf import Shelf
-from ropewalk.errors import Rejected
 from ropewalk.systems.payments.ledger.ledger import Ledger
+from ropewalk.systems.payments.parts import Outgoing
 from ropewalk.systems.payments.processing import work
 from ropewalk.systems.payments.processing.calendar import MINUTE_NS
+from ropewalk.systems.payments.processing.elsewhere import decode_answer, decode_message
 from ropewalk.systems.payments.processing.files import NO_MINUTE
+from ropewalk.systems.payments.processing.hearing import hear_answer, hear_message
+from ropewalk.systems.payments.processing.house import HOUSE, Caller, line_up
 from ropewalk.systems.payments.processing.limits import Steps
 from ropewalk.systems.payments.processing.messages import (
+    ACH,
     AnyReply,
     Done,
     OpenAccounts,
@@ -48,12 +54,22 @@ from ropewalk.systems.payments.processing.queries import answer
 from ropewalk.systems.payments.processing.state import State
 from ropewalk.systems.payments.processing.submission import submit
 
+_ONE_SHARD: Final = Place("payments")
+
 
 class Processing:
     """Everything that is ACH, over a ledger that others may use too."""
 
-    def __init__(self, ledger: Ledger, shelf: Shelf, *, steps: Steps) -> None:
-        self.state = State(ledger, shelf, steps=steps)
+    def __init__(
+        self,
+        ledger: Ledger,
+        shelf: Shelf,
+        *,
+        steps: Steps,
+        place: Place = _ONE_SHARD,
+        outgoing: Outgoing | None = None,
+    ) -> None:
+        self.state = State(ledger, shelf, steps=steps, caller=Caller(place, outgoing or Outgoing(ACH)))
 
     def work(self, *, time_ns: int) -> None:
         """Do one step of what is due."""
@@ -68,8 +84,13 @@ class Processing:
         decode_command(command)
 
     def receive(self, received: Received, *, time_ns: int) -> bytes:
-        """No partition sends another anything about ACH."""
-        raise Rejected(f"ACH processing takes no messages, and {received.sender} sent one at {time_ns}")
+        """Do what another shard's message asks, or take note of its answer."""
+        shard = int(received.sender.rpartition("/")[2])
+        if received.is_reply:
+            hear_answer(self.state, shard, decode_answer(received.command), time_ns=time_ns)
+            return b""
+        reply = hear_message(self.state, shard, decode_message(received.command), time_ns=time_ns)
+        return b"" if reply is None else encode_value(reply)
 
     def apply(self, commands: Sequence[bytes], *, time_ns: int) -> Sequence[bytes]:
         """Do what each command asks and return the encoded replies. Raises Rejected if one can't be read."""
@@ -113,6 +134,8 @@ class Processing:
     def _run_window(self, command: RunWindow, *, time_ns: int) -> AnyReply:
         if not 0 <= command.through_ns // MINUTE_NS < NO_MINUTE:
             return Refused("through", f"{command.through_ns} is not a time in nanoseconds since 1970")
+        if not self.state.is_alone:
+            return self._line_up(command, time_ns=time_ns)
         next_due = self.state.files.earliest_due()
         through_minute = command.through_ns // MINUTE_NS or next_due
         if next_due == NO_MINUTE or next_due > through_minute:
@@ -122,3 +145,13 @@ class Processing:
             return WindowStarted(waiting.number)
         window = work.ask_window(self.state, through_minute=through_minute, by_hand=True, time_ns=time_ns)
         return WindowStarted(window.number)
+
+    def _line_up(self, command: RunWindow, *, time_ns: int) -> AnyReply:
+        """Have the house open a window in all shards: it is asked here, or it is not here."""
+        if self.state.place.partition != HOUSE:
+            return Refused("shard", f"windows are run by shard {HOUSE}, and this is {self.state.place.log_name}")
+        if not command.through_ns:
+            return Refused("through", "say until when: what is due next is known by all shards together")
+        minute = command.through_ns // MINUTE_NS
+        house, caller = self.state.house, self.state.caller
+        return WindowStarted(line_up(house, caller, through_minute=minute, by_hand=True, time_ns=time_ns))

@@ -9,7 +9,7 @@ Promise:    an entry changes state together with its money, or not at all.
 Checked by: tests/payments/processing/test_properties.py
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +49,9 @@ def reserve_step(state: State, file: File, *, time_ns: int) -> None:
     legs = legs_of(state, file, rows[moving])
     reasons = _reasons_by_directory(state, legs)
     allowed = np.flatnonzero(reasons == 0)
-    reasons[allowed] = _reasons_by_ledger(reserve(state.ledger, legs.of(reasons == 0), time_ns=time_ns))
+    going = legs.of(allowed)
+    far = state.are_elsewhere(file.entries["rdfi"][going.rows["row"]])
+    reasons[allowed] = _reasons_by_ledger(reserve(state.ledger, going, far, time_ns=time_ns))
     failed = reasons > 0
     refused = legs.rows["row"][failed]
     file.state["code"][refused] = reasons[failed]
@@ -60,30 +62,51 @@ def reserve_step(state: State, file: File, *, time_ns: int) -> None:
         file.find_due()
 
 
+class End(NamedTuple):
+    """How entries end: `codes` are 0 for those that are posted; what each reverses, as `reversals_of` tells."""
+
+    rows: Places
+    codes: Codes
+    reversed_by: NDArray[np.int64]
+
+
 def settle_step(state: State, window: Window, file: File, *, rows: Places, time_ns: int) -> None:
-    """Post a slice of a file's forward entries that are due, or return them."""
+    """Post a slice of a file's forward entries that are due and whose receivers are here, or return them."""
     legs = legs_of(state, file, rows)
     codes = codes_by_directory(state.directory, legs, account_numbers(file, rows))
-    reversed_by = find_reversed(state, file, rows=rows, day=window.day)
-    codes[(codes == 0) & (reversed_by[:, 0] < 0) & file.batches["is_reversal"][file.entries["batch"][rows]]] = (
-        IMPROPER_REVERSAL
-    )
+    reversed_by, improper = reversals_of(state, file, rows, day=window.day)
+    codes = np.where(codes == 0, improper, codes)
     moving = (legs.rows["amount"] > 0) & (codes == 0)
     rejected = _post(state, legs, codes, moving=moving, time_ns=time_ns)
+    void(state.ledger, legs.of(((codes > 0) | rejected) & (legs.rows["amount"] > 0)), time_ns=time_ns)
+    mark_reversed(state, reversed_by[(codes == 0) & ~rejected])
+    finish(state, window, file, legs, End(rows, codes, reversed_by), rejected=rejected)
+
+
+def finish(
+    state: State,
+    window: Window,
+    file: File,
+    legs: Legs,
+    end: End,
+    *,
+    rejected: NDArray[np.bool_] | None = None,
+) -> None:
+    """Bring entries whose money has moved, or has not, into the state that goes with that."""
+    rows, codes, _ = end
+    rejected = np.zeros(rows.size, "?") if rejected is None else rejected
     returned = codes > 0
-    void(state.ledger, legs.of((returned | rejected) & (legs.rows["amount"] > 0)), time_ns=time_ns)
     posted = ~returned & ~rejected
     file.state["settled_day"][rows] = file.last_settled_day = window.day
     file.state["moves"][rows[posted]] = 1
     file.state["code"][rows] = np.where(rejected, np.uint8(Reason.ORIGINATOR_ACCOUNT_IS_CLOSED), codes)
     file.state["answered_day"][rows[returned]] = window.day
-    for chosen, end in (
+    for chosen, after in (
         (posted, EntryState.POSTED),
         (returned, EntryState.RETURNED),
         (rejected, EntryState.REJECTED),
     ):
-        file.change(rows[chosen], end)
-    _mark_reversed(state, reversed_by[posted])
+        file.change(rows[chosen], after)
     state.windows.answer(_answers(file, legs.of(returned), codes[returned]))
     window.posted += int(posted.sum())
     window.returned += int(returned.sum())
@@ -157,9 +180,23 @@ def _reasons_by_ledger(statuses: NDArray[np.uint32]) -> NDArray[np.uint8]:
     return reasons
 
 
-def _mark_reversed(state: State, originals: NDArray[np.int64]) -> None:
+def reversals_of(state: State, file: File, rows: Places, *, day: int) -> tuple[NDArray[np.int64], Codes]:
+    """Which entry each reverses, as file and row or -1; and the code of those that should reverse one and don't."""
+    reversed_by = find_reversed(state, file, rows=rows, day=day)
+    improper = (reversed_by[:, 0] < 0) & file.batches["is_reversal"][file.entries["batch"][rows]]
+    return reversed_by, np.where(improper, IMPROPER_REVERSAL, 0).astype("u1")
+
+
+def mark_reversed(state: State, originals: NDArray[np.int64]) -> None:
+    """Note which entries are reversed."""
     for number, row in originals[originals[:, 0] >= 0].tolist():
         state.files[number].state["marks"][row] |= Marks.REVERSED
+
+
+def unmark_reversed(state: State, originals: NDArray[np.int64]) -> None:
+    """Take that back."""
+    for number, row in originals[originals[:, 0] >= 0].tolist():
+        state.files[number].state["marks"][row] &= ~np.uint8(Marks.REVERSED)
 
 
 def _answers(file: File, legs: Legs, codes: Codes) -> Rows:

@@ -135,13 +135,29 @@ def _parties(state: State, contents: Contents) -> tuple[Rows, list[FileError]]:
     shown = contents.rows[columns["header_line"] - 1, description.start : description.stop]
     batches["is_reversal"] = forward & (shown == _REVERSAL).all(axis=1)
     unknown = np.flatnonzero((batches["odfi"] < 0) | (forward & (batches["originator"] < 0)))
-    return batches, [_unknown_party(columns[place], odfi=int(batches["odfi"][place])) for place in unknown.tolist()]
+    homes = state.shards_of(columns["odfi"])
+    errors = [
+        _unknown_party(columns[place], odfi=int(batches["odfi"][place]))
+        if homes[place] == state.place.partition
+        else _other_shard(columns[place], int(homes[place]))
+        for place in unknown.tolist()
+    ]
+    return batches, errors
 
 
 def _is_forward(contents: Contents) -> NDArray[np.bool_]:
     """Which batches hold forward entries: all entries of a batch are of one kind."""
     firsts = contents.entries[contents.batch_columns["entry_first"]]
     return np.asarray(firsts["category"] == Category.FORWARD)
+
+
+def _other_shard(batch: np.void, shard: int) -> FileError:
+    message = (
+        f"institution {batch['odfi']:08} is kept in shard {shard}: a file holds batches of institutions of one "
+        "shard, and is submitted there"
+    )
+    line = int(batch["header_line"])
+    return _batch_error(line, "originating_dfi_identification", code="other_shard", message=message)
 
 
 def _unknown_party(batch: np.void, *, odfi: int) -> FileError:

@@ -43,7 +43,11 @@ class Position(msgspec.Struct, frozen=True):
 
 
 class Window(msgspec.Struct):
-    """One window. `files` is how many files there were when it was asked for: later ones have their own."""
+    """One window. `files` is how many files there were when it was asked for: later ones have their own.
+
+    Where there are several shards `allowed` is the phase that all of them may be in, `told` the last one of which the
+    house was told that it is done here; if it `waits`, there is nothing to do before another shard says something.
+    """
 
     number: int
     by_hand: bool
@@ -60,6 +64,9 @@ class Window(msgspec.Struct):
     answers: int = 0
     closed_ns: int = 0
     positions: list[Position] = []
+    allowed: int = Phase.NET
+    told: int = -1
+    waits: bool = False
 
 
 class Windows:

@@ -13,6 +13,8 @@ from ropewalk.systems.payments.ach.model import Category
 from ropewalk.systems.payments.processing.answers import answer_step
 from ropewalk.systems.payments.processing.books import clearing_balances, clearing_turnover, settle_net
 from ropewalk.systems.payments.processing.calendar import MINUTE_NS, day_number
+from ropewalk.systems.payments.processing.elsewhere import AskWindow, Closed, GoOn, OpenWindow, PhaseDone
+from ropewalk.systems.payments.processing.entries_elsewhere import send_entries
 from ropewalk.systems.payments.processing.files import NO_MINUTE, File, credit_side
 from ropewalk.systems.payments.processing.layouts import EntryState, Places
 from ropewalk.systems.payments.processing.schedule import settlement_day
@@ -31,15 +33,18 @@ def step(state: State, *, time_ns: int) -> None:
         state.files.note_due(file)
         return
     if state.windows.current is None and state.files.next_due_minute <= time_ns // MINUTE_NS:
-        ask_window(state, through_minute=state.files.next_due_minute, by_hand=False, time_ns=time_ns)
+        _ask(state, time_ns=time_ns)
     if state.windows.current is not None:
         _advance(state, state.windows.current, time_ns=time_ns)
 
 
 def wakes_at_ns(state: State, *, time_ns: int) -> int | None:
     """When the next piece of work is due: now, at the next window, or never as far as is known."""
-    if state.windows.current is not None or state.files.unreserved() is not None:
+    window = state.windows.current
+    if state.files.unreserved() is not None or (window is not None and not window.waits):
         return time_ns
+    if window is not None or state.has_asked:
+        return _NEVER
     next_due = state.files.next_due_minute
     return _NEVER if next_due == NO_MINUTE else next_due * MINUTE_NS
 
@@ -59,6 +64,23 @@ def ask_window(state: State, *, through_minute: int, by_hand: bool, time_ns: int
     return window
 
 
+def open_window(state: State, message: OpenWindow) -> None:
+    """Work on a window that the house opens in all shards."""
+    through_minute, asked_ns = message.through_minute, message.asked_ns
+    window = ask_window(state, through_minute=through_minute, by_hand=message.by_hand, time_ns=asked_ns)
+    invariant(window.number == message.number, "a window has one number in all shards", number=message.number)
+    window.allowed = Phase.CREDITS
+    state.has_asked = False
+
+
+def go_on(state: State, message: GoOn) -> None:
+    """Let the open window enter a phase that all shards may be in now."""
+    window = state.windows.current
+    invariant(window is not None and window.number == message.window, "the open window goes on", said=message.window)
+    if window is not None:
+        window.allowed, window.waits = message.phase, False
+
+
 def waiting_window(state: State, *, through_minute: int) -> Window | None:
     """A window that has not begun and will take all that is due by a minute."""
     last = state.windows.all[-1] if state.windows.all else None
@@ -69,19 +91,49 @@ def waiting_window(state: State, *, through_minute: int) -> Window | None:
 
 
 def _advance(state: State, window: Window, *, time_ns: int) -> None:
-    """Settle the next slice; if there is none, close the window."""
+    """Settle the next slice; if there is none, close the window, or wait for other shards."""
     while window.phase < Phase.NET:
         found = _next_slice(state, window)
-        if found is None:
-            window.phase, window.file, window.row = window.phase + 1, 0, 0
-            continue
-        file, rows = found
-        if window.phase == Phase.ANSWERS:
-            answer_step(state, window, file, rows=rows, time_ns=time_ns)
-        else:
-            settle_step(state, window, file, rows=rows, time_ns=time_ns)
-        return
+        if found is not None:
+            _work_on(state, window, *found, time_ns=time_ns)
+            return
+        if not _may_go_on(state, window):
+            window.waits = True
+            return
+        window.phase, window.file, window.row = window.phase + 1, 0, 0
     _close(state, window, time_ns=time_ns)
+
+
+def _work_on(state: State, window: Window, file: File, rows: Places, *, time_ns: int) -> None:
+    """Do a slice: here, or by asking the shards of the receivers."""
+    if window.phase == Phase.ANSWERS:
+        answer_step(state, window, file, rows=rows, time_ns=time_ns)
+        return
+    far = state.are_elsewhere(file.entries["rdfi"][rows])
+    if far.any():
+        send_entries(state, window, file, rows=rows[far], time_ns=time_ns)
+    if not far.all():
+        settle_step(state, window, file, rows=rows[~far], time_ns=time_ns)
+
+
+def _may_go_on(state: State, window: Window) -> bool:
+    """Whether a phase that is done here is done everywhere; if no answer is missing, tell the house that it is."""
+    if window.allowed > window.phase:
+        return True
+    if not state.sent and window.told < window.phase:
+        window.told = window.phase
+        state.caller.tell_house(PhaseDone(window.number, window.phase))
+    return False
+
+
+def _ask(state: State, *, time_ns: int) -> None:
+    """Have a window opened for what is due: here, or by the house, in all shards."""
+    through_minute = state.files.next_due_minute
+    if state.is_alone:
+        ask_window(state, through_minute=through_minute, by_hand=False, time_ns=time_ns)
+    elif not state.has_asked:
+        state.has_asked = True
+        state.caller.tell_house(AskWindow(through_minute, len(state.windows.all)))
 
 
 def _next_slice(state: State, window: Window) -> tuple[File, Places] | None:
@@ -119,7 +171,8 @@ def _close(state: State, window: Window, *, time_ns: int) -> None:
     """Settle the net positions; then every clearing account is at zero."""
     institutions = len(state.directory.institutions)
     owed = clearing_balances(state.ledger, institutions)
-    invariant(int(owed.sum()) == 0, "what all institutions owe is what all are owed", owed=owed.tolist())
+    total = int(owed.sum())
+    invariant(not state.is_alone or total == 0, "what all owe is what all are owed", owed=owed.tolist())
     credited = clearing_turnover(state.ledger, institutions)
     before = np.array(state.windows.turnover + [0] * (institutions - len(state.windows.turnover)), "i8")
     gross = credited - before
@@ -133,3 +186,5 @@ def _close(state: State, window: Window, *, time_ns: int) -> None:
     state.windows.turnover = clearing_turnover(state.ledger, institutions).tolist()
     state.windows.close(window, positions, time_ns=time_ns)
     state.files.find_due(through_minute=window.through_minute)
+    if not state.is_alone:
+        state.caller.tell_house(Closed(window.number, total))
