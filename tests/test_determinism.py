@@ -14,8 +14,10 @@ from ropewalk.core.chain import Head, Position
 from ropewalk.core.codec import Kind, Record, checksum, decode_record, encode_record, encode_value
 from ropewalk.core.keyed import KeyedMachine
 from ropewalk.core.machine import Request
+from ropewalk.core.mailbox import Delivery, Letter, Note, Opening, Receipt
 from ropewalk.core.partition import Partition
 from ropewalk.engines.memory import MemoryShelf
+from ropewalk.proving.workloads.branches import ACCOUNTS, PLACES, Branches, Bring
 from ropewalk.systems.payments.ledger.layout import ACCOUNT, TRANSFER, TransferFlags, rows_of
 from ropewalk.systems.payments.ledger.ledger import Ledger
 from ropewalk.systems.payments.processing.messages import (
@@ -75,6 +77,38 @@ def requests(number: int) -> list[Request]:
     return [Request(bytes([number // 2] * 16), encode_value(command)), Request(bytes(16), encode_value(command))]
 
 
+def branch() -> bytes:
+    """A branch that takes in payments from everywhere, some twice, answers, passes on, refunds and publishes."""
+    partition = Partition(Branches().machine(MemoryShelf(), PLACES[0]))
+    senders = [place.log_name for place in PLACES]
+    opening = [request for _, request in Branches().opening()]
+    records: list[tuple[Kind, list[Request], list[Note]]] = [
+        (Kind.TERM, [], [Opening(len(PLACES))]),
+        (Kind.BATCH, opening, []),
+        *[(Kind.BATCH, [], deliveries(sender, number)) for number in range(20) for sender in senders],
+        (Kind.BATCH, [], [Receipt(sender, 3) for sender in senders]),
+    ]
+    for number, (kind, requests, notes) in enumerate(records, start=1):
+        record = Record(kind, 1, 1, number * 10, partition.head, b"w" * 16, requests, notes)
+        stored = decode_record(Position(number), encode_record(record)[0], machine_version_max=1)
+        assert partition.admit(stored)
+        partition.apply(stored)
+    assert partition.feed.last > 10
+    assert partition.mailbox.waiting > 10
+    return partition.digest()
+
+
+def deliveries(sender: str, number: int) -> list[Note]:
+    """One letter, and again the one before it: money for an account here, or on its way over one."""
+    letters = [
+        Letter(
+            encode_value(Bring(ACCOUNTS[0], ACCOUNTS[each % 7], each % 5, ACCOUNTS[each % 3] * (each % 2))), b"tag"
+        )
+        for each in (max(0, number - 1), number)
+    ]
+    return [Delivery(sender, PLACES[0].log_name, max(1, number), letters[number == 0 :])]
+
+
 def routing() -> bytes:
     service = Service.keyed("tags", commands=Tag, value=Tags, apply=apply, key=key_of, partitions=64)
     return bytes(service.partition_of(f"key {number}") for number in range(100))
@@ -125,6 +159,7 @@ def payments() -> bytes:
 
 PROGRAMS: dict[str, Callable[[], bytes]] = {
     "keyed machine": keyed_machine,
+    "branch": branch,
     "routing": routing,
     "ledger": ledger,
     "payments": payments,

@@ -18,11 +18,11 @@ from typing import Final
 
 from ropewalk.core.chain import START, Position
 from ropewalk.core.codec import checksum
-from ropewalk.core.machine import Batch, Machine, Request, Saved
+from ropewalk.core.machine import Batch, Machine, Outcome, Received, Request, Saved
 from ropewalk.data.engine import Engine, Storage
 from ropewalk.data.log import Log
-from ropewalk.data.snapshots import Snapshots, read_snapshot, write_snapshot
-from ropewalk.errors import Damaged, Rejected, invariant
+from ropewalk.data.snapshots import read_snapshot, write_snapshot
+from ropewalk.errors import Damaged, Rejected, RopewalkError, invariant
 
 _BEGIN_NS: Final = 1_700_000_000_000_000_000
 """A time of this century (nanoseconds since 1970): a machine may know calendars."""
@@ -181,11 +181,7 @@ async def reading_what_was_trimmed_is_an_error_and_not_an_empty_answer(storage: 
     for number in range(5):
         await storage.log.append(bytes([number]))
     await storage.log.trim(through=Position(3))
-    try:
-        await storage.log.read(after=Position(1), limit=10)
-    except Damaged:
-        return
-    raise AssertionError("a gap was read over in silence")
+    await _fails(storage.log.read(after=Position(1), limit=10), Damaged, "a gap is not read over in silence")
 
 
 @storage_check
@@ -195,11 +191,7 @@ async def an_empty_log_begins_where_it_is_told_and_no_other_does(storage: Storag
     assert await log.last() == 7
     assert await log.append(b"first") == 8
     assert await payloads(log, after=Position(7)) == [b"first"]
-    try:
-        await log.skip(through=Position(9))
-    except Rejected:
-        return
-    raise AssertionError("a log that has records was made to begin elsewhere")
+    await _fails(log.skip(through=Position(9)), Rejected, "a log that has records does not begin elsewhere")
 
 
 # Snapshots.
@@ -222,11 +214,7 @@ async def a_removed_snapshot_is_gone(storage: Storage) -> None:
     await storage.snapshots.remove(Position(1))
     await storage.snapshots.remove(Position(1))
     assert list(await storage.snapshots.positions()) == []
-    try:
-        await storage.snapshots.read(Position(1))
-    except Damaged:
-        return
-    raise AssertionError("a snapshot that is not there was read")
+    await _fails(storage.snapshots.read(Position(1)), Damaged, "a snapshot that is not there is not read")
 
 
 @storage_check
@@ -238,15 +226,8 @@ async def every_changed_byte_of_a_snapshot_is_found(storage: Storage) -> None:
     for place in range(len(whole)):
         damaged = whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :]
         await snapshots.write(Position(2), [damaged])
-        await _expect_damaged(snapshots, storage, place)
-
-
-async def _expect_damaged(snapshots: Snapshots, storage: Storage, place: int) -> None:
-    try:
-        await read_snapshot(snapshots, storage.shelf, Position(2))
-    except Damaged:
-        return
-    raise AssertionError(f"a changed byte {place} went unnoticed")
+        read = read_snapshot(snapshots, shelf, Position(2))
+        await _fails(read, Damaged, f"a changed byte {place} does not go unnoticed")
 
 
 # The shelf.
@@ -347,21 +328,28 @@ async def partitions_and_services_do_not_see_each_other(open_engine: OpenEngine)
 # Machines.
 
 
-async def check_machine(make: Callable[[], Machine], batches: Sequence[Sequence[Request]]) -> None:
-    """Check what every machine promises, with batches of requests that it can read.
+async def check_machine(
+    make: Callable[[], Machine],
+    batches: Sequence[Sequence[Request]],
+    *,
+    messages: Callable[[int], Sequence[Received]] = lambda _: (),
+) -> None:
+    """Check what every machine promises, with batches of requests that it can read; `messages` come with each.
 
-    Two of them agree about every reply and digest; one that is saved and loaded between any two batches goes on as
+    Two of them agree about every outcome and digest; one that is saved and loaded between any two batches goes on as
     one that was not; a digest that stays the same stands for a state that did.
     """
     straight, restarted, again = make(), make(), make()
     digest, parts = straight.digest(), _parts(straight)
     for number, requests in enumerate(batches, start=1):
-        batch = Batch(Position(number), _BEGIN_NS + number * 1_000_000_000, requests)
+        received = messages(number)
+        batch = Batch(Position(number), _BEGIN_NS + number * 1_000_000_000, requests, received)
         for request in requests:
             straight.vet(request.command)
         outcomes = [machine.apply(batch) for machine in (straight, restarted, again)]
         invariant(outcomes[0] == outcomes[1] == outcomes[2], "equal machines give equal outcomes", batch=number)
-        invariant(len(outcomes[0].replies) == len(requests), "there is a reply to each request", batch=number)
+        asked = [*received, *requests]
+        invariant(len(outcomes[0].replies) == len(asked), "there is a reply to each, messages first", batch=number)
         for machine in (straight, restarted, again):
             machine.check()
         digest_before, parts_before = digest, parts
@@ -374,17 +362,33 @@ async def check_machine(make: Callable[[], Machine], batches: Sequence[Sequence[
         )
 
 
-def check_batching(make: Callable[[], Machine], requests: Sequence[Request]) -> None:
-    """Check that requests of one time get the same replies and leave the same state, in one batch or in many.
+def check_batching(
+    make: Callable[[], Machine], requests: Sequence[Request], *, messages: Sequence[Received] = ()
+) -> None:
+    """Check that what comes at one time gives the same replies, messages, events and state, in one batch or in many.
 
     Not every machine promises it: timers fire between batches, and a reply may tell the position of its batch.
     """
     together, apart = make(), make()
-    time_ns = _BEGIN_NS
-    replies = list(together.apply(Batch(Position(1), time_ns, requests)).replies)
-    singly = [apart.apply(Batch(Position(1), time_ns, [request])).replies[0] for request in requests]
-    invariant(replies == singly, "replies do not depend on the batch that a request is in")
+    whole = together.apply(Batch(Position(1), _BEGIN_NS, requests, messages))
+    singly = [apart.apply(Batch(Position(1), _BEGIN_NS, [], [message])) for message in messages]
+    singly += [apart.apply(Batch(Position(1), _BEGIN_NS, [request])) for request in requests]
+    invariant(_told([whole]) == _told(singly), "what is told does not depend on the batch that a request is in")
     invariant(together.digest() == apart.digest(), "the state does not depend on how requests are batched")
+
+
+async def _fails(attempt: Awaitable[object], error: type[RopewalkError], claim: str) -> None:
+    try:
+        await attempt
+    except error:
+        return
+    raise AssertionError(claim)
+
+
+def _told(outcomes: Sequence[Outcome]) -> list[list[object]]:
+    """All replies, all that is sent and all events, each in order."""
+    kinds = ("replies", "sent", "events")
+    return [[each for outcome in outcomes for each in getattr(outcome, kind)] for kind in kinds]
 
 
 def _parts(machine: Machine) -> dict[str, bytes]:

@@ -10,7 +10,7 @@ import pytest
 from ropewalk.core.chain import Position
 from ropewalk.core.codec import checksum
 from ropewalk.core.keyed import KeyedMachine
-from ropewalk.core.machine import Batch, Outcome, Request
+from ropewalk.core.machine import Batch, Message, Outcome, Received, Request
 from ropewalk.data.log import LogRecord
 from ropewalk.engines.memory import MemoryEngine, MemoryLog, MemoryShelf, MemorySnapshots
 from ropewalk.errors import Bug
@@ -116,8 +116,24 @@ def test_a_machine_whose_replies_depend_on_their_batch_is_found(monkeypatch: pyt
     monkeypatch.setattr(
         KeyedMachine, "apply", lambda _, batch: Outcome([bytes([len(batch.requests)])] * len(batch.requests))
     )
-    with pytest.raises(Bug, match="replies do not depend on the batch"):
+    with pytest.raises(Bug, match="what is told does not depend on the batch"):
         check_batching(counter, [request(Add("a", 1)), request(Add("a", 2))])
+
+
+def test_a_machine_whose_messages_depend_on_their_batch_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        KeyedMachine,
+        "apply",
+        lambda _, batch: Outcome([b""] * (len(batch.messages) + len(batch.requests)), sent=[Message("a/0", b"sum")]),
+    )
+    with pytest.raises(Bug, match="what is told does not depend on the batch"):
+        check_batching(counter, [request(Add("a", 1))], messages=[Received("b/0", b"")])
+
+
+def test_a_machine_that_does_not_answer_messages_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(KeyedMachine, "apply", lambda _, batch: Outcome([b""] * len(batch.requests)))
+    with pytest.raises(Bug, match="there is a reply to each"):
+        asyncio.run(check_machine(counter, [[]], messages=lambda _: [Received("b/0", b"")]))
 
 
 def test_without_a_bug_nothing_is_found() -> None:

@@ -7,16 +7,19 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
+import msgspec
 import pytest
 
+from ropewalk.core.chain import Position
 from ropewalk.core.codec import encode_value
-from ropewalk.core.machine import Request
+from ropewalk.core.machine import Batch, Machine, Received, Request
 from ropewalk.core.place import Place
 from ropewalk.data.engine import Engine
 from ropewalk.engines.memory import MemoryEngine, MemoryShelf
 from ropewalk.engines.sqlite import SqliteEngine
 from ropewalk.proving.conformance import ENGINE_CHECKS, EngineCheck, OpenEngine, check_batching, check_machine
 from ropewalk.proving.workloads.bank import Bank
+from ropewalk.proving.workloads.branches import ACCOUNTS, PLACES, Branches, Bring, Refund
 from ropewalk.proving.workloads.known import WORKLOADS
 from tests.runtime.counter import Add, AddAt, counter
 
@@ -97,6 +100,40 @@ def test_the_machines_of_every_workload(name: str) -> None:
     shelf = MemoryShelf()
     batches = [workload.opening(), *([workload.request(random) for _ in range(4)] for _ in range(30))]
     asyncio.run(check_machine(lambda: workload.machine(shelf, Place("conformance")), batches))
+
+
+def brought(number: int) -> list[Received]:
+    """Payments from another branch, a refusal to bring one, and money that comes back."""
+    bring = Bring(ACCOUNTS[0], ACCOUNTS[number % 5], number % 13, over=ACCOUNTS[1] if number % 3 == 0 else "")
+    return [
+        Received("town/7", encode_value(bring), tag=b"a"),
+        Received("town/8", encode_value("full"), tag=msgspec.json.encode(bring), is_reply=True),
+        Received("town/7", encode_value(Refund(ACCOUNTS[2], number % 5))),
+    ]
+
+
+def branch() -> Machine:
+    return Branches().machine(MemoryShelf(), PLACES[0])
+
+
+OPENING = [request for _, request in Branches().opening()]
+
+
+def test_a_machine_that_gets_messages() -> None:
+    random = Random(7)
+    batches = [OPENING, *([Branches().request(random)[1] for _ in range(4)] for _ in range(30))]
+    asyncio.run(check_machine(branch, batches, messages=lambda number: brought(number) if number > 1 else ()))
+
+
+def test_how_messages_are_batched_makes_no_difference() -> None:
+    def opened() -> Machine:
+        machine = branch()
+        machine.apply(Batch(Position(1), 1, OPENING))
+        return machine
+
+    random = Random(8)
+    requests = [Branches().request(random)[1] for _ in range(50)]
+    check_batching(opened, requests, messages=[each for number in range(20) for each in brought(number)])
 
 
 def test_how_a_bank_s_commands_are_batched_makes_no_difference() -> None:
