@@ -16,8 +16,9 @@ check: .venv/ready  ## format, lint, types, layers, tests
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q -n 2
 
-prove: .venv/ready  ## simulate payments under faults: make prove SEEDS=1000
-	$(BIN)/python -m ropewalk prove payments --seeds $(or $(SEEDS),1000)
+prove: .venv/ready  ## simulate payments and coordination under faults: make prove SEEDS=2000
+	$(BIN)/python -m ropewalk prove payments --seeds $(or $(SEEDS),2000)
+	$(BIN)/python -m ropewalk prove coordination --seeds $(or $(SEEDS),2000)
 
 bench: .venv/ready  ## measure: a table, a JSON file and a picture
 	$(BIN)/python -m benchmarks $(BENCH)

@@ -30,5 +30,7 @@ ROWS: Final = {
     "overload": Row("overload", 90),
     "locks": Row("locks", 120),
     "webhooks": Row("webhooks", 60),
+    "cards": Row("cards", 90),
+    "shards": Row("shards", 180),
     "ach": Row("ach", 150),
 }
