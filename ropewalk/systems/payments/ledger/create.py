@@ -266,11 +266,7 @@ def _resolve(
         status = TransferStatus.IMPORTED_EVENT_TIMESTAMP_MUST_NOT_REGRESS
     if status != TransferStatus.CREATED:
         return status, now
-    debit_slot = find_account(book, pending.debit_account_id_low, pending.debit_account_id_high)
-    credit_slot = find_account(book, pending.credit_account_id_low, pending.credit_account_id_high)
-    if holds:
-        debit_slot = step.debit if debit_slot < 0 else debit_slot
-        credit_slot = step.credit if credit_slot < 0 else credit_slot
+    debit_slot, credit_slot = _slots_of(pending, step, book, holds)
     debit, credit = book.rows[debit_slot], book.rows[credit_slot]
     # Who holds a transfer has promised it to others, so an account that was closed meanwhile takes it.
     if event.flags & VOID == 0 and not holds:
@@ -290,6 +286,17 @@ def _resolve(
     keep_balances(hot, debit, debit_slot, timestamp)
     keep_balances(hot, credit, credit_slot, timestamp)
     return TransferStatus.CREATED, timestamp
+
+
+@inlined
+def _slots_of(pending: Row, step: Row, book: Book, holds: bool) -> tuple[Index, Index]:
+    """Where the accounts of a pending transfer are; if it is held, that may be what stands for one."""
+    debit = find_account(book, pending.debit_account_id_low, pending.debit_account_id_high)
+    credit = find_account(book, pending.credit_account_id_low, pending.credit_account_id_high)
+    if holds:
+        debit = step.debit if debit < 0 else debit
+        credit = step.credit if credit < 0 else credit
+    return debit, credit
 
 
 @inlined

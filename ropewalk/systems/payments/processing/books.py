@@ -85,6 +85,15 @@ class Move(IntEnum):
     INSTANT_VOID = 36
     INSTANT_RETURN_OUT = 37
     INSTANT_RETURN_IN = 38
+    INSTANT_IN_HOLD = 39
+    INSTANT_IN_POST = 40
+    INSTANT_IN_VOID = 41
+    INSTANT_RETURN_OUT_HOLD = 42
+    INSTANT_RETURN_OUT_POST = 43
+    INSTANT_RETURN_OUT_VOID = 44
+    INSTANT_RETURN_IN_HOLD = 45
+    INSTANT_RETURN_IN_POST = 46
+    INSTANT_RETURN_IN_VOID = 47
     CHAIN_RESERVE = 48
     CHAIN_RELEASE = 49
     CHAIN_SETTLE = 50
@@ -103,6 +112,8 @@ _RETURN_PAYS: Final = (Move.RETURN_PAYS, Move.RETURN_PAYS_FROM_SUSPENSE)
 _RETURN_BRINGS: Final = (Move.RETURN_BRINGS, Move.RETURN_BRINGS_TO_SUSPENSE)
 _CREATED: Final = np.uint32(TransferStatus.CREATED)
 _FILE_BITS: Final = 32
+_SHARD_BITS: Final = 16
+_SHARD_MASK: Final = 2**_SHARD_BITS - 1
 _FILE_MASK: Final = 2**_FILE_BITS - 1
 _CHAIN_FAILED: Final = np.uint32(TransferStatus.LINKED_EVENT_FAILED)
 
@@ -145,6 +156,11 @@ def account_id(holder: Holder, number: int) -> int:
     return (RESERVED_BYTE << 120) | (holder << 112) | (number + 1)
 
 
+def standing_number(shard: int, ledger: int) -> int:
+    """The number of the account that stands for another shard in a ledger (`Holder.SHARD`)."""
+    return ledger << _SHARD_BITS | shard
+
+
 def open_accounts(
     ledger: Ledger, holder: Holder, numbers: Places, *, time_ns: int, limited: NDArray[np.bool_]
 ) -> None:
@@ -162,6 +178,11 @@ def open_accounts(
 def of_shard(file: int, shard: int) -> int:
     """The number of another shard's file, as it is in the ids of transfers here."""
     return shard + 1 << _FILE_BITS | file
+
+
+def shard_of_file(transfer_id: int) -> int:
+    """The shard whose file a transfer of an entry is for; -1 if it is of this one."""
+    return (transfer_id >> 64 + _FILE_BITS & _SHARD_MASK) - 1
 
 
 def reserve(ledger: Ledger, legs: Legs, held: NDArray[np.bool_], *, time_ns: int) -> NDArray[np.uint32]:
@@ -226,14 +247,6 @@ def post_held(ledger: Ledger, legs: Legs, *, time_ns: int) -> None:
 def void_held(ledger: Ledger, legs: Legs, *, time_ns: int) -> None:
     """Give back what the originators' legs hold."""
     _resolve_held(ledger, _resolution(legs, Move.VOID, TransferFlags.VOID_PENDING_TRANSFER), time_ns=time_ns)
-
-
-def move(
-    ledger: Ledger, entry: tuple[int, int, int], *, payer: Party, payee: Party, amount: int, time_ns: int
-) -> None:
-    """Send the money of one entry (file, row, how often before) from one customer to another, through their banks."""
-    pay_leg(ledger, entry, payer, amount=amount, time_ns=time_ns, brings=False)
-    pay_leg(ledger, entry, payee, amount=amount, time_ns=time_ns, brings=True)
 
 
 def clearing_balances(ledger: Ledger, institutions: int) -> NDArray[np.int64]:

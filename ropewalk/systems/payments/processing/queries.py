@@ -7,9 +7,18 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ropewalk.core.place import Place
 from ropewalk.errors import Rejected
-from ropewalk.systems.payments.ledger.layout import ACCOUNT_FILTER, AccountFilterFlags, TransferFlags, get
-from ropewalk.systems.payments.processing.books import Holder, Move, account_id, lookup
+from ropewalk.systems.payments.ledger.layout import ACCOUNT_FILTER, AccountFilterFlags, TransferFlags, get, put
+from ropewalk.systems.payments.processing.books import (
+    USD,
+    Holder,
+    Move,
+    account_id,
+    lookup,
+    shard_of_file,
+    standing_number,
+)
 from ropewalk.systems.payments.processing.calendar import MINUTE_NS, day_of
 from ropewalk.systems.payments.processing.directory import AccountKind, Restriction
 from ropewalk.systems.payments.processing.entry_views import entry_views
@@ -53,27 +62,28 @@ from ropewalk.systems.payments.processing.views import (
     WindowView,
 )
 from ropewalk.systems.payments.processing.windows import Window
+from ropewalk.systems.payments.shards.addresses import full_id
 
 
 def answer(state: State, query: AnyQuery) -> object:
     """What a query asks. Raises Rejected if it names what is not there."""
     match query:
         case ListInstitutions():
-            return [_institution(state, each) for each in _page(len(state.directory.institutions), query)]
+            return [_institution(state, each) for each in _page(state, len(state.directory.institutions), query)]
         case ListAccounts():
-            return _accounts(state, np.array(_page(state.directory.accounts.size, query), "i8"))
+            return _accounts(state, np.array(_page(state, state.directory.accounts.size, query), "i8"))
         case GetAccount():
-            return _account(state, query.routing, query.number)
+            return _accounts(state, np.array([_slot(state, query.routing, query.number)]))[0]
         case ListOriginators():
-            return [_originator(state, each) for each in _page(len(state.directory.originators), query)]
+            return [_originator(state, each) for each in _page(state, len(state.directory.originators), query)]
         case ListFiles():
-            return [_file(state.files[each]) for each in _page(len(state.files), query)]
+            return [_file(state, state.files[each]) for each in _page(state, len(state.files), query)]
         case GetFile():
-            return _file(_file_named(state, query.file))
+            return _file(state, _file_named(state, query.file))
         case ListEntries():
             return entry_views(_file_named(state, query.file), query)
         case ListWindows():
-            return [_window(state, state.windows.all[each]) for each in _page(len(state.windows.all), query)]
+            return [_window(state, state.windows.all[each]) for each in _windows_page(state, query)]
         case GetWindow():
             return _window(state, _window_named(state, query.window))
         case ListReturnFiles():
@@ -81,7 +91,7 @@ def answer(state: State, query: AnyQuery) -> object:
         case GetReturnFile():
             return _return_file(state, query)
         case ListNotices():
-            return [_notice(state, each) for each in _page(len(state.notices), query)]
+            return [_notice(state, each) for each in _page(state, len(state.notices), query)]
         case GetStatement():
             return _statement(state, query)
         case GetTrialBalance():
@@ -91,14 +101,19 @@ def answer(state: State, query: AnyQuery) -> object:
 
 
 _HALF = 2**32 - 1
-_WITH_INSTITUTIONS = [holder for holder in Holder if holder is not Holder.SHARD]
-_Paged = ListInstitutions | ListAccounts | ListOriginators | ListFiles | ListWindows | ListNotices
+_Paged = ListInstitutions | ListAccounts | ListOriginators | ListFiles | ListNotices
 
 
-def _page(count: int, query: _Paged) -> range:
-    """The numbers behind `after`."""
-    first = max(query.after + 1, 0)
+def _page(state: State, count: int, query: _Paged) -> range:
+    """The numbers here of what is behind `after`, which callers know by other numbers if there are several shards."""
+    first = max(state.local(query.after) + 1, 0)
     return range(first, min(count, first + _limit(query.limit)))
+
+
+def _windows_page(state: State, query: ListWindows) -> range:
+    """The numbers behind `after`: a window has one number in all shards."""
+    first = max(query.after + 1, 0)
+    return range(first, min(len(state.windows.all), first + _limit(query.limit)))
 
 
 def _limit(limit: int) -> int:
@@ -115,7 +130,7 @@ def _institution(state: State, number: int) -> InstitutionView:
         for holder in (Holder.SETTLEMENT, Holder.CLEARING, Holder.SUSPENSE)
     )
     return InstitutionView(
-        number, f"{account_id(Holder.SETTLEMENT, number)}", institution.routing, institution.name,
+        state.number_of(number), f"{_full(state, Holder.SETTLEMENT, number)}", institution.routing, institution.name,
         -settlement, clearing, suspense,
     )  # fmt: skip
 
@@ -129,8 +144,8 @@ def _accounts(state: State, slots: Places) -> list[AccountView]:
     rows, balances = state.directory.accounts[slots], lookup(state.ledger, Holder.DEPOSIT, slots)
     return [
         AccountView(
-            number=slot,
-            ledger_id=f"{account_id(Holder.DEPOSIT, slot)}",
+            number=state.number_of(slot),
+            ledger_id=f"{_full(state, Holder.DEPOSIT, slot)}",
             routing=state.directory.institutions[row["institution"]].routing,
             account=row["number"].decode(),
             name=row["name"].decode("latin-1"),
@@ -145,33 +160,39 @@ def _accounts(state: State, slots: Places) -> list[AccountView]:
     ]
 
 
-def _account(state: State, routing: str, number: str) -> AccountView:
+def _full(state: State, holder: Holder, number: int) -> int:
+    """The id of an account as all shards know it."""
+    return full_id(account_id(holder, number), state.place)
+
+
+def _slot(state: State, routing: str, number: str) -> int:
     slot = state.directory.find_account(state.directory.find_institution(routing), number)
     if slot < 0:
         raise Rejected(f"{routing!r} has no account {number!r}")
-    return _accounts(state, np.array([slot]))[0]
+    return slot
 
 
 def _originator(state: State, number: int) -> OriginatorView:
     originator = state.directory.originators[number]
     routing = state.directory.institutions[originator.institution].routing
     account = state.directory.accounts["number"][originator.account].decode()
-    return OriginatorView(number, routing, originator.company_id, originator.name, account)
+    return OriginatorView(state.number_of(number), routing, originator.company_id, originator.name, account)
 
 
 def _file_named(state: State, number: int) -> File:
-    if not 0 <= number < len(state.files):
-        raise Rejected(f"there is no file {number}: the last is {len(state.files) - 1}")
-    return state.files[number]
+    local = state.local(number)
+    if not 0 <= local < len(state.files) or state.number_of(local) != number:
+        raise Rejected(f"there is no file {number}: the last is {state.number_of(len(state.files) - 1)}")
+    return state.files[local]
 
 
-def _file(file: File) -> FileView:
+def _file(state: State, file: File) -> FileView:
     record, key = file.record, file.record.key
     states = {state.name.lower(): StateCount(*file.tally[state].tolist()) for state in EntryState}
     return FileView(
-        record.number, key.origin, key.destination, key.created, key.modifier, record.checksum.hex(), record.time_ns,
-        record.batches, record.entries, record.debit_cents, record.credit_cents, states,
-        _due_ns(file.next_due_minute),
+        state.number_of(record.number), key.origin, key.destination, key.created, key.modifier,
+        record.checksum.hex(), record.time_ns, record.batches, record.entries, record.debit_cents,
+        record.credit_cents, states, _due_ns(file.next_due_minute),
     )  # fmt: skip
 
 
@@ -233,37 +254,37 @@ def _notice(state: State, number: int) -> NoticeView:
     entry = file.entries[notice.row]
     company = file.contents.batch_columns["company_id"][entry["batch"]].decode("latin-1").strip()
     return NoticeView(
-        number, notice.file, notice.row, f"{entry['trace']:015}", company, notice.change_code,
-        notice.corrected_data, notice.time_ns, notice.refused_code,
+        state.number_of(number), state.number_of(notice.file), notice.row, f"{entry['trace']:015}", company,
+        notice.change_code, notice.corrected_data, notice.time_ns, notice.refused_code,
     )  # fmt: skip
 
 
 def _statement(state: State, query: GetStatement) -> StatementView:
-    account = _account(state, query.routing, query.number)
+    slot = _slot(state, query.routing, query.number)
     chosen = np.zeros(1, ACCOUNT_FILTER)
-    chosen["account_id_low"] = account.number + 1
-    chosen["account_id_high"] = account_id(Holder.DEPOSIT, account.number) >> 64
+    put(chosen[0], "account_id", account_id(Holder.DEPOSIT, slot))
     chosen["timestamp_min"] = query.after + 1
     chosen["limit"] = _limit(query.limit)
     chosen["flags"] = AccountFilterFlags.DEBITS | AccountFilterFlags.CREDITS
-    return StatementView(account, list(_statement_lines(state.ledger.account_transfers(chosen[0]), account.number)))
+    lines = _statement_lines(state, state.ledger.account_transfers(chosen[0]), slot)
+    return StatementView(_accounts(state, np.array([slot]))[0], list(lines))
 
 
-def _statement_lines(transfers: Rows, number: int) -> Iterator[StatementLine]:
+def _statement_lines(state: State, transfers: Rows, slot: int) -> Iterator[StatementLine]:
     for row in transfers:
         ours = get(row, "id") >> 120 == account_id(Holder.DEPOSIT, 0) >> 120
         move = get(row, "id") >> 112 & 0xFF
         of_entry = ours and move < Move.INSTANT_OUT
-        of_instant = ours and Move.INSTANT_OUT <= move <= Move.INSTANT_RETURN_IN
-        leaves = get(row, "debit_account_id") == account_id(Holder.DEPOSIT, number)
+        of_instant = ours and Move.INSTANT_OUT <= move <= Move.INSTANT_RETURN_IN_VOID
+        leaves = get(row, "debit_account_id") == account_id(Holder.DEPOSIT, slot)
         amount = get(row, "amount")
         yield StatementLine(
             timestamp=int(row["timestamp"]),
-            transfer_id=f"{get(row, 'id')}",
+            transfer_id=f"{full_id(get(row, 'id'), state.place)}",
             amount_cents=-amount if leaves else amount,
             pending=bool(row["flags"] & (TransferFlags.PENDING | TransferFlags.VOID_PENDING_TRANSFER)),
             what=Move(move).name.lower() if ours else f"code {row['code']}",
-            file=int(row["user_data_64"]) >> 32 if of_entry else -1,
+            file=_file_of(state, row) if of_entry else -1,
             row=int(row["user_data_64"]) & 0xFFFFFFFF if of_entry else -1,
             uetr=_uetr(get(row, "user_data_128")) if of_instant else "",
         )
@@ -275,13 +296,24 @@ def _uetr(number: int) -> str:
     return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
+def _file_of(state: State, row: np.void) -> int:
+    """The file of the entry that a transfer is for, which may be another shard's, as callers know it."""
+    shard = shard_of_file(get(row, "id"))
+    place = state.place if shard < 0 else Place(state.place.service, shard, state.place.partitions)
+    return (int(row["user_data_64"]) >> 32) * place.partitions + place.partition
+
+
 def _trial_balance(state: State) -> TrialBalance:
-    lines = []
     institutions = np.arange(len(state.directory.institutions))
-    deposits = np.arange(state.directory.accounts.size)
-    for holder in _WITH_INSTITUTIONS:
-        rows = lookup(state.ledger, holder, deposits if holder is Holder.DEPOSIT else institutions)
-        lines.append(BalanceLine(holder.name.lower(), rows.size, _sum(rows, "debits"), _sum(rows, "credits")))
+    numbers = {
+        Holder.DEPOSIT: np.arange(state.directory.accounts.size),
+        Holder.SHARD: np.array([standing_number(peer, USD) for peer in range(state.place.partitions)]),
+    }
+    lines = []
+    for holder in Holder:
+        rows = lookup(state.ledger, holder, numbers.get(holder, institutions))
+        if holder is not Holder.SHARD or not state.is_alone:
+            lines.append(BalanceLine(holder.name.lower(), rows.size, _sum(rows, "debits"), _sum(rows, "credits")))
     return TrialBalance(lines, sum(line.debit_cents for line in lines), sum(line.credit_cents for line in lines))
 
 

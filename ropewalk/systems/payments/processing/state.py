@@ -94,6 +94,14 @@ class State:
         """True if there are no other shards."""
         return self.place.partitions == 1
 
+    def number_of(self, number: int) -> int:
+        """The number of something here, as callers know it: no other shard has something with that number."""
+        return number * self.place.partitions + self.place.partition
+
+    def local(self, number: int) -> int:
+        """The last number here that is, as callers know it, no larger; of what is here, what callers call so."""
+        return (number - self.place.partition) // self.place.partitions
+
     def shard_of_institution(self, identification: int) -> int:
         """The shard of an institution, by the first eight digits of its routing number."""
         if identification not in self._homes:

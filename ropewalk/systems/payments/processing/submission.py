@@ -79,7 +79,7 @@ def _repeated(state: State, content: bytes, digest: bytes) -> Answer | None:
             f"file {file.record.number} has the same origin, destination, creation time and id modifier, and other "
             "content: if this is another file, give it another file id modifier",
         )
-    return accepted(file.record, repeated=True)
+    return accepted(state, file.record, repeated=True)
 
 
 def _judged(state: State, content: bytes, digest: bytes, *, time_ns: int) -> Answer:
@@ -111,13 +111,18 @@ def _judged(state: State, content: bytes, digest: bytes, *, time_ns: int) -> Ans
     on_same_day = entries["amount_cents"] <= SAME_DAY_CENTS_MAX
     minutes = np.where(on_same_day, parties["same_day_minute"], parties["next_day_minute"])
     file.state["due_minute"] = minutes
-    return accepted(record, repeated=False)
+    return accepted(state, record, repeated=False)
 
 
-def accepted(record: FileRecord, *, repeated: bool) -> FileAccepted:
+def accepted(state: State, record: FileRecord, *, repeated: bool) -> FileAccepted:
     """What is answered for an accepted file."""
     return FileAccepted(
-        record.number, record.batches, record.entries, record.debit_cents, record.credit_cents, repeated
+        state.number_of(record.number),
+        record.batches,
+        record.entries,
+        record.debit_cents,
+        record.credit_cents,
+        repeated,
     )
 
 

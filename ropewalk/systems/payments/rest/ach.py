@@ -2,7 +2,7 @@
 
 What changes something takes an Idempotency-Key; what only looks takes a level or a token. Lists come in pages.
 
-Checked by: tests/payments/rest/test_ach.py
+Checked by: tests/payments/rest/test_ach.py, test_ach_shards.py
 """
 
 from collections.abc import Callable
@@ -30,7 +30,9 @@ from ropewalk.systems.payments.rest.asking import (
     number,
     page_of,
     page_type,
+    sight_of,
 )
+from ropewalk.systems.payments.rest.everywhere import window_of_all
 
 T = TypeVar("T")
 
@@ -63,6 +65,8 @@ def _change(
 
     async def handle(node: Node, http: HttpRequest) -> Response:
         given = command(decoded(decoder, await body_of(http) or b"{}"), http)
+        if isinstance(given, ask_for.RunWindow):
+            given = await window_of_all(node, given, sight_of(http))
         reply, token = await do(
             node,
             given,

@@ -28,9 +28,9 @@ from ropewalk.systems.payments.processing.messages import (
     FileRefused,
     Refused,
     decode_reply,
-    encode_query,
 )
-from ropewalk.systems.payments.rest.reading import Sight, read
+from ropewalk.systems.payments.rest.everywhere import answer_of, shard_of_command
+from ropewalk.systems.payments.rest.reading import Sight
 
 T = TypeVar("T")
 
@@ -81,15 +81,16 @@ async def do(
     node: Node,
     command: AnyCommand,
     *,
-    shard: int = 0,
+    shard: int | None = None,
     request_id: bytes = NO_ID,
     deadline_s: float,
     priority: Priority = USUAL,
 ) -> tuple[AnyReply, VectorClock]:
-    """What became of an ACH command. Raises Problem if it was refused."""
+    """What became of an ACH command, in its shard or in another. Raises Problem if it was refused."""
     asked = ACH + encoded(command)
+    there = shard_of_command(node, command) if shard is None else shard
     reply, token = await submit(
-        node, asked, shard=shard, request_id=request_id, deadline_s=deadline_s, priority=priority
+        node, asked, shard=there, request_id=request_id, deadline_s=deadline_s, priority=priority
     )
     decoded = decode_reply(reply)
     match decoded:
@@ -109,17 +110,14 @@ def sight_of(http: HttpRequest) -> Sight:
     return Sight(level_of(http), deadline_s_of(http))
 
 
-async def look(
-    node: Node, http: HttpRequest, query: AnyQuery, *, kind: type[T], shard: int = 0
-) -> tuple[T, VectorClock]:
-    """A shard's answer to an ACH query. Raises Problem (404) if it names what is not there."""
+async def look(node: Node, http: HttpRequest, query: AnyQuery, *, kind: type[T]) -> tuple[T, VectorClock]:
+    """The answer to an ACH query. Raises Problem (404) if it names what is not there."""
     try:
-        answer, token = await read(node, shard, encode_query(query), sight_of(http))
+        return await answer_of(node, query, sight_of(http), kind=kind)
     except Problem:
         raise
     except Rejected as error:
         raise not_found(str(error)) from error
-    return msgspec.msgpack.decode(answer, type=kind), token
 
 
 def page_of(http: HttpRequest, *, limit_max: int = PAGE_MAX) -> Page:

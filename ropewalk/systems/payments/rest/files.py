@@ -21,9 +21,16 @@ from ropewalk.errors import NotAccepted
 from ropewalk.runtime.node import Node
 from ropewalk.runtime.operations import BYTES, COMMAND_PARAMETERS, JSON, Operation
 from ropewalk.runtime.requests import deadline_s_of, json_response, priority_of, request_id_of, stream_of
+from ropewalk.systems.payments.ach.columns import check_digit
+from ropewalk.systems.payments.ach.layout import RECORD_LENGTH
+from ropewalk.systems.payments.ach.layouts import BATCH_HEADER
 from ropewalk.systems.payments.processing.limits import FILE_BYTES_MAX, PART_BYTES_MAX, UPLOADS_MAX
 from ropewalk.systems.payments.processing.messages import AnyReply, FileAccepted, SendPart, SubmitFile
 from ropewalk.systems.payments.rest.asking import do
+from ropewalk.systems.payments.rest.reading import place_of
+
+_BEGINNING_BYTES: Final = 256
+"""Enough for the first two records, however lines end."""
 
 
 class _Intake:
@@ -62,24 +69,42 @@ async def _take(node: Node, http: HttpRequest) -> tuple[AnyReply, VectorClock]:
             size += len(piece)
             kept.write(piece)
         kept.seek(0)
+        shard = _shard_of(node, kept.read(_BEGINNING_BYTES))
+        kept.seek(0)
         if size <= PART_BYTES_MAX:
-            return await _send(node, http, SubmitFile(kept.read()))
-        return await _send_parts(node, http, kept, upload=state.digest())
+            return await _send(node, http, SubmitFile(kept.read()), shard=shard)
+        return await _send_parts(node, http, kept, upload=state.digest(), shard=shard)
+
+
+def _shard_of(node: Node, beginning: bytes) -> int:
+    """The shard of whoever originated a file: its first batch says it. Any, if it doesn't: it will be refused."""
+    place, field = place_of(node), BATCH_HEADER["originating_dfi_identification"]
+    batch = beginning[RECORD_LENGTH:].lstrip(b"\r\n")
+    digits = batch[field.start : field.stop].decode("latin-1")
+    if place.partitions == 1 or not (digits.isascii() and digits.isdigit()):
+        return 0
+    return place.partition_of(f"{digits}{check_digit(digits)}")
 
 
 async def _send_parts(
-    node: Node, http: HttpRequest, kept: IO[bytes], *, upload: bytes
+    node: Node, http: HttpRequest, kept: IO[bytes], *, upload: bytes, shard: int
 ) -> tuple[AnyReply, VectorClock]:
     parts = 0
     while content := kept.read(PART_BYTES_MAX):
-        await do(node, SendPart(upload, parts, content), deadline_s=deadline_s_of(http), priority=priority_of(http))
+        part, deadline_s, priority = SendPart(upload, parts, content), deadline_s_of(http), priority_of(http)
+        await do(node, part, shard=shard, deadline_s=deadline_s, priority=priority)
         parts += 1
-    return await _send(node, http, SubmitFile(upload=upload, parts=parts))
+    return await _send(node, http, SubmitFile(upload=upload, parts=parts), shard=shard)
 
 
-async def _send(node: Node, http: HttpRequest, command: SubmitFile) -> tuple[AnyReply, VectorClock]:
+async def _send(node: Node, http: HttpRequest, command: SubmitFile, *, shard: int) -> tuple[AnyReply, VectorClock]:
     return await do(
-        node, command, request_id=request_id_of(http), deadline_s=deadline_s_of(http), priority=priority_of(http)
+        node,
+        command,
+        shard=shard,
+        request_id=request_id_of(http),
+        deadline_s=deadline_s_of(http),
+        priority=priority_of(http),
     )
 
 

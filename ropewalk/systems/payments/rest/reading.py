@@ -4,7 +4,8 @@ A strong read of an account waits for transfers between shards that are decided 
 shard that decides each is asked. If it has decided, the answer waits until that has been done here; if it has not,
 nobody can have seen an outcome yet. So whoever has seen one half of a transfer sees the other from then on.
 
-Promise:    no sequence of strong reads shows one half of a transfer and afterwards not the other.
+Promise:    no sequence of strong reads shows one half of a transfer and afterwards not the other; a cut includes no
+            message that its sender's answer does not, so that all books together balance with what is on its way.
 Not given:  one moment for accounts of several shards in one lookup: they are read one shard after the other.
 Checked by: tests/payments/rest/test_shards.py
 """
@@ -86,6 +87,18 @@ async def list_rows(node: Node, asked: Operation, chosen: Rows, sight: Sight) ->
     return _page(np.concatenate(parts), chosen[0]), joined(tokens)
 
 
+async def take_cut(node: Node, query: bytes, sight: Sight) -> tuple[list[bytes], VectorClock]:
+    """The answers of all shards, of one moment as far as messages tell: what was taken in anywhere had been sent.
+
+    So what has left one shard and not come to another is on its way, and is in both of their books as that. A shard
+    whose answer lags behind what another has taken in from it is asked again until none does.
+    """
+    answers = [await _cut(node, shard, query, sight) for shard in range(node.service.partitions)]
+    while (lagging := _lagging(node, [cut for cut, _ in answers])) is not None:
+        answers[lagging] = await _cut(node, lagging, query, sight)
+    return [cut.answer for cut, _ in answers], joined(token for _, token in answers)
+
+
 def joined(tokens: Iterable[VectorClock]) -> VectorClock:
     """One token that asks for all that these ask for."""
     whole = VectorClock()
@@ -97,6 +110,22 @@ def joined(tokens: Iterable[VectorClock]) -> VectorClock:
 def place_of(node: Node) -> Place:
     """A place of the service: which does not matter, it is asked for those of others."""
     return Place(node.service.name, 0, node.service.partitions)
+
+
+async def _cut(node: Node, shard: int, query: bytes, sight: Sight) -> tuple[between.CutAnswer, VectorClock]:
+    leader = node.leaders[shard]
+    told = await leader.read(between.encode(between.TakeCut(query)), level=sight.level, deadline_s=sight.deadline_s)
+    return msgspec.msgpack.decode(told.answer, type=between.CutAnswer), leader.token(told.position)
+
+
+def _lagging(node: Node, cuts: list[between.CutAnswer]) -> int | None:
+    """A shard of whose messages another has taken in more than it had sent; None if there is none."""
+    names = [leader.identity.log_name for leader in node.leaders]
+    for sender, ours in enumerate(names):
+        for receiver, theirs in enumerate(names):
+            if cuts[receiver].taken.get(ours, 0) > cuts[sender].sent.get(theirs, 0):
+                return sender
+    return None
 
 
 async def _wait_until_done(node: Node, shard: int, held: list[between.Held], sight: Sight) -> bool:

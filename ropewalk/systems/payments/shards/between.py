@@ -13,7 +13,7 @@ Promise:    at any moment what is on its way from one shard to another is no mor
 Checked by: tests/payments/shards/test_properties.py
 """
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +22,7 @@ from ropewalk.errors import invariant
 from ropewalk.systems.payments.ledger.layout import ACCOUNT, Rows, ids_of
 from ropewalk.systems.payments.ledger.ledger import Ledger
 from ropewalk.systems.payments.ledger.statuses import AccountStatus
-from ropewalk.systems.payments.processing.books import Holder, account_id
-
-_PEER_BITS: Final = 16
+from ropewalk.systems.payments.processing.books import Holder, account_id, standing_number
 
 
 class Standing(NamedTuple):
@@ -84,4 +82,4 @@ class Between:
 
 
 def _id(peer: int, number: int) -> int:
-    return account_id(Holder.SHARD, number << _PEER_BITS | peer)
+    return account_id(Holder.SHARD, standing_number(peer, number))

@@ -88,13 +88,12 @@ class Holds(msgspec.Struct, frozen=True, array_like=True, tag="holds"):
 
 
 class TakeCut(msgspec.Struct, frozen=True, array_like=True, tag="take_cut"):
-    """A query, and beside its answer what had been sent to and taken in from each shard, of one ledger's money too.
+    """A query, and beside its answer what had been sent to and taken in from each shard.
 
     So several answers can be seen to be of one moment, as far as messages tell.
     """
 
     query: bytes
-    ledger: int
 
 
 class Held(msgspec.Struct, frozen=True, array_like=True):
@@ -112,14 +111,11 @@ class GuardedAnswer(msgspec.Struct, frozen=True, array_like=True):
 
 
 class CutAnswer(msgspec.Struct, frozen=True, array_like=True):
-    """The answer of one shard; how many messages it had sent to each log and taken in from each; and the accounts
-    (rows of ACCOUNT) that stand there for its `peers`."""
+    """The answer of one shard, and how many messages it had sent to each log and taken in from each."""
 
     answer: bytes
     sent: dict[str, int]
     taken: dict[str, int]
-    peers: list[int]
-    accounts: bytes
 
 
 AnyMessage: TypeAlias = Prepare | Decide | Inquire

@@ -125,9 +125,8 @@ class Shards:
                 return encode_value((coordinator, number) in state.promised)
             case Guarded(inner, accounts):
                 return encode_value(GuardedAnswer(self._inner(inner), self._held_on(np.frombuffer(accounts, ID))))
-            case TakeCut(inner, ledger):
-                peers, rows = state.holds.between.accounts(ledger)
-                return encode_value(CutAnswer(self._inner(inner), state.sent, state.taken, peers, rows.tobytes()))
+            case TakeCut(inner):
+                return encode_value(CutAnswer(self._inner(inner), state.sent, state.taken))
 
     def count_mail(self, taken: Sequence[Received], sent: Sequence[Message]) -> None:
         """Take note of the messages of a batch, as the mailboxes of both sides do."""
