@@ -27,6 +27,13 @@ up = click.Group("up", help="Run a system that comes with Ropewalk.")
     show_default=True,
     help="Where the books are kept: sqlite:FOLDER, or memory: to forget them.",
 )
+@click.option(
+    "--shards",
+    type=click.IntRange(1, PARTITIONS_MAX),
+    default=1,
+    show_default=True,
+    help="How many shards institutions are spread over; it stays what it is when payments is first run.",
+)
 @click.option("--cards-port", type=int, help="Take ISO 8583 messages on this port too; 0 takes a free one.")
 @click.option(
     "--cards-key", default="card.key", show_default=True, help="The file of the key that hides card numbers."
@@ -44,15 +51,15 @@ up = click.Group("up", help="Run a system that comes with Ropewalk.")
 )
 @listening
 def payments(
-    *, engine: str, cards_port: int | None, cards_key: str, cards_specification: str, schemas: Path | None,
-    host: str, port: int, as_json: bool,
+    *, engine: str, shards: int, cards_port: int | None, cards_key: str, cards_specification: str,
+    schemas: Path | None, host: str, port: int, as_json: bool,
 ) -> None:  # fmt: skip
     """Run payments: a double-entry ledger, ACH files from submission to settlement, cards and instant payments."""
     # Imported here: it brings NumPy and Numba, which take a second.
     from ropewalk.cli.cards_port import CardsPort, with_cards
     from ropewalk.systems.payments.service import payments_with
 
-    service = payments_with(_schemas(schemas))
+    service = payments_with(_schemas(schemas), shards=shards)
     if sys.stderr.isatty() and not as_json:
         click.echo("starting; the first time the ledger is compiled, which takes half a minute", err=True)
         if schemas is None:

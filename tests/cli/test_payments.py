@@ -123,3 +123,14 @@ def test_a_service_that_is_not_there_is_named_with_what_to_do(words: list[str]) 
     assert done.returncode == 1
     assert "no service answers at http://127.0.0.1:9" in done.stderr
     assert "ropewalk up payments" in done.stderr
+
+
+def test_payments_comes_up_in_several_shards_and_stays_so(tmp_path: Path) -> None:
+    engine = f"sqlite:{tmp_path}"
+    with running("up", "payments", "--engine", engine, "--shards", "3") as service:
+        health = httpx.get(f"{service.url}/health").json()
+        assert len(health["partitions"]) == 3
+        assert service.stop() == 0
+    refused = ropewalk("up", "payments", "--engine", engine, "--shards", "2", "--port", "0")
+    assert refused.returncode == 1
+    assert "created with 3 partitions" in refused.stderr
