@@ -1,4 +1,4 @@
-"""`ropewalk demo`: payments from ACH files to settled accounts, on this machine, in a minute.
+"""`ropewalk demo`: payments in two shards, from files, cards and transfers to settled accounts, in a minute.
 
 Checked by: tests/cli/test_demo.py
 """
@@ -16,21 +16,30 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from rich.table import Table
 
-from ropewalk.cli.demo_bank import Burst, DemoBank
+from ropewalk.cli.cards_port import CardsPort, with_cards
+from ropewalk.cli.demo_bank import CARD, Burst, DemoBank, FileRefused
 from ropewalk.errors import RopewalkError, invariant
 from ropewalk.runtime.config import open_engine
 from ropewalk.runtime.node import open_node
 from ropewalk.runtime.server import serving
 from ropewalk.systems.payments.ach import write
 from ropewalk.systems.payments.ach.reasons import RETURN_REASONS
-from ropewalk.systems.payments.ach.samples import SAMPLES, bulk
-from ropewalk.systems.payments.processing.messages import FileAccepted, FileRefused
+from ropewalk.systems.payments.ach.samples import ACCOUNTS, SAMPLES, bulk
+from ropewalk.systems.payments.cards.client import connected_cards
+from ropewalk.systems.payments.cards.masking import masked
+from ropewalk.systems.payments.cards.specification import load_specification
+from ropewalk.systems.payments.processing.messages import FileAccepted
 from ropewalk.systems.payments.processing.views import FileView, TrialBalance, WindowView
-from ropewalk.systems.payments.service import payments
+from ropewalk.systems.payments.service import payments_with
 
 BULK_ENTRIES = 100_000
 BURST_S = 5.0
+SHARDS = 2
+ENCODING = "1987-ascii"
 RETURNS_SHOWN = 12
+TRANSFER_ID = 900_001
+TRANSFER_CENTS = 1_234_56
+CARD_FUNDS_CENTS = 5_000_00
 
 
 @click.command()
@@ -51,17 +60,29 @@ def demo(*, once: bool, port: int, entries: int, seconds: float) -> None:
 async def _tour(console: Console, *, port: int, entries: int, seconds: float, stays: bool) -> None:
     with tempfile.TemporaryDirectory(prefix="ropewalk-demo-") as folder:
         console.print("Starting; the first time the ledger is compiled, which takes half a minute.")
-        engine = open_engine(f"sqlite:{folder}")
-        async with open_node(payments, engine) as node, serving(node, port=port) as url:
+        engine = open_engine(f"sqlite:{folder}/payments")
+        opened = CardsPort("127.0.0.1", 0, f"{folder}/card.key", ENCODING)
+        service, beside = with_cards(payments_with(shards=SHARDS), opened)
+        async with (
+            open_node(service, engine) as node,
+            serving(node, port=port) as url,
+            beside["cards"](node) as address,
+            connected_cards(*_host_and_port(address), load_specification(ENCODING)) as cards,
+        ):
             console.print(
-                f"[bold]Payments is up[/] on [cyan]{url}[/]; its log is SQLite in {folder}\n", soft_wrap=True
+                f"[bold]Payments is up[/] on [cyan]{url}[/], card messages on [cyan]{address}[/]; "
+                f"its {SHARDS} shards are SQLite in {folder}\n",
+                soft_wrap=True,
             )
-            bank = DemoBank(node)
+            bank = DemoBank(node, url, cards)
             accounts = await bank.open()
             console.print(f"Opened 4 institutions and {accounts:,} accounts, and paid in.\n")
             await _show_files(console, bank, entries=entries)
+            await _show_transfer(console, bank)
+            await _show_card(console, bank)
             await _show_settlement(console, bank)
             await _show_burst(console, bank, seconds=seconds)
+            await bank.close()
             if stays:
                 _show_pages(console, url)
                 await _wait_for_a_signal()
@@ -100,6 +121,51 @@ async def _show_files(console: Console, bank: DemoBank, *, entries: int) -> None
     console.print(table)
     console.print("\n".join(errors), style="dim")
     console.print()
+
+
+async def _show_transfer(console: Console, bank: DemoBank) -> None:
+    """Money goes from one shard to another: held in both, decided once, moved in both."""
+    payer = ACCOUNTS[0]
+    payee = next(each for each in ACCOUNTS if bank.shard_of(each) != bank.shard_of(payer) and each.status == "open")
+    parties = (payer, payee)
+    before = [await bank.account(each) for each in parties]
+    statuses = [await bank.transfer(TRANSFER_ID, payer=payer, payee=payee, cents=TRANSFER_CENTS) for _ in range(2)]
+    after = [await bank.account(each) for each in parties]
+    table = _table("A transfer between shards, in two-phase commit", ("account", "shard"), ("before", "after"))
+    for each, old, new in zip(parties, before, after, strict=True):
+        table.add_row(each.name, str(bank.shard_of(each)), _money(old.balance_cents), _money(new.balance_cents))
+    console.print(table)
+    moved = [new.balance_cents - old.balance_cents for old, new in zip(before, after, strict=True)]
+    invariant(moved == [-TRANSFER_CENTS, TRANSFER_CENTS], "it moved in both shards, once", moved=moved)
+    console.print(f"Sent twice with one id: [green]{statuses[0]}[/], then {statuses[1]}; it moved once.\n")
+
+
+async def _show_card(console: Console, bank: DemoBank) -> None:
+    """A card is asked about over TCP: more than there is, a hold, a purchase of part of it, a hold that is undone."""
+    holder = next(each for each in ACCOUNTS if each.opening_cents == CARD_FUNDS_CENTS and each.status == "open")
+    await bank.issue_card(holder)
+    table = _table(
+        f"Card {masked(CARD)} of {holder.name}, ISO 8583 over TCP", ("message", "answer"), ("amount", "available")
+    )
+
+    async def ask(what: str, kind: str, cents: int, *, name: str = "") -> str:
+        answer, named = await bank.card(kind, cents, name=name)
+        available = (await bank.account(holder)).available_cents
+        table.add_row(f"{kind} {what}", f"{answer['t']} code {answer['39']}", _money(cents), _money(available))
+        return named
+
+    await ask("authorise more than there is", "0100", 10 * CARD_FUNDS_CENTS)
+    hold = await ask("authorise", "0100", 60_00)
+    await ask("complete: spend 45 of it", "0220", 45_00, name=hold)
+    hold = await ask("authorise again", "0100", 20_00)
+    await ask("reverse that", "0420", 20_00, name=hold)
+    console.print(table)
+    console.print()
+
+
+def _host_and_port(address: str) -> tuple[str, int]:
+    host, _, port = address.rpartition(":")
+    return host, int(port)
 
 
 async def _show_settlement(console: Console, bank: DemoBank) -> None:

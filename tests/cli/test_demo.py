@@ -11,7 +11,16 @@ def test_the_demonstration_settles_the_examples_and_balances() -> None:
     command = [sys.executable, "-m", "ropewalk", "demo", "--once", "--entries", "2000", "--seconds", "0.2"]
     ran = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=120)
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    for line in ("Debits equal credits", "Debits still equal credits", "R01 insufficient funds", "refused"):
+    for line in (
+        "Debits equal credits",
+        "Debits still equal credits",
+        "R01 insufficient funds",
+        "refused",
+        "Sent twice with one id: created, then exists",
+        "0110 code 51",
+        "0230 code 00",
+        "0430 code 00",
+    ):
         assert line in ran.stdout
     assert ran.stdout.count("broken.ach, line") == 3
 
