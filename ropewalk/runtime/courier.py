@@ -7,7 +7,8 @@
 What was taken in is remembered here at once and in the log a little later, with the next record: a leader that starts
 in between delivers again what the receiver then passes over.
 
-Promise:    every letter of the outbox is delivered again and again until its receiver has taken it in.
+Promise:    every letter of the outbox is delivered again and again until its receiver has taken it in, and leaves the
+            outbox soon after.
 Checked by: tests/runtime/test_mail.py, ropewalk.proving.town
 """
 
@@ -24,7 +25,7 @@ from ropewalk.core.limits import (
     RECEIPT_DELAY_S,
 )
 from ropewalk.core.mailbox import Delivery, Mailbox, Receipt
-from ropewalk.errors import RopewalkError
+from ropewalk.errors import Damaged, RopewalkError
 
 LOG = logging.getLogger("ropewalk")
 
@@ -49,16 +50,17 @@ class Courier:
                 self._rounds[receiver] = tasks.create_task(self._round(receiver))
 
     def receipts(self) -> list[Receipt]:
-        """What is to be noted in the next record."""
+        """What is to be noted in the next record. Raises Damaged if a receiver has taken in what was never sent."""
         self.receipts_are_due = False
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        return [
-            Receipt(receiver, through)
-            for receiver, through in self._taken_in.items()
-            if through > self._mailbox.settled(receiver)
-        ]
+        return [self._receipt(receiver) for receiver in self._taken_in if self._is_to_be_noted(receiver)]
+
+    def note_later(self) -> None:
+        """What the last record was to note is not noted, because there is no such record."""
+        if any(self._is_to_be_noted(receiver) for receiver in self._taken_in):
+            self._wait_to_note()
 
     def stop(self) -> None:
         """Deliver no more."""
@@ -90,7 +92,8 @@ class Courier:
             # Only a receiver that lost its state says so, and it would say it again at once.
             LOG.warning("%s: %s has taken in no more than %d", self._log_name, receiver, through)
             return False
-        self._note(receiver, through)
+        self._taken_in[receiver] = through
+        self._wait_to_note()
         return True
 
     def _delivery(self, receiver: str) -> Delivery:
@@ -102,8 +105,20 @@ class Courier:
         )
         return Delivery(self._log_name, receiver, first, letters)
 
-    def _note(self, receiver: str, through: int) -> None:
-        self._taken_in[receiver] = through
+    def _is_to_be_noted(self, receiver: str) -> bool:
+        return self._taken_in[receiver] > self._mailbox.settled(receiver)
+
+    def _receipt(self, receiver: str) -> Receipt:
+        through, sent = self._taken_in[receiver], self._mailbox.sent(receiver)
+        if through > sent:
+            # Looked at before it is written: a record that says so would stop every leader that reads it.
+            raise Damaged(
+                f"{receiver} has taken in {through} messages of {self._log_name}, which has sent {sent}: records "
+                "that were acknowledged are missing here; restore this log from a replica or a newer backup"
+            )
+        return Receipt(receiver, through)
+
+    def _wait_to_note(self) -> None:
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(RECEIPT_DELAY_S, self._be_due)
 

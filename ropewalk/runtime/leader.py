@@ -255,10 +255,10 @@ class Leader:
                     self._apply_written()
             elif self._written is not None:
                 self._apply_written()
-            elif self._readers.waiting:
-                await self._catch_up()
             elif self._stopping:
                 return
+            elif self._readers.waiting:
+                await self._catch_up()
             else:
                 await self._wait_for_work()
             self._readers.release(through=self.partition.applied_through)
@@ -270,8 +270,6 @@ class Leader:
         arrived = self._calls.arrived
         arrived.clear()
         wakes_at_ns = self.partition.wakes_at_ns
-        if self._mail.waiting:
-            return
         if wakes_at_ns is None:
             await arrived.wait()
             return

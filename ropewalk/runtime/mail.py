@@ -57,11 +57,6 @@ class Mail:
         self._arrived.set()
         return await arrival.taken_in
 
-    @property
-    def waiting(self) -> bool:
-        """True if a delivery waits for a record."""
-        return bool(self._waiting)
-
     def take(self) -> list[Arrival]:
         """The next deliveries that fit one record; they are in flight until `finish` or `fail`."""
         taken: list[Arrival] = []
@@ -81,10 +76,12 @@ class Mail:
             self._in_flight.pop(arrival, None)
 
     def refuse(self, arrivals: Sequence[Arrival], error: RopewalkError) -> None:
-        """Tell the senders of these why they were not taken in."""
+        """The record that these were in was not written: tell their senders why."""
         for arrival in arrivals:
             arrival.fail(error)
             self._in_flight.pop(arrival, None)
+        if self._courier is not None:
+            self._courier.note_later()
 
     def measure(self, metrics: PartitionMetrics, arrivals: Sequence[Arrival]) -> None:
         """A record is applied: how many letters came with it, and how many wait to go out."""

@@ -1,22 +1,24 @@
 """Messages between the partitions of a node: real engines, lost answers, restarts, a full outbox."""
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from ropewalk.communication.transport import Transport
+from ropewalk.core.chain import Position
 from ropewalk.core.codec import encode_value
-from ropewalk.core.machine import Request
-from ropewalk.core.mailbox import Delivery
+from ropewalk.core.machine import NO_ID, Request
+from ropewalk.core.mailbox import Delivery, Letter
 from ropewalk.core.place import Place
 from ropewalk.data.engine import Engine
 from ropewalk.data.reads import AtLeast
-from ropewalk.engines.memory import MemoryEngine
+from ropewalk.engines.memory import MemoryEngine, MemoryLog
 from ropewalk.engines.sqlite import SqliteEngine
-from ropewalk.errors import NotAccepted, OutcomeUnknown, Rejected
+from ropewalk.errors import Damaged, NotAccepted, OutcomeUnknown, Rejected
 from ropewalk.proving.virtual import run_virtual
 from ropewalk.runtime.calls import Bounds
 from ropewalk.runtime.leader import Leader, lead
@@ -32,6 +34,45 @@ PARTITIONS = 5
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Engine]:
     kept = MemoryEngine()
     return lambda: kept if request.param == "memory" else SqliteEngine(tmp_path)
+
+
+class FullLog(MemoryLog):
+    """A log on a disk that is full while `is_full`."""
+
+    is_full = False
+
+    async def append(self, payload: bytes) -> Position:
+        if self.is_full:
+            raise NotAccepted("the disk is full")
+        return await super().append(payload)
+
+
+@asynccontextmanager
+async def leading(
+    log: MemoryLog, transport: Transport | None = None, *, bounds: Bounds | None = None
+) -> AsyncIterator[Leader]:
+    """The first of two partitions alone. TARGET is in it, so what it sends there is for itself."""
+    storage = (await MemoryEngine().open("town", 0))._replace(log=log)
+    machine = town(2).machine(storage.shelf, Place("town", 0, 2))
+    identity = Identity("town", 0, bytes(16), 2)
+    async with lead(machine, storage, identity, now_ns=lambda: 1, bounds=bounds, transport=transport) as leader:
+        yield leader
+
+
+async def seconds_pass(seconds: float) -> None:
+    """In virtual time."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await asyncio.Event().wait()
+
+
+def letter(command: Bring) -> Letter:
+    return Letter(encode_value(command))
+
+
+async def submit(leader: Leader, *commands: Fill | Pay) -> None:
+    for command in commands:
+        await leader.submit([Request(NO_ID, encode_value(command))])
 
 
 async def wait_for(node: Node, purse: str, amount: object) -> None:
@@ -168,49 +209,82 @@ def test_a_rough_way_changes_nothing_about_what_arrives() -> None:
     asyncio.run(main())
 
 
-def test_a_full_outbox_keeps_callers_out_until_it_empties() -> None:
+class Taking:
+    """A transport to a receiver that says how far it has taken letters in, once it is there."""
+
+    def __init__(self, through: int) -> None:
+        self.through = through
+        self.is_there = asyncio.Event()
+        self.times_s: list[float] = []
+
+    async def deliver(self, _: Delivery) -> int:
+        await self.is_there.wait()
+        self.times_s.append(asyncio.get_running_loop().time())
+        return self.through
+
+
+def test_a_full_outbox_keeps_callers_out_and_messages_in_until_it_empties() -> None:
     async def main() -> None:
-        bounds = Bounds(outbox_messages_max=2)
-        engine, service = MemoryEngine(), town(2)
-        storage = await engine.open("town", 0)
-        machine = service.machine(storage.shelf, Place("town", 0, 2))
-        identity = Identity("town", 0, bytes(16), 2)
-        async with lead(machine, storage, identity, now_ns=lambda: 1, bounds=bounds) as leader:
-            pay = Request(bytes(16), encode_value(Pay(SOURCE, TARGET, 1)))
-            await leader.submit([Request(bytes(16), encode_value(Fill(SOURCE, 10)))])
-            await leader.submit([pay])
-            await leader.submit([pay])
+        taking, pay = Taking(2), Pay(SOURCE, TARGET, 1)
+        async with leading(MemoryLog(), taking, bounds=Bounds(outbox_messages_max=2)) as leader:
+            await submit(leader, Fill(SOURCE, 10), pay, pay)
             with pytest.raises(NotAccepted, match=r"2 messages of .* bytes wait for other partitions, and 2"):
-                await leader.submit([pay])
-            await leader.deliver(Delivery("town/1", "town/0", 1, []))
+                await submit(leader, pay)
+            assert await leader.deliver(Delivery("town/1", "town/0", 1, [letter(Bring(SOURCE, 5))])) == 1
+            taking.is_there.set()
+            await seconds_pass(1)
+            await submit(leader, pay)
+
+    run_virtual(main())
+
+
+def test_a_delivery_for_another_partition_is_rejected() -> None:
+    async def main() -> None:
+        async with leading(MemoryLog()) as leader:
             with pytest.raises(Rejected, match="a delivery to town/7 came to town/0"):
                 await leader.deliver(Delivery("town/1", "town/7", 1, []))
 
-    asyncio.run(main())
+    run_virtual(main())
+
+
+def test_an_outbox_empties_though_the_first_record_that_was_to_say_so_was_refused() -> None:
+    async def main() -> None:
+        log, taking = FullLog(), Taking(1)
+        async with leading(log, taking, bounds=Bounds(outbox_messages_max=1)) as leader:
+            await submit(leader, Fill(SOURCE, 10), Pay(SOURCE, TARGET, 1))
+            log.is_full = True
+            taking.is_there.set()
+            await seconds_pass(1)
+            assert leader.partition.mailbox.waiting == 1
+            log.is_full = False
+            await seconds_pass(1)
+            await submit(leader, Pay(SOURCE, TARGET, 1))
+
+    run_virtual(main())
+
+
+def test_a_receiver_that_has_more_than_was_sent_stops_the_sender_and_not_its_log() -> None:
+    async def main() -> None:
+        log, taking = MemoryLog(), Taking(2)
+        taking.is_there.set()
+        async with leading(log, taking) as leader:
+            await submit(leader, Fill(SOURCE, 10), Pay(SOURCE, TARGET, 1))
+            await seconds_pass(1)
+            assert isinstance(leader.stopped_because, Damaged)
+            assert "town/0 has taken in 2 messages of town/0, which has sent 1" in str(leader.stopped_because)
+        async with leading(log) as leader:
+            await submit(leader, Fill(SOURCE, 10))
+
+    run_virtual(main())
 
 
 def test_a_receiver_that_takes_in_nothing_more_is_not_asked_again_at_once() -> None:
-    class Forgetful:
-        """A transport to a receiver that lost its state, and so waits for letters that nobody has any more."""
-
-        def __init__(self) -> None:
-            self.times_s: list[float] = []
-
-        async def deliver(self, _: Delivery) -> int:
-            self.times_s.append(asyncio.get_running_loop().time())
-            return 0
-
     async def main() -> list[float]:
-        engine, service, forgetful = MemoryEngine(), town(2), Forgetful()
-        storage = await engine.open("town", 0)
-        machine = service.machine(storage.shelf, Place("town", 0, 2))
-        identity = Identity("town", 0, bytes(16), 2)
-        async with lead(machine, storage, identity, now_ns=lambda: 1, transport=forgetful) as leader:
-            await leader.submit([Request(bytes(16), encode_value(Fill(SOURCE, 10)))])
-            await leader.submit([Request(bytes(16), encode_value(Pay(SOURCE, TARGET, 1)))])
-            with suppress(TimeoutError):
-                async with asyncio.timeout(60):
-                    await asyncio.Event().wait()
+        forgetful = Taking(0)
+        forgetful.is_there.set()
+        async with leading(MemoryLog(), forgetful) as leader:
+            await submit(leader, Fill(SOURCE, 10), Pay(SOURCE, TARGET, 1))
+            await seconds_pass(60)
         return forgetful.times_s
 
     assert 20 < len(run_virtual(main())) < 50

@@ -50,6 +50,12 @@ async def value(leader: Leader, level: ReadLevel) -> object:
     return msgspec.msgpack.decode((await leader.read(encode_value("a"), level=level)).answer)
 
 
+async def refusal(leader: Leader, level: ReadLevel) -> str:
+    with pytest.raises(NotAccepted) as refused:
+        await value(leader, level)
+    return str(refused.value)
+
+
 def at_least(position: int, *, log: str = "counter/0") -> AtLeast:
     return AtLeast(VectorClock({log: Position(position)}))
 
@@ -132,6 +138,18 @@ def test_a_reader_who_has_gone_does_not_hold_up_the_others() -> None:
     run(body)
 
 
+def test_a_reader_who_waits_for_what_never_comes_does_not_hold_up_a_stop() -> None:
+    async def body(leader: Leader, _: WatchedLog) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            read = tasks.create_task(refusal(leader, at_least(99)))
+            await turns()
+            async with asyncio.timeout(5):
+                await leader.stop()
+        assert "counter/0 has stopped" in read.result()
+
+    run(body)
+
+
 def test_a_reader_of_a_partition_that_ends_is_told_so() -> None:
     async def body(leader: Leader, log: WatchedLog) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -142,10 +160,5 @@ def test_a_reader_of_a_partition_that_ends_is_told_so() -> None:
             async with lead(counter(), storage, deposing, now_ns=time.time_ns):
                 await read
         assert "is led by another process" in read.result()
-
-    async def refusal(leader: Leader, level: ReadLevel) -> str:
-        with pytest.raises(NotAccepted) as refused:
-            await value(leader, level)
-        return str(refused.value)
 
     run(body)
