@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Final
 
-import msgspec
 import numpy as np
 
 from ropewalk.core.machine import NO_ID, Machine, Request
@@ -34,7 +33,7 @@ from ropewalk.systems.payments.ledger.ledger import Ledger
 from ropewalk.systems.payments.machine import PaymentsMachine
 from ropewalk.systems.payments.shards.addresses import shard_of
 from ropewalk.systems.payments.shards.limits import Patience
-from ropewalk.systems.payments.shards.messages import CreateTogether, CutAnswer, TakeCut
+from ropewalk.systems.payments.shards.messages import CreateTogether, TakeCut
 from ropewalk.systems.payments.shards.messages import encode as encode_between
 
 PLACES: Final[Sequence[Place]] = [Place("payments", number, 5) for number in range(5)]
@@ -45,7 +44,6 @@ _LIMITED: Final = AccountFlags.DEBITS_MUST_NOT_EXCEED_CREDITS
 FUNDS: Final = 40
 _IDS_MAX: Final = 150
 _TRANSFERS: Final = ids_of(range(1, _IDS_MAX + 1))
-_CUT_DECODER: Final = msgspec.msgpack.Decoder(CutAnswer)
 
 
 def _halves() -> list[int]:
@@ -89,7 +87,7 @@ class Shards:
         shard = random.randrange(len(PLACES))
         query = encode(Operation.LOOKUP_TRANSFERS, ids_of([random.randint(1, _IDS_MAX) for _ in range(5)]))
         if random.random() < 0.5:
-            query = _cut_query(shard)
+            query = encode_between(TakeCut(_LOOKUPS[shard]))
         return PLACES[shard].log_name, query
 
     def judge(self, _: Place) -> None:
@@ -112,14 +110,14 @@ class _Answer:
 
     def __init__(self, shard: int, machine: Machine) -> None:
         self.shard = shard
-        answer = _CUT_DECODER.decode(machine.read(_CUT_QUERIES[shard]))
-        accounts = decode_reply(Operation.LOOKUP_ACCOUNTS, answer.answer)
-        standing = np.frombuffer(answer.accounts, ACCOUNT)
+        assert isinstance(machine, PaymentsMachine)
+        accounts = decode_reply(Operation.LOOKUP_ACCOUNTS, machine.read(_LOOKUPS[shard]))
+        peers, standing = machine.shards.state.holds.between.accounts(LEDGER)
         self.balance = int(accounts["credits_posted_low"].sum()) - int(accounts["debits_posted_low"].sum())
         self.held = sum(
             int(rows[f"{side}_pending_low"].sum()) for rows in (accounts, standing) for side in ("debits", "credits")
         )
-        self.standing = dict(zip(answer.peers, standing, strict=True))
+        self.standing = dict(zip(peers, standing, strict=True))
 
     def towards(self, peer: int, side: str) -> tuple[int, int]:
         """What was ever sent to another shard (credits) or taken from it (debits), and what is held beside."""
@@ -213,8 +211,4 @@ def _row(number: int, debit: int, credit: int) -> dict[str, int]:
     return {"id": number, "debit_account_id": debit, "credit_account_id": credit, "ledger": LEDGER, "code": 1}
 
 
-def _cut_query(shard: int) -> bytes:
-    return encode_between(TakeCut(encode(Operation.LOOKUP_ACCOUNTS, ids_of(_ACCOUNTS[shard])), LEDGER))
-
-
-_CUT_QUERIES: Final = [_cut_query(shard) for shard in range(len(PLACES))]
+_LOOKUPS: Final = [encode(Operation.LOOKUP_ACCOUNTS, ids_of(accounts)) for accounts in _ACCOUNTS]
