@@ -44,6 +44,7 @@ from ropewalk.runtime.mail import Arrival, Mail
 from ropewalk.runtime.readers import ReadAnswer, Readers
 from ropewalk.runtime.recovery import catch_up, check_partitions, load_snapshot
 from ropewalk.runtime.resilience_metrics import RESILIENCE
+from ropewalk.runtime.tasks import open_tasks
 from ropewalk.runtime.writer import Identity, Writer
 
 LOG = logging.getLogger("ropewalk")
@@ -80,16 +81,10 @@ async def lead(
     """
     leader = Leader(machine, storage, identity, now_ns=now_ns, bounds=bounds or Bounds(), transport=transport)
     await leader.recover()
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(leader.run(tasks))
-            yield leader
-            await leader.stop()
-    except BaseExceptionGroup as group:
-        # The block's own error is what its writer expects to see, and not the group that carried it here.
-        if len(group.exceptions) > 1:
-            raise
-        raise group.exceptions[0] from None
+    async with open_tasks() as tasks:
+        tasks.create_task(leader.run(tasks))
+        yield leader
+        await leader.stop()
 
 
 class Leader:

@@ -28,6 +28,7 @@ from ropewalk.errors import NotAccepted, Rejected, RopewalkError
 from ropewalk.runtime.calls import Answers, Bounds
 from ropewalk.runtime.leader import Leader, lead
 from ropewalk.runtime.service import Follower, Service, Types
+from ropewalk.runtime.tasks import beside
 from ropewalk.runtime.writer import Identity
 
 LOG = logging.getLogger("ropewalk")
@@ -71,7 +72,7 @@ async def open_node(
             each.service.name: Node(each.service, await lead_all(each.service)) for each in service.followers
         }
         node = Node(service, leaders, followers)
-        async with _following(node):
+        async with beside(*(_follow(node, follower) for follower in service.followers)):
             yield node
 
 
@@ -86,22 +87,6 @@ class _Post:
         if leader is None:
             raise NotAccepted(f"{delivery.receiver} is not led here")
         return await leader.deliver(delivery)
-
-
-@asynccontextmanager
-async def _following(node: "Node") -> AsyncIterator[None]:
-    """Have the followers follow until the block ends."""
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            running = [tasks.create_task(_follow(node, follower)) for follower in node.service.followers]
-            yield
-            for task in running:
-                task.cancel()
-    except BaseExceptionGroup as group:
-        # The block's own error is what its writer expects to see, and not the group that carried it here.
-        if len(group.exceptions) > 1:
-            raise
-        raise group.exceptions[0] from None
 
 
 async def _follow(node: "Node", follower: Follower) -> None:

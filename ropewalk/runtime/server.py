@@ -20,6 +20,7 @@ from ropewalk.core.limits import DEADLINE_MAX_S
 from ropewalk.errors import Rejected
 from ropewalk.runtime.edge import Edge
 from ropewalk.runtime.node import Node
+from ropewalk.runtime.tasks import open_tasks
 
 HOST: Final = "127.0.0.1"
 PORT: Final = 8080
@@ -52,21 +53,15 @@ async def serving(node: Node, *, host: str = HOST, port: int = PORT) -> AsyncIte
             timeout_graceful_shutdown=int(DEADLINE_MAX_S),
         )
     )
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            served = tasks.create_task(server.serve(sockets=[listener]))
-            await server.accepts.wait()
-            try:
-                yield _url(listener)
-            finally:
-                server.should_exit = True
-                # Else an error of the block would cut off those who wait for an answer.
-                await served
-    except BaseExceptionGroup as group:
-        # The block's own error is what its writer expects to see, and not the group that carried it here.
-        if len(group.exceptions) > 1:
-            raise
-        raise group.exceptions[0] from None
+    async with open_tasks() as tasks:
+        served = tasks.create_task(server.serve(sockets=[listener]))
+        await server.accepts.wait()
+        try:
+            yield _url(listener)
+        finally:
+            server.should_exit = True
+            # Else an error of the block would cut off those who wait for an answer.
+            await served
 
 
 class _Server(uvicorn.Server):

@@ -26,6 +26,7 @@ from ropewalk.engines.views import MemoryTables
 from ropewalk.errors import NotAccepted, RopewalkError
 from ropewalk.runtime.leader import Leader
 from ropewalk.runtime.node import Node
+from ropewalk.runtime.tasks import beside, open_tasks
 
 V = TypeVar("V")
 
@@ -64,16 +65,8 @@ async def open_view(
     """
     model = ReadModel(view, node, tables or MemoryTables(), clock_ns=clock_ns)
     try:
-        async with asyncio.TaskGroup() as tasks:
-            running = [tasks.create_task(model.run())]
+        async with beside(model.run()):
             yield model
-            for task in running:
-                task.cancel()
-    except BaseExceptionGroup as group:
-        # The block's own error is what its writer expects to see, and not the group that carried it here.
-        if len(group.exceptions) > 1:
-            raise
-        raise group.exceptions[0] from None
     finally:
         model.close()
 
@@ -153,13 +146,9 @@ class ReadModel(Generic[V]):
     async def _follow_all(self) -> None:
         if not self._serving.is_of_this_version:
             await self.rebuild()
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                for leader in self._leaders:
-                    tasks.create_task(self._follow(leader))
-        except BaseExceptionGroup as group:
-            # One error stopped the rest, and is what there is to tell.
-            raise group.exceptions[0] from None
+        async with open_tasks() as tasks:
+            for leader in self._leaders:
+                tasks.create_task(self._follow(leader))
 
     async def _follow(self, leader: Leader) -> None:
         while True:

@@ -53,6 +53,7 @@ from ropewalk.errors import RopewalkError
 from ropewalk.observability.metrics import WebhookMetrics
 from ropewalk.runtime.leader import Leader
 from ropewalk.runtime.node import Node
+from ropewalk.runtime.tasks import open_tasks
 
 LOG = logging.getLogger("ropewalk")
 
@@ -79,10 +80,8 @@ async def deliver(followed: Node, own: Node, outside: Outside) -> None:
         return Deliveries(state, followed, own, outside=outside, sender=sender)
 
     try:
-        async with asyncio.TaskGroup() as tasks:
+        async with open_tasks() as tasks:
             await _keep_up(own, lambda state: tasks.create_task(deliveries(state).run()))
-    except BaseExceptionGroup as group:
-        raise _cause(group) from None
     finally:
         await sender.close()
 
@@ -117,13 +116,6 @@ async def _changes(leader: Leader, *, after: int) -> list[str]:
     while feed.last <= after:
         await leader.wait_events(after)
     return [numbered.event.subject for numbered in feed.behind(max(after, feed.oldest - 1), limit=feed.last)]
-
-
-def _cause(error: BaseException) -> BaseException:
-    """The error that stopped the rest: what the supervisor wants to see."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
 
 
 class _Job(NamedTuple):
@@ -175,7 +167,7 @@ class Deliveries:
     async def run(self) -> None:
         """Deliver until cancelled, and record what is known then."""
         try:
-            async with asyncio.TaskGroup() as tasks:
+            async with open_tasks() as tasks:
                 for leader in self._followed.leaders:
                     tasks.create_task(self._pull(leader))
                 for _ in range(self._endpoint.in_flight):

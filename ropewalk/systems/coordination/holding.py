@@ -32,6 +32,7 @@ from ropewalk.coordination.recipes.messages import (
 )
 from ropewalk.errors import NotAccepted, OutcomeUnknown, Rejected
 from ropewalk.runtime.problems import Problem
+from ropewalk.runtime.tasks import beside
 from ropewalk.systems.coordination.catalogue import ACQUIRE, END_SESSION, KEEP_ALIVE, OPEN_SESSION, RELEASE, SET_KEY
 from ropewalk.systems.coordination.doors import Door
 from ropewalk.systems.coordination.offers import Claiming, Offer
@@ -115,16 +116,8 @@ class Session:
     @asynccontextmanager
     async def kept_alive(self) -> AsyncIterator[None]:
         """Keep it alive while the block runs, and cancel the block if it is lost."""
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                keeping = tasks.create_task(self._keep_alive())
-                yield
-                keeping.cancel()
-        except BaseExceptionGroup as group:
-            # The block's own error, or the loss, is what its writer expects to see, and not the group around it.
-            if len(group.exceptions) > 1:
-                raise
-            raise group.exceptions[0] from None
+        async with beside(self._keep_alive()):
+            yield
 
     async def open(self) -> None:
         """Open it, to last until it is ended."""

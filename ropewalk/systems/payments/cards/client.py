@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 
 from ropewalk.errors import NotAccepted, OutcomeUnknown
+from ropewalk.runtime.tasks import beside
 from ropewalk.systems.payments.cards.codec import Codec, Fields
 from ropewalk.systems.payments.cards.framing import Frames, framed
 from ropewalk.systems.payments.cards.limits import ANSWER_S, READ_BYTES
@@ -26,17 +27,8 @@ async def connected_cards(host: str, port: int, specification: Specification) ->
         raise NotAccepted(f"nobody answers card messages at {host}, port {port} ({error.strerror})") from error
     client = CardClient(reader, writer, specification)
     try:
-        async with asyncio.TaskGroup() as tasks:
-            listening = tasks.create_task(client.listen())
-            try:
-                yield client
-            finally:
-                listening.cancel()
-    except BaseExceptionGroup as group:
-        # The block's own error is what its writer expects to see, and not the group that carried it here.
-        if len(group.exceptions) > 1:
-            raise
-        raise group.exceptions[0] from None
+        async with beside(client.listen()):
+            yield client
     finally:
         writer.close()
         with suppress(ConnectionError):

@@ -21,6 +21,7 @@ from ropewalk.errors import Rejected
 from ropewalk.observability.metrics import REGISTRY
 from ropewalk.observability.traces import is_tracing
 from ropewalk.runtime.node import Node
+from ropewalk.runtime.tasks import open_tasks
 from ropewalk.systems.payments.cards.codec import Codec
 from ropewalk.systems.payments.cards.connection import Connection, Host
 from ropewalk.systems.payments.cards.issuers import Issuers
@@ -55,25 +56,19 @@ async def serving_cards(
 
     Raises Rejected if nothing can listen there.
     """
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            codec = Codec(terms.specification)
-            shared = Host(codec, terms.key, Issuers(node, tasks=tasks), is_tracing())
-            server = _Server(terms, shared)
-            listening = await _listening(server, host, port)
-            address: tuple[str, int] = listening.sockets[0].getsockname()[:2]
-            sweeping = tasks.create_task(server.sweep())
-            try:
-                yield address
-            finally:
-                listening.close()
-                sweeping.cancel()
-                await server.stop()
-    except BaseExceptionGroup as group:
-        # The block's own error is what its writer expects to see, and not the group that carried it here.
-        if len(group.exceptions) > 1:
-            raise
-        raise group.exceptions[0] from None
+    async with open_tasks() as tasks:
+        codec = Codec(terms.specification)
+        shared = Host(codec, terms.key, Issuers(node, tasks=tasks), is_tracing())
+        server = _Server(terms, shared)
+        listening = await _listening(server, host, port)
+        address: tuple[str, int] = listening.sockets[0].getsockname()[:2]
+        sweeping = tasks.create_task(server.sweep())
+        try:
+            yield address
+        finally:
+            listening.close()
+            sweeping.cancel()
+            await server.stop()
 
 
 class _Server:

@@ -1,0 +1,45 @@
+"""Tasks that run beside a block of code and end with it: an `asyncio.TaskGroup` whose error is one error.
+
+    async with beside(follow(node)):         cancelled when the block ends
+        ...
+
+    async with open_tasks() as tasks:        waited for when the block ends
+        tasks.create_task(serve())
+
+A group wraps what its block raised, though the writer of the block knows nothing of the tasks and catches
+`NotAccepted`, not a group that holds it. So the error that stopped the rest is raised as itself.
+
+Promise:    an error of the block, or of a task, is raised as it is, with its cause, when all have ended; what else
+            was raised meanwhile is in its notes.
+Checked by: tests/runtime/test_tasks.py
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+
+
+@asynccontextmanager
+async def open_tasks() -> AsyncIterator[asyncio.TaskGroup]:
+    """Tasks that are started in the block, and waited for when it ends. An error stops all of them."""
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            yield tasks
+    except BaseExceptionGroup as group:
+        first, *others = group.exceptions
+    else:
+        return
+    for other in others:
+        first.add_note(f"and then: {other!r}")
+    # Raised out here: within the handler it would lose its own cause, or get the group as its context.
+    raise first
+
+
+@asynccontextmanager
+async def beside(*running: Coroutine[object, object, None]) -> AsyncIterator[None]:
+    """Run these as long as the block does."""
+    async with open_tasks() as tasks:
+        started = [tasks.create_task(each) for each in running]
+        yield
+        for task in started:
+            task.cancel()
