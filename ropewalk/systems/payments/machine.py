@@ -24,6 +24,8 @@ from ropewalk.systems.payments.cards.cards import Cards
 from ropewalk.systems.payments.cards.commands import CARDS
 from ropewalk.systems.payments.chains.chains import Chains
 from ropewalk.systems.payments.chains.messages import CHAINS
+from ropewalk.systems.payments.controls.controls import Controls
+from ropewalk.systems.payments.controls.messages import CONTROLS
 from ropewalk.systems.payments.instant.instant import Instant
 from ropewalk.systems.payments.instant.limits import USUAL_TERMS, Terms
 from ropewalk.systems.payments.instant.messages import INSTANT
@@ -62,16 +64,17 @@ class PaymentsMachine:
         self.processing = Processing(ledger, shelf, steps=steps, place=place, outgoing=of_ach)
         directory = self.processing.state.directory
         self.cards = Cards(ledger, directory, place=place, outgoing=of_cards)
-        self.instant = Instant(ledger, directory, outgoing=of_instant, terms=terms)
-        self.shards = Shards(ledger, place, outgoing=of_shards, patience=patience, answer=self.read)
+        self.instant = Instant(ledger, directory, place=place, outgoing=of_instant, terms=terms)
+        self.shards = Shards(self.accounting, place, outgoing=of_shards, patience=patience, answer=self.read)
+        self.controls = Controls(self.shards.state, self.accounting.spending, directory)
         self._ledger: Asked = self.accounting if place.partitions == 1 else Front(self.accounting, self.shards.state)
         self._parts: dict[bytes, Part] = {
             ACH: self.processing, CARDS: self.cards, INSTANT: self.instant, SHARDS: self.shards,
-            CHAINS: Chains(ledger, place),
+            CHAINS: Chains(ledger, place), CONTROLS: self.controls,
         }  # fmt: skip
         self._named: dict[str, Part] = {
             _LEDGER: self.accounting, "ach": self.processing, "cards": self.cards, "instant": self.instant,
-            "shards": self.shards,
+            "shards": self.shards, "controls": self.controls,
         }  # fmt: skip
 
     @property

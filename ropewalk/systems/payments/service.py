@@ -17,6 +17,7 @@ from ropewalk.systems.payments.ledger.ledger import Ledger
 from ropewalk.systems.payments.ledger.warming import warm_up
 from ropewalk.systems.payments.machine import PaymentsMachine
 from ropewalk.systems.payments.rest.ach import ACH_OPERATIONS
+from ropewalk.systems.payments.rest.controls import CONTROL_OPERATIONS
 from ropewalk.systems.payments.rest.files import FILE_OPERATIONS
 from ropewalk.systems.payments.rest.instant import instant_operations
 from ropewalk.systems.payments.rest.ledger import LEDGER_OPERATIONS
@@ -38,6 +39,7 @@ def payments_with(schemas: Schemas | None = None, *, shards: int = 1) -> Service
         *ACH_OPERATIONS,
         *FILE_OPERATIONS,
         *STATEMENT_OPERATIONS,
+        *CONTROL_OPERATIONS,
         *instant_operations(schemas),
         *LEDGER_OPERATIONS,
     )

@@ -104,6 +104,9 @@ class Move(IntEnum):
     CARD_UNDO = 65
     CARD_REFUSAL = 66
     CARD_REFERENCE = 67
+    REVERSAL = 80
+    FREEZE = 81
+    UNFREEZE = 82
     SHARD_POST = 96
     SHARD_VOID = 97
 

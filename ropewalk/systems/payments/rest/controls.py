@@ -1,0 +1,179 @@
+"""Controls over HTTP: limits and freezes of accounts, reversals of transfers, and the list of who did what and why.
+
+Checked by: tests/payments/rest/test_controls.py
+"""
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Final, TypeVar
+
+import msgspec
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+
+from ropewalk.core.clock import VectorClock
+from ropewalk.runtime.node import Node
+from ropewalk.runtime.operations import COMMAND_PARAMETERS, JSON, Operation, Parameter
+from ropewalk.runtime.problems import Problem, not_found
+from ropewalk.runtime.requests import body_of, deadline_s_of, decoded, json_response, priority_of, request_id_of
+from ropewalk.systems.payments.controls import messages as ask_for
+from ropewalk.systems.payments.controls.messages import AnyCommand, ControlView, Done, Refused, decode_reply, encode
+from ropewalk.systems.payments.ledger.commands import Operation as Asked
+from ropewalk.systems.payments.ledger.layout import get, ids_of
+from ropewalk.systems.payments.rest.ach import ACCOUNT, ROUTING
+from ropewalk.systems.payments.rest.asking import (
+    PAGE_PARAMETERS,
+    next_of,
+    number,
+    page_of,
+    page_type,
+    sight_of,
+    submit,
+)
+from ropewalk.systems.payments.rest.everywhere import shard_of_routing
+from ropewalk.systems.payments.rest.reading import joined, look_up, place_of, read
+from ropewalk.systems.payments.shards.addresses import shard_of
+
+T = TypeVar("T")
+
+_GROUP: Final = "controls"
+_TRANSFER: Final = Parameter("id", "The id of the transfer, as a decimal number.", place="path")
+_STATUSES: Final = {
+    "unknown_account": HTTPStatus.NOT_FOUND,
+    "unknown_transfer": HTTPStatus.NOT_FOUND,
+    "frozen": HTTPStatus.CONFLICT,
+    "not_frozen": HTTPStatus.CONFLICT,
+    "ledger": HTTPStatus.CONFLICT,
+}
+"""What a refusal's reason is in HTTP; every other is 422."""
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """Who does it, and why."""
+
+    who: str
+    why: str
+
+
+class AccountLimits(msgspec.Struct, frozen=True):
+    """What may leave an account at once and in a day (UTC), in cents and in number; zero is no limit."""
+
+    who: str
+    why: str
+    transfer_cents: int = 0
+    day_cents: int = 0
+    day_count: int = 0
+
+
+def _on_account(
+    path: str, summary: str, *, body: type[T], command: Callable[[T, str, str], AnyCommand], method: str = "POST"
+) -> Operation:
+    """An operation that controls an account, in the shard of its institution."""
+    decoder = msgspec.json.Decoder(body)
+
+    async def handle(node: Node, http: HttpRequest) -> Response:
+        routing, account = http.path_params["routing"], http.path_params["number"]
+        given = command(decoded(decoder, await body_of(http)), routing, account)
+        done, token = await _do(node, http, given, shard=shard_of_routing(node, routing))
+        return json_response(done, token=token)
+
+    return Operation(
+        method=method,
+        path=f"/institutions/{{routing}}/accounts/{{number}}/{path}",
+        summary=summary,
+        handler=handle,
+        body={JSON: body},
+        answer={JSON: Done},
+        parameters=(ROUTING, ACCOUNT, *COMMAND_PARAMETERS),
+        group=_GROUP,
+    )
+
+
+_REASON: Final = msgspec.json.Decoder(Reason)
+
+
+async def _reverse(node: Node, http: HttpRequest) -> Response:
+    given = decoded(_REASON, await body_of(http))
+    wanted = number(http.path_params["id"], "id", bits=128)
+    found, _ = await look_up(node, Asked.LOOKUP_TRANSFERS, ids_of([wanted]), sight_of(http))
+    if not found.size:
+        raise not_found(f"the ledger has no transfer {wanted}")
+    payee = shard_of(get(found[0], "credit_account_id"), place_of(node))
+    command = ask_for.Reverse(given.who, given.why, f"{wanted}")
+    done, token = await _do(node, http, command, shard=payee)
+    return json_response(done, token=token)
+
+
+async def _list(node: Node, http: HttpRequest) -> Response:
+    page = page_of(http)
+    routing, account = http.query_params.get("routing", ""), http.query_params.get("number", "")
+    query = encode(ask_for.ListControls(-1 if page.after is None else page.after, page.limit, routing, account))
+    answers = [await read(node, shard, query, sight_of(http)) for shard in range(node.service.partitions)]
+    rows = [row for answer, _ in answers for row in ask_for.decode_views(answer)]
+    rows = sorted(rows, key=lambda row: row.number)[: page.limit]
+    token = joined(token for _, token in answers)
+    return json_response({"items": rows, "next": next_of(rows, page, cursor="number")}, token=token)
+
+
+async def _do(node: Node, http: HttpRequest, command: AnyCommand, *, shard: int) -> tuple[Done, VectorClock]:
+    """What became of a command. Raises Problem if it was refused."""
+    reply, token = await submit(
+        node,
+        encode(command),
+        shard=shard,
+        request_id=request_id_of(http),
+        deadline_s=deadline_s_of(http),
+        priority=priority_of(http),
+    )
+    told = decode_reply(reply)
+    if isinstance(told, Refused):
+        raise Problem(_STATUSES.get(told.reason, HTTPStatus.UNPROCESSABLE_ENTITY), told.reason, told.detail)
+    return told, token
+
+
+CONTROL_OPERATIONS: Final = (
+    _on_account(
+        "limits",
+        "Limit what may leave an account by transfers, at once and in a day",
+        body=AccountLimits,
+        command=lambda given, routing, account: ask_for.SetLimits(
+            given.who, given.why, routing, account, given.transfer_cents, given.day_cents, given.day_count
+        ),
+        method="PUT",
+    ),
+    _on_account(
+        "freeze",
+        "Let nothing enter or leave an account, but for what was promised before",
+        body=Reason,
+        command=lambda given, routing, account: ask_for.Freeze(given.who, given.why, routing, account),
+    ),
+    _on_account(
+        "unfreeze",
+        "Let money enter and leave an account again",
+        body=Reason,
+        command=lambda given, routing, account: ask_for.Unfreeze(given.who, given.why, routing, account),
+    ),
+    Operation(
+        method="POST",
+        path="/ledger/transfers/{id}/reversal",
+        summary="Send the money of a transfer back, once",
+        handler=_reverse,
+        body={JSON: Reason},
+        answer={JSON: Done},
+        parameters=(_TRANSFER, *COMMAND_PARAMETERS),
+        group=_GROUP,
+    ),
+    Operation(
+        method="GET",
+        path="/controls",
+        summary="Limits, freezes and reversals, with who and why, oldest first",
+        handler=_list,
+        answer={JSON: page_type("ControlPage", ControlView)},
+        parameters=(
+            Parameter("routing", "Only those about accounts of this institution; with `number`."),
+            Parameter("number", "The account's number there."),
+            *PAGE_PARAMETERS,
+        ),
+        group=_GROUP,
+    ),
+)

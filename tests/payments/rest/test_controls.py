@@ -1,0 +1,58 @@
+"""Limits, freezes and reversals over HTTP, with accounts in one shard or in several."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+
+from ropewalk.systems.payments.service import payments_with
+from tests.payments.processing.town import HARBOR, MEADOW
+from tests.runtime.served import client_of, problem
+
+WHY = {"who": "ann", "why": "a reason"}
+
+
+async def told(client: httpx.AsyncClient, path: str, body: object, *, method: str = "POST") -> Any:
+    done = await client.request(method, path, json=body)
+    assert done.status_code == 200, done.text
+    return done.json()
+
+
+async def paid(client: httpx.AsyncClient, number: int, debit: str, credit: str) -> str:
+    row = {
+        "id": f"{number}", "debit_account_id": debit, "credit_account_id": credit, "amount": "100", "ledger": 840,
+        "code": 1,
+    }  # fmt: skip
+    (result,) = (await told(client, "/ledger/transfers", [row]))["results"]
+    return str(result["status"])
+
+
+@pytest.mark.parametrize("shards", [1, 2])
+def test_limits_freezes_and_reversals_are_done_and_listed(shards: int) -> None:
+    async def main() -> None:
+        async with client_of(payments_with(shards=shards)) as (client, _):
+            for bank in (HARBOR, MEADOW):
+                await told(client, "/institutions", {"routing": bank, "name": bank})
+                await told(client, "/accounts", [{"routing": bank, "number": "1", "overdraft": True}])
+            harbor, meadow = [
+                (await client.get(f"/institutions/{bank}/accounts/1")).json()["ledger_id"]
+                for bank in (HARBOR, MEADOW)
+            ]
+            account = f"/institutions/{HARBOR}/accounts/1"
+            await told(client, f"{account}/limits", WHY | {"day_cents": 150}, method="PUT")
+            assert await paid(client, 1, harbor, meadow) == "created"
+            assert await paid(client, 2, harbor, meadow) == "exceeds_limit"
+            await told(client, f"{account}/freeze", WHY)
+            assert await paid(client, 3, meadow, harbor) == "credit_account_already_closed"
+            assert problem(await client.post(f"{account}/freeze", json=WHY))["status"] == 409
+            await told(client, f"{account}/unfreeze", WHY)
+            await told(client, "/ledger/transfers/1/reversal", WHY)
+            assert problem(await client.post("/ledger/transfers/99/reversal", json=WHY))["status"] == 404
+            listed = (await client.get("/controls")).json()["items"]
+            assert sorted(each["what"] for each in listed) == ["freeze", "limits", "reverse", "unfreeze"]
+            assert {each["who"] for each in listed} == {"ann"}
+            about = (await client.get("/controls", params={"routing": HARBOR, "number": "1"})).json()["items"]
+            assert [each["what"] for each in about] == ["limits", "freeze", "unfreeze"]
+
+    asyncio.run(main())
