@@ -60,7 +60,13 @@ class Feed:
                 f"event {after + 1} was asked for, and {self.oldest} is the oldest that is kept: begin there, "
                 "and rebuild from the state what the lost ones told"
             )
-        return list(islice(self._kept, skipped, skipped + limit))
+        count = len(self._kept) - skipped
+        if count > skipped:
+            return list(islice(self._kept, skipped, skipped + limit))
+        # Whoever has kept up asks for the newest: they are found from that end, and not past all the others.
+        newest = list(islice(reversed(self._kept), max(0, count)))
+        newest.reverse()
+        return newest[:limit]
 
     def save(self) -> bytes:
         """All that are kept."""

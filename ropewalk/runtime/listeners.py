@@ -9,7 +9,7 @@ Checked by: tests/runtime/test_events.py
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from ropewalk.core.feed import Feed, NumberedEvent
 from ropewalk.errors import NotAccepted, RopewalkError
@@ -44,12 +44,15 @@ class Listeners:
         self._feed = feed
         self._told = feed.last
         self._by_subject: dict[str, list[Heard]] = {}
-        self._anything: list[asyncio.Future[None]] = []
+        self._news = asyncio.Event()
+        self._failure: RopewalkError | None = None
 
     @contextmanager
     def subject(self, subject: str) -> Iterator[Heard]:
         """Hear what happens to a subject until the block ends."""
         heard = Heard()
+        if self._failure is not None:
+            heard.tell(self._failure)
         self._by_subject.setdefault(subject, []).append(heard)
         try:
             yield heard
@@ -61,15 +64,12 @@ class Listeners:
 
     async def wait_behind(self, after: int, *, deadline_s: float) -> None:
         """Return when there is an event behind number `after`, or when the time has passed."""
-        if self._feed.last > after:
-            return
-        anything: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._anything.append(anything)
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(deadline_s):
-                await anything
-        except TimeoutError:
-            self._anything = [each for each in self._anything if each is not anything]
+                while self._feed.last <= after:
+                    if self._failure is not None:
+                        raise self._failure.with_traceback(None)
+                    await self._news.wait()
 
     def tell(self) -> None:
         """Tell the events that are new to those who wait for them."""
@@ -80,21 +80,17 @@ class Listeners:
         for event in feed.behind(max(told, feed.oldest - 1), limit=feed.last - told) if self._by_subject else ():
             for heard in self._by_subject.get(event.event.subject, ()):
                 heard.tell(event)
-        self._release(None)
+        self._wake()
 
     def fail(self, error: RopewalkError) -> None:
         """Tell all of them that nothing more will happen here."""
+        self._failure = error
         for waiting in self._by_subject.values():
             for heard in waiting:
                 heard.tell(error)
-        self._release(error)
+        self._wake()
 
-    def _release(self, error: RopewalkError | None) -> None:
-        waiting, self._anything = self._anything, []
-        for each in waiting:
-            if each.done():
-                continue
-            if error is None:
-                each.set_result(None)
-            else:
-                each.set_exception(error)
+    def _wake(self) -> None:
+        """Wake all who wait now; who waits from now on waits for what comes then."""
+        self._news.set()
+        self._news = asyncio.Event()

@@ -28,6 +28,14 @@ def test_events_are_numbered_from_1_and_read_in_order() -> None:
     ]
 
 
+def test_what_is_behind_is_the_same_from_whichever_end_it_is_found() -> None:
+    feed = Feed()
+    feed.add([event(number) for number in range(1, 8)], time_ns=0)
+    for after in range(9):
+        for limit in range(9):
+            assert numbers(feed, after, limit) == list(range(1, 8))[after : after + limit]
+
+
 @pytest.mark.parametrize("bounds", [{"count_max": 3}, {"bytes_max": 3}])
 def test_the_oldest_are_forgotten_and_whoever_asks_for_one_is_told(bounds: dict[str, int]) -> None:
     feed = Feed(**bounds)

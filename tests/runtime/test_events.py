@@ -1,17 +1,27 @@
 """Events of a leader: read by number, waited for, heard by subject; followers that keep how far they are."""
 
 import asyncio
+import gc
 from collections.abc import Mapping
 
 import msgspec
 import pytest
 
+from ropewalk.core.feed import Feed
 from ropewalk.core.keyed import Applied, Entry
+from ropewalk.core.machine import Event
 from ropewalk.engines.memory import MemoryEngine
 from ropewalk.errors import NotAccepted, Rejected
+from ropewalk.runtime.listeners import Listeners
 from ropewalk.runtime.node import Node, open_node
 from ropewalk.runtime.service import Follower, Service
+from ropewalk.runtime.tasks import beside
 from tests.runtime.town import SOURCE, TARGET, Fill, Pay, town
+
+
+async def turns() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
 
 
 async def pay(node: Node, amount: int) -> None:
@@ -65,6 +75,49 @@ def test_who_waits_when_the_partition_stops_is_told() -> None:
                 await node.leaders[0].wait_events(0)
             with pytest.raises(NotAccepted):
                 await heard.event(deadline_s=10)
+
+    asyncio.run(main())
+
+
+def test_who_waits_for_a_later_event_is_not_woken_by_an_earlier_one() -> None:
+    async def main() -> None:
+        feed = Feed()
+        listeners = Listeners(feed)
+        async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+            waiting = tasks.create_task(listeners.wait_behind(1, deadline_s=10))
+            for _ in range(2):
+                await turns()
+                assert not waiting.done()
+                feed.add([Event("kind", "subject")], time_ns=0)
+                listeners.tell()
+
+    asyncio.run(main())
+
+
+def test_those_who_went_away_are_forgotten() -> None:
+    def kept() -> int:
+        gc.collect()
+        return sum([type(each) is asyncio.Future for each in gc.get_objects()])
+
+    async def main() -> None:
+        listeners, counts = Listeners(Feed()), []
+        for _ in range(5):
+            async with beside(listeners.wait_behind(0, deadline_s=60)):
+                await turns()
+            counts.append(kept())
+        assert counts[0] == counts[-1]
+
+    asyncio.run(main())
+
+
+def test_who_begins_to_wait_where_nothing_will_happen_is_told_at_once() -> None:
+    async def main() -> None:
+        listeners = Listeners(Feed())
+        listeners.fail(NotAccepted("it has stopped"))
+        with pytest.raises(NotAccepted, match="it has stopped"):
+            await listeners.wait_behind(0, deadline_s=60)
+        with listeners.subject(TARGET) as heard, pytest.raises(NotAccepted, match="it has stopped"):
+            await heard.event(deadline_s=60)
 
     asyncio.run(main())
 
