@@ -24,8 +24,8 @@ from ropewalk.errors import Rejected
 from ropewalk.runtime.leader import Leader
 from ropewalk.runtime.node import Node
 from ropewalk.runtime.operations import JSON, Operation, Parameter
-from ropewalk.runtime.problems import Problem, bad_request, not_found
-from ropewalk.runtime.requests import json_response, seconds
+from ropewalk.runtime.problems import Problem, not_found
+from ropewalk.runtime.requests import json_response, natural, seconds, whole
 
 
 class FeedState(msgspec.Struct, frozen=True):
@@ -70,8 +70,8 @@ async def _feeds(node: Node, _: Request) -> Response:
 async def _events(node: Node, request: Request) -> Response:
     leader = _leader(node, request.path_params["partition"])
     query = request.query_params
-    after = _whole("after", query.get("after", "0"), most=2**63)
-    limit = _whole("limit", query.get("limit", str(EVENTS_READ_MAX)), most=EVENTS_READ_MAX)
+    after = whole("after", query.get("after", "0"), most=2**63)
+    limit = whole("limit", query.get("limit", str(EVENTS_READ_MAX)), most=EVENTS_READ_MAX)
     wait_s = seconds("wait_s", query.get("wait_s", "0"), least_s=0.0, most_s=DEADLINE_MAX_S)
     if wait_s > 0:
         await leader.wait_events(after, deadline_s=wait_s)
@@ -90,15 +90,10 @@ def view_of(numbered: NumberedEvent) -> EventView:
 
 
 def _leader(node: Node, partition: str) -> Leader:
-    if not partition.isdigit() or int(partition) >= len(node.leaders):
+    number = natural(partition)
+    if number is None or number >= len(node.leaders):
         raise not_found(f"there is no partition {partition}: {node.service.name} has {len(node.leaders)}, from 0")
-    return node.leaders[int(partition)]
-
-
-def _whole(name: str, given: str, *, most: int) -> int:
-    if not (given.isascii() and given.isdigit() and int(given) <= most):
-        raise bad_request(f"{name} is {given!r}: give a whole number, 0 to {most}")
-    return int(given)
+    return node.leaders[number]
 
 
 FOLLOWING_OPERATIONS: Final[Sequence[Operation]] = (

@@ -31,6 +31,7 @@ _ENCODER: Final = msgspec.json.Encoder()
 _KEY, _DEADLINE, _PRIORITY, _TOKEN = (name.lower().encode() for name in (IDEMPOTENCY_KEY, DEADLINE, PRIORITY, TOKEN))
 _PRIORITIES: Final = {priority.name.lower(): priority for priority in Priority}
 
+_DIGITS: Final = re.compile(r"[0-9]{1,19}")
 _QUOTED_KEY: Final = re.compile(r'"(?:[ !#-\[\]-~]|\\["\\])+"')
 _ESCAPED: Final = re.compile(r'\\(["\\])')
 _BARE_KEY: Final = re.compile(r"[!#-~](?:[ -~]*[!-~])?")
@@ -149,6 +150,19 @@ def seconds(name: str, given: str, *, least_s: float, most_s: float) -> float:
     if not least_s <= value <= most_s:
         raise bad_request(f"{name} is {given!r}: give seconds, {least_s} to {most_s}")
     return value
+
+
+def whole(name: str, given: str, *, most: int) -> int:
+    """A number from 0 to `most` from a text. Raises Problem (400) if it is none."""
+    value = natural(given)
+    if value is None or value > most:
+        raise bad_request(f"{name} is {given!r}: give a whole number, 0 to {most}")
+    return value
+
+
+def natural(text: str) -> int | None:
+    """The number that a text is; None if it is none of at most 19 digits. `int` reads more, and raises at long ones."""
+    return int(text) if _DIGITS.fullmatch(text) else None
 
 
 def _key(text: str) -> str:

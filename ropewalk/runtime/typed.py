@@ -170,15 +170,17 @@ async def _submit(
     node: Node, commands: Sequence[msgspec.Struct], *, key: bytes, deadline_s: float, priority: Priority
 ) -> tuple[list[Reply], VectorClock]:
     """The replies in the order of the commands, and the token of all of them."""
+    # All of them, before any is sent: one that can't be encoded is refused with the rest.
+    requests = [Request(_numbered(key, index), encoded(command)) for index, command in enumerate(commands)]
     routed: dict[int, list[int]] = {}
     for index, command in enumerate(commands):
         routed.setdefault(node.service.partition_of(node.service.key(command)), []).append(index)
     replies: list[Reply] = [None] * len(commands)
 
     async def submit(partition: int, indexes: list[int]) -> VectorClock | RopewalkError:
-        requests = [Request(_numbered(key, index), encoded(commands[index])) for index in indexes]
+        mine = [requests[index] for index in indexes]
         try:
-            answers = await node.submit(requests, partition=partition, deadline_s=deadline_s, priority=priority)
+            answers = await node.submit(mine, partition=partition, deadline_s=deadline_s, priority=priority)
         except RopewalkError as error:
             return error
         for index, reply in zip(indexes, answers.replies, strict=True):

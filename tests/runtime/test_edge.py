@@ -65,6 +65,19 @@ def test_many_commands_go_to_their_partitions_and_are_answered_in_order() -> Non
     ask(story, counters(partitions=4))
 
 
+def test_one_command_that_can_not_be_encoded_is_refused_with_all_others() -> None:
+    async def story(client: httpx.AsyncClient) -> None:
+        many = [{"type": "Add", "counter": f"k{number}", "amount": 1} for number in range(10)]
+        many[9]["amount"] = 2**64
+        refused = await client.post("/commands", json=many)
+        assert refused.status_code == 422
+        assert "does not fit 64 bits" in problem(refused)["detail"]
+        for number in range(10):
+            assert (await client.get(f"/state/k{number}")).json()["value"] is None
+
+    ask(story, counters(partitions=4))
+
+
 def test_an_idempotency_key_gets_the_first_answer_again_and_refuses_another_body() -> None:
     async def story(client: httpx.AsyncClient) -> None:
         for _ in range(3):

@@ -79,6 +79,9 @@ def test_what_is_gone_is_said_to_be_gone(monkeypatch: pytest.MonkeyPatch) -> Non
     [
         ("/events/1", 404, "there is no partition 1: town has 1, from 0"),
         ("/events/x", 404, "there is no partition x"),
+        ("/events/²", 404, "there is no partition ²"),
+        (f"/events/{'9' * 5_000}", 404, "there is no partition 999"),
+        (f"/events/0?after={'9' * 5_000}", 400, "after is '999"),
         ("/events/0?after=-1", 400, "after is '-1': give a whole number"),
         ("/events/0?limit=99999", 400, "limit is '99999'"),
         ("/events/0?wait_s=soon", 400, "wait_s is 'soon': give seconds"),
