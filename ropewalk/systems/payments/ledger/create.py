@@ -248,12 +248,10 @@ def _resolve(
 ) -> tuple[TransferStatus, Word]:
     """Create a transfer that posts or voids a pending one."""
     status = refused_as_resolution(event)
-    if status == TransferStatus.CREATED and (pending_value == ABSENT or pending_value >> STATE_SHIFT == FAILED):
-        status = TransferStatus.PENDING_TRANSFER_NOT_FOUND
+    if status == TransferStatus.CREATED:
+        status = _refused_by_value(pending_value, holds)
     if status != TransferStatus.CREATED:
         return status, now
-    if pending_value >> STATE_SHIFT == HELD and not holds:
-        return TransferStatus.PENDING_TRANSFER_NOT_PENDING, now
     pending = _row(pending_value, step.pending_known_at, hot, fetched)
     low, high = resolved_amount(event, pending)
     status = refused_by_pending(event, pending, low, high)
@@ -286,6 +284,16 @@ def _resolve(
     keep_balances(hot, debit, debit_slot, timestamp)
     keep_balances(hot, credit, credit_slot, timestamp)
     return TransferStatus.CREATED, timestamp
+
+
+@inlined
+def _refused_by_value(pending_value: Word, holds: bool) -> TransferStatus:
+    """Nothing that can be posted or voided, or not by whoever asks: what is held is pending for its holder only."""
+    if pending_value == ABSENT or pending_value >> STATE_SHIFT == FAILED:
+        return TransferStatus.PENDING_TRANSFER_NOT_FOUND
+    if pending_value >> STATE_SHIFT == HELD and not holds:
+        return TransferStatus.PENDING_TRANSFER_NOT_PENDING
+    return TransferStatus.CREATED
 
 
 @inlined

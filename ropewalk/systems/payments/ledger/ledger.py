@@ -28,7 +28,7 @@ from ropewalk.systems.payments.ledger.hot import ENTRIES, FIRST_ROW, ROWS, STATE
 from ropewalk.systems.payments.ledger.layout import ACCOUNT, ID, RESULT, TRANSFER, AccountFlags, Rows, TransferFlags
 from ropewalk.systems.payments.ledger.limits import EXPIRED_MAX, PIECE_ENTRIES, SEGMENT_ROWS
 from ropewalk.systems.payments.ledger.plan import PLAN, plan_all
-from ropewalk.systems.payments.ledger.transfers import Transfers
+from ropewalk.systems.payments.ledger.transfers import Transfers, rows_in
 from ropewalk.systems.payments.ledger.undo import new_undo
 from ropewalk.systems.payments.ledger.words import Array
 
@@ -128,8 +128,7 @@ class Ledger:
 
     def lookup_transfers(self, ids: Rows) -> Rows:
         """The transfers with these ids (rows of ID), in the order asked; ids of none are left out."""
-        numbers = self._transfers.find(self._asked(ids))
-        return self._transfers.take(numbers[numbers >= 0])
+        return self._transfers.take(rows_in(self._transfers.values(self._asked(ids))))
 
     def account_transfers(self, chosen: np.void) -> Rows:
         """The transfers of one account that pass an ACCOUNT_FILTER, by timestamp."""

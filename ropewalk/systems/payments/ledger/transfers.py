@@ -100,7 +100,7 @@ class Transfers:
         places = np.cumsum(has_row) - 1
         plan["known_at"][asked] = places[: asked.size]
         plan["pending_known_at"][asked_pending] = places[asked.size :]
-        return self.take((values[has_row] & ROW_MASK).astype("i8"))
+        return self.take(rows_in(values))
 
     def settle(self, *, rows_before: int, entries_before: int) -> None:
         """After events were applied: seal what has become a segment, and go on with the merges."""
@@ -115,12 +115,6 @@ class Transfers:
         self.fetch(plan)
         recall(plan, self.hot)
         return np.asarray(plan["known"])
-
-    def find(self, plan: Array) -> Numbers:
-        """The row number of each planned id, or -1."""
-        values = self.values(plan)
-        has_row = (values != ABSENT) & (values >> STATE_SHIFT != FAILED)
-        return np.where(has_row, values & ROW_MASK, ABSENT).astype("i8")
 
     def take(self, numbers: Numbers) -> Rows:
         """The transfers with these numbers, in their order."""
@@ -213,6 +207,12 @@ class Transfers:
         starts = range(0, of_account.size, at_once)
         for start in reversed(starts) if is_reversed else starts:
             yield _numbers(of_account[start : start + at_once], is_reversed)
+
+
+def rows_in(values: NDArray[np.uint64]) -> Numbers:
+    """The row numbers in values, of those that have one."""
+    has_row = (values != ABSENT) & (values >> STATE_SHIFT != FAILED)
+    return (values[has_row] & ROW_MASK).astype("i8")
 
 
 def _numbers(sides: NDArray[np.uint64], is_reversed: bool) -> Numbers:
