@@ -212,7 +212,7 @@ class Transfers:
 def rows_in(values: NDArray[np.uint64]) -> Numbers:
     """The row numbers in values, of those that have one."""
     has_row = (values != ABSENT) & (values >> STATE_SHIFT != FAILED)
-    return (values[has_row] & ROW_MASK).astype("i8")
+    return np.asarray(values[has_row] & ROW_MASK, "i8")
 
 
 def _numbers(sides: NDArray[np.uint64], is_reversed: bool) -> Numbers:
