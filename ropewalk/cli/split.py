@@ -1,15 +1,17 @@
 """`ropewalk split MODULE:SERVICE`: more partitions for a service that stands still.
 
     FOLDER ──copy, divide, compare──► FOLDER.split        then, when all of it is right:
-    FOLDER ──► FOLDER.before-split     FOLDER.split ──► FOLDER
+    FOLDER ◄──exchange──► FOLDER.split ──► FOLDER.before-split
 
+Promise:    FOLDER is the old one or the new one and whole, whatever is killed when.
 Checked by: tests/cli/test_split.py
 """
 
 import asyncio
+import os
 import shutil
-from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import click
@@ -19,8 +21,10 @@ from rich.progress import Progress
 from rich.table import Table
 
 from ropewalk.cli.serve import found_service
+from ropewalk.engines.files import exchange
 from ropewalk.engines.sqlite import SqliteEngine
 from ropewalk.errors import RopewalkError
+from ropewalk.runtime.leader import Leader
 from ropewalk.runtime.node import open_node
 from ropewalk.runtime.service import Service
 from ropewalk.runtime.splitting import Part, count_partitions, renumber
@@ -43,7 +47,8 @@ class Split(msgspec.Struct, frozen=True):
 
 @click.command()
 @click.argument("service", metavar="MODULE:SERVICE")
-@click.option("--folder", required=True, type=click.Path(exists=True, file_okay=False, path_type=Path),
+@click.option("--folder", required=True,
+              type=click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path),
               help="The folder that stands behind sqlite:.")  # fmt: skip
 @click.option("--partitions", required=True, type=click.IntRange(2), help="How many it is to have: a multiple.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -73,10 +78,8 @@ async def _split(service: Service, folder: Path, partitions: int, *, on_part: Ca
         if taken.exists():
             raise click.ClickException(f"{taken} is there from an earlier try: look at it, and move it away")
     async with _opened(folder) as source:
-        before = await count_partitions(service, source)
-        kept_names = {name for name, _ in source.partitions()}
-    beside = [each.service for each in service.followers if each.service.name in kept_names]
-    others = sorted(kept_names - {service.name, *(each.name for each in beside)})
+        is_kept = service.name in {name for name, _ in source.partitions()}
+        before = await count_partitions(service, source) if is_kept else 0
     if not before:
         raise click.ClickException(f"{folder} holds nothing of {service.name}")
     service = msgspec.structs.replace(service, partitions=before)
@@ -85,13 +88,14 @@ async def _split(service: Service, folder: Path, partitions: int, *, on_part: Ca
         undo.callback(shutil.rmtree, copy, ignore_errors=True)
         async with _opened(folder) as source, _opened(copy) as target:
             parts = await split_service(service, source, target, partitions=partitions, on_part=on_part)
-            for each in beside:
-                await renumber(each, source, target)
-        for name in others:
-            shutil.copytree(folder / name, copy / name)
+            for follower in service.followers:
+                await renumber(follower.service, source, target)
+        _copy_others(folder, copy)
+        os.sync()
+        exchange(folder, copy)
         undo.pop_all()
-    folder.rename(kept)
-    copy.rename(folder)
+    copy.rename(kept)
+    os.sync()
     return Split(service.name, before, partitions, str(folder), str(kept), parts)
 
 
@@ -106,10 +110,33 @@ async def _opened(folder: Path) -> AsyncIterator[SqliteEngine]:
 
 async def _deliver_all(service: Service, folder: Path) -> None:
     """Run the service as it is until no message waits."""
-    async with open_node(service, SqliteEngine(folder)) as node, asyncio.timeout(_SETTLE_S):
+    async with open_node(service, SqliteEngine(folder)) as node:
         leaders = [leader for each in (node, *node.followers.values()) for leader in each.leaders]
-        while any(leader.partition.mailbox.waiting for leader in leaders):
-            await asyncio.sleep(_LOOK_S)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_SETTLE_S):
+                while _waiting(leaders):
+                    await asyncio.sleep(_LOOK_S)
+        if _waiting(leaders):
+            raise click.ClickException(
+                f"messages still wait after {_SETTLE_S:g} s ({', '.join(_waiting(leaders))}): start the service as it "
+                f"is, and see in its health whether those whom they are for are led; {folder} is as it was"
+            )
+
+
+def _waiting(leaders: Sequence[Leader]) -> list[str]:
+    counts = [(leader.partition.mailbox.waiting, leader.identity.log_name) for leader in leaders]
+    return [f"{count} of {log_name}" for count, log_name in counts if count]
+
+
+def _copy_others(folder: Path, copy: Path) -> None:
+    """Whatever else stands in the folder: services that have nothing to do with the divided one, and files."""
+    for path in folder.iterdir():
+        if (copy / path.name).exists():
+            continue
+        if path.is_dir():
+            shutil.copytree(path, copy / path.name)
+        else:
+            shutil.copy2(path, copy / path.name)
 
 
 def _show(done: Split) -> None:

@@ -5,6 +5,8 @@ state or the new one. A blob of the shelf is durable after `sync`.
 """
 
 import asyncio
+import ctypes
+import errno
 import fcntl
 import mmap
 import os
@@ -72,6 +74,9 @@ class FileSnapshots:
     def _path(self, position: Position) -> Path:
         return self._folder / f"{position:020}.snapshot"
 
+
+_FROM_HERE, _EXCHANGE = -100, 2
+"""AT_FDCWD and RENAME_EXCHANGE of <fcntl.h> and <linux/fs.h>."""
 
 _RESIDENT_BYTES_MAX = 256 * 1_048_576
 """About so much of mapped files is in this process's memory at most; the system's cache keeps what has room."""
@@ -160,6 +165,16 @@ class _Mapped(NamedTuple):
 
     file: mmap.mmap | None
     view: memoryview
+
+
+def exchange(one: Path, other: Path) -> None:
+    """Have two folders change places, at once: each place holds one of them, whatever is killed when."""
+    # Python's renames have no flags: renameat2(2).
+    renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    places = (_FROM_HERE, os.fsencode(one), _FROM_HERE, os.fsencode(other))
+    if renameat2 is None or renameat2(*places, _EXCHANGE):
+        number = ctypes.get_errno() or errno.ENOSYS
+        raise OSError(number, os.strerror(number), str(one), None, str(other))
 
 
 def _write_durably(path: Path, parts: Sequence[bytes | memoryview]) -> None:

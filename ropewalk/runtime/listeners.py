@@ -67,9 +67,7 @@ class Listeners:
         with suppress(TimeoutError):
             async with asyncio.timeout(deadline_s):
                 while self._feed.last <= after:
-                    if self._failure is not None:
-                        raise self._failure.with_traceback(None)
-                    await self._news.wait()
+                    await self._wait_for_news()
 
     def tell(self) -> None:
         """Tell the events that are new to those who wait for them."""
@@ -89,6 +87,11 @@ class Listeners:
             for heard in waiting:
                 heard.tell(error)
         self._wake()
+
+    async def _wait_for_news(self) -> None:
+        if self._failure is not None:
+            raise self._failure.with_traceback(None)
+        await self._news.wait()
 
     def _wake(self) -> None:
         """Wake all who wait now; who waits from now on waits for what comes then."""

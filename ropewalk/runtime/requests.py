@@ -161,7 +161,7 @@ def whole(name: str, given: str, *, most: int) -> int:
 
 
 def natural(text: str) -> int | None:
-    """The number that a text is; None if it is none of at most 19 digits. `int` reads more, and raises at long ones."""
+    """The number that a text is; None if it is none of at most 19 digits: `int` reads more, and fails at many."""
     return int(text) if _DIGITS.fullmatch(text) else None
 
 
