@@ -112,15 +112,21 @@ async def _deliver_all(service: Service, folder: Path) -> None:
     """Run the service as it is until no message waits."""
     async with open_node(service, SqliteEngine(folder)) as node:
         leaders = [leader for each in (node, *node.followers.values()) for leader in each.leaders]
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_SETTLE_S):
-                while _waiting(leaders):
-                    await asyncio.sleep(_LOOK_S)
-        if _waiting(leaders):
+        waiting = await _settle(leaders)
+        if waiting:
             raise click.ClickException(
-                f"messages still wait after {_SETTLE_S:g} s ({', '.join(_waiting(leaders))}): start the service as it "
-                f"is, and see in its health whether those whom they are for are led; {folder} is as it was"
+                f"messages still wait after {_SETTLE_S:g} s ({', '.join(waiting)}): start the service as it is, and "
+                f"see whether those whom they are for are led; {folder} is as it was"
             )
+
+
+async def _settle(leaders: Sequence[Leader]) -> list[str]:
+    """Wait until no message waits; return how many still do, and whose, when the time is over."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_SETTLE_S):
+            while _waiting(leaders):
+                await asyncio.sleep(_LOOK_S)
+    return _waiting(leaders)
 
 
 def _waiting(leaders: Sequence[Leader]) -> list[str]:

@@ -32,6 +32,11 @@ class Letter(msgspec.Struct, frozen=True, array_like=True, gc=False):
     tag: bytes = b""
     is_reply: bool = False
 
+    @property
+    def size(self) -> int:
+        """Its bytes, for what is bounded: a reply may be nothing but its tag."""
+        return len(self.command) + len(self.tag)
+
 
 class Delivery(msgspec.Struct, frozen=True, array_like=True, tag="delivery"):
     """Letters of one sender to one receiver, with the numbers from `first` on."""
@@ -136,7 +141,7 @@ class Mailbox:
         chosen: list[Letter] = []
         size = 0
         for letter in islice(lane.letters, skipped, skipped + count_max):
-            size += len(letter.command)
+            size += letter.size
             if chosen and size > bytes_max:
                 break
             chosen.append(letter)
@@ -159,4 +164,4 @@ class Mailbox:
 
     def _count(self, letter: Letter, step: int) -> None:
         self.waiting += step
-        self.waiting_bytes += step * len(letter.command)
+        self.waiting_bytes += step * letter.size

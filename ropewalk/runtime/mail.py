@@ -25,7 +25,7 @@ class Arrival:
 
     def __init__(self, delivery: Delivery, taken_in: "asyncio.Future[int]") -> None:
         self.delivery = delivery
-        self.bytes = sum([len(letter.command) for letter in delivery.letters])
+        self.bytes = sum([letter.size for letter in delivery.letters])
         self.taken_in = taken_in
 
     def answer(self, through: int) -> None:

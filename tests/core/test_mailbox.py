@@ -72,9 +72,10 @@ def test_a_receipt_for_what_was_never_sent_is_a_bug() -> None:
 def test_a_delivery_is_bounded_and_never_empty() -> None:
     mailbox = posted(0)
     for size in (900, 200, 5_000):
-        mailbox.post(RECEIVER, Letter(bytes(size)))
-    assert [len(letter.command) for letter in delivery(mailbox).letters] == [900]
-    assert [len(letter.command) for letter in delivery(mailbox, after=2).letters] == [5_000]
+        mailbox.post(RECEIVER, Letter(bytes(size // 2), bytes(size // 2)))
+    assert mailbox.waiting_bytes == 6_100
+    assert [letter.size for letter in delivery(mailbox).letters] == [900]
+    assert [letter.size for letter in delivery(mailbox, after=2).letters] == [5_000]
     assert len(delivery(posted(5), count=2).letters) == 2
 
 
