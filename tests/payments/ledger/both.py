@@ -6,6 +6,7 @@ from dataclasses import asdict
 import numpy as np
 
 from ropewalk.engines.memory import MemoryShelf
+from ropewalk.systems.payments.ledger.guards import Limit, Sides
 from ropewalk.systems.payments.ledger.layout import (
     ACCOUNT,
     ACCOUNT_FILTER,
@@ -49,6 +50,16 @@ class Both:
         _same(rows, expected, TransferStatus)
         return [TransferStatus(result.status).name.lower() for result in expected]
 
+    def set_limit(self, account_id: int, limit: Limit) -> None:
+        """Limit an account."""
+        self.ledger.guards.set_limit(self._slot(account_id), limit, since=self.ledger.last_timestamp)
+        self.oracle.set_limit(account_id, limit)
+
+    def freeze(self, account_id: int, sides: Sides) -> None:
+        """Freeze sides of an account."""
+        self.ledger.guards.freeze(self._slot(account_id), sides)
+        self.oracle.freeze(account_id, sides)
+
     def expire(self) -> None:
         """Let expire what is due."""
         while (wakes_at_ns := self.ledger.wakes_at_ns) is not None and wakes_at_ns <= self.time_ns:
@@ -82,6 +93,9 @@ class Both:
             assert [record_of(row) for row in self.ledger.account_balances(chosen)] == [
                 {name: getattr(kept, name) for name in BALANCE_FIELDS} for kept in self.oracle.balances_of(account_id)
             ]
+
+    def _slot(self, account_id: int) -> int:
+        return int(self.ledger.slots_of(ids_of([account_id]))[0])
 
 
 def _rows(dtype: np.dtype[np.void], records: Sequence[Account] | Sequence[Transfer]) -> Rows:

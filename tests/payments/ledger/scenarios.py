@@ -8,6 +8,7 @@ from dataclasses import replace
 from random import Random
 from typing import TypeVar
 
+from ropewalk.systems.payments.ledger.guards import NEITHER, Limit, Sides
 from ropewalk.systems.payments.ledger.layout import TIMESTAMP_MAX, WIDE_MAX, AccountFlags, TransferFlags
 from ropewalk.systems.payments.ledger.oracle_rules import Account, Transfer
 from tests.payments.ledger.both import Both
@@ -28,6 +29,7 @@ class Scenario:
         kinds = self._random.choice([(0,), (0, 8), (2, 4), (0, 2, 4, 8, 10, 12), (0, 0, 0, 2, 4, 8, 32)])
         flags = self._random.choices(kinds, k=5)
         ledgers = self._random.choices([1, 2], weights=[30, 1], k=5)
+        self._guards = self._random.choice([0, 1, 4])
         self.both.create_accounts(*(Account(id=1 + n, flags=flags[n], ledger=ledgers[n], code=1) for n in range(5)))
 
     def step(self) -> None:
@@ -39,8 +41,9 @@ class Scenario:
             self._pass_time,
             self.both.expire,
             self.both.restart,
+            self._guard,
         ]
-        self._random.choices(actions, weights=[16, 1, 1, 2, 1, 1])[0]()
+        self._random.choices(actions, weights=[16, 1, 1, 2, 1, 1, self._guards])[0]()
 
     def _transfers(self) -> None:
         requests = [
@@ -174,6 +177,22 @@ class Scenario:
             ]
         self.both.create_accounts(*self._linked(request))
 
+    def _guard(self) -> None:
+        """Limit or freeze an account, or lift that."""
+        account = self._random.randint(1, 5)
+        if self._random.random() < 0.3:
+            self.both.freeze(account, self._random.choice([NEITHER, NEITHER, Sides.DEBITS, Sides.CREDITS, Sides(3)]))
+            return
+        choose = self._random.choice
+        window = choose([0, 1, 1, 5])
+        limit = Limit(
+            transfer_max=choose([None, None, 9, 2**127]),
+            window_s=window,
+            amount_max=choose([None, 12, 30, 2**127]) if window else None,
+            count_max=choose([None, None, 0, 3, 9]) if window else None,
+        )
+        self.both.set_limit(account, choose([limit, limit, limit, Limit()]))
+
     def _linked(self, request: list[E]) -> list[E]:
         """Some of them linked to the next one; the last one hardly ever."""
         chance = self._random.choice([0, 0, 0.3, 0.8])
@@ -184,7 +203,7 @@ class Scenario:
 
     def _pass_time(self) -> None:
         self.both.time_ns = max(self.both.time_ns, self.both.oracle.last_timestamp)
-        self.both.time_ns += self._random.choice([10, 1_000, SECOND_NS])
+        self.both.time_ns += self._random.choice([10, 1_000, SECOND_NS // 24, SECOND_NS])
 
 
 def _is_wide(name: str) -> bool:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from ropewalk.systems.payments.ledger.guards import Limit, Sides
 from ropewalk.systems.payments.ledger.layout import TIMESTAMP_MAX, WIDE_MAX
 from ropewalk.systems.payments.ledger.oracle_rules import Account, Transfer
 from ropewalk.systems.payments.ledger.statuses import TRANSIENT, AccountStatus, TransferStatus
@@ -43,7 +44,8 @@ ACCOUNT_EVENTS = {
     "imported_event_timestamp_must_not_regress": [replace(IMPORT, timestamp=START_NS - 5)],
 }
 
-# Accounts 1 to 4 have no flags but those of their rows in `opened`; 5 belongs to ledger 2; 6 is closed.
+# Accounts 1 to 4 have no flags but those of their rows in `opened`; 5 belongs to ledger 2; 6 is closed; 9 to 12 are
+# guarded.
 MOVE = Transfer(id=90, debit_account_id=1, credit_account_id=2, amount=5, ledger=1, code=1)
 PENDING = replace(MOVE, flags=2)
 POST = Transfer(id=91, pending_id=90, amount=WIDE_MAX, flags=4)
@@ -114,6 +116,8 @@ TRANSFER_EVENTS = {
     "imported_event_timeout_must_be_zero": [replace(PAST, flags=258, timeout=1)],
     "debit_account_already_closed": [replace(MOVE, debit_account_id=6)],
     "credit_account_already_closed": [replace(MOVE, credit_account_id=6)],
+    "debit_account_frozen": [replace(MOVE, debit_account_id=9)],
+    "credit_account_frozen": [replace(MOVE, credit_account_id=10)],
     "overflows_debits_pending": [replace(PENDING, amount=2**127), replace(PENDING, id=91, amount=2**127)],
     "overflows_credits_pending": [
         replace(PENDING, amount=2**127),
@@ -129,7 +133,13 @@ TRANSFER_EVENTS = {
     "overflows_timeout": [replace(PENDING, id=91, timeout=2**32 - 1)],
     "exceeds_credits": [replace(MOVE, debit_account_id=4)],
     "exceeds_debits": [replace(MOVE, credit_account_id=8)],
+    "exceeds_transfer_limit": [replace(MOVE, debit_account_id=11, amount=7)],
+    "exceeds_window_limit": [replace(MOVE, debit_account_id=11, amount=6)],
+    "exceeds_window_count": [replace(MOVE, debit_account_id=12)],
 }
+
+
+GUARDED = range(9, 13)
 
 
 def opened(*, start_ns: int = START_NS) -> Both:
@@ -137,10 +147,15 @@ def opened(*, start_ns: int = START_NS) -> Both:
     both.time_ns = start_ns
     flags = {4: 2, 6: 32, 8: 4}
     accounts = [
-        Account(id=n, ledger=2 if n == 5 else 1, code=1, flags=flags.get(n, 0)) for n in (1, 2, 3, 4, 5, 6, 8)
+        Account(id=n, ledger=2 if n == 5 else 1, code=1, flags=flags.get(n, 0))
+        for n in (1, 2, 3, 4, 5, 6, 8, *GUARDED)
     ]
     both.create_accounts(*accounts)
     both.create_transfers(replace(PENDING, id=80, amount=0, timeout=1))
+    both.freeze(9, Sides.DEBITS)
+    both.freeze(10, Sides.CREDITS)
+    both.set_limit(11, Limit(transfer_max=6, window_s=60, amount_max=5))
+    both.set_limit(12, Limit(window_s=60, count_max=0))
     both.time_ns = start_ns + 30
     both.create_accounts(Account(id=7, ledger=1, code=1))
     both.time_ns = start_ns + 100

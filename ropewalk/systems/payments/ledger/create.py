@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ropewalk.systems.payments.ledger.accounts import Book, fail_earlier, find_account, has_account_at
-from ropewalk.systems.payments.ledger.effects import inherit, keep_balances, post, reserve, resolve
+from ropewalk.systems.payments.ledger.effects import close, inherit, post, reserve, resolve
 from ropewalk.systems.payments.ledger.hot import (
     ABSENT,
     FAILED,
@@ -21,8 +21,6 @@ from ropewalk.systems.payments.ledger.hot import (
     PLAIN,
     POSTED,
     ROW_MASK,
-    ROWS,
-    SIDE_SHIFT,
     STATE_SHIFT,
     VOIDED,
     Hot,
@@ -30,12 +28,10 @@ from ropewalk.systems.payments.ledger.hot import (
     find_entry,
     widen,
 )
+from ropewalk.systems.payments.ledger.keeping import keep_transfer
 from ropewalk.systems.payments.ledger.layout import Rows, TransferFlags
 from ropewalk.systems.payments.ledger.repeats import compared
 from ropewalk.systems.payments.ledger.rules import (
-    CLOSED,
-    CLOSING_CREDIT,
-    CLOSING_DEBIT,
     IMPORTED,
     PENDING_FLAG,
     POST,
@@ -59,14 +55,20 @@ from ropewalk.systems.payments.ledger.rules import (
 )
 from ropewalk.systems.payments.ledger.statuses import TransferStatus
 from ropewalk.systems.payments.ledger.undo import Undo, begin_chain, remember, take_back
+from ropewalk.systems.payments.ledger.watch import (
+    Watch,
+    count_debit,
+    refused_by_freeze,
+    refused_by_guard,
+    uncount_debit,
+)
 from ropewalk.systems.payments.ledger.words import (
-    U1,
-    U2,
     Index,
     Row,
     Word,
     compiled,
     inlined,
+    subtract,
 )
 
 _LINKED = np.uint16(TransferFlags.LINKED)
@@ -79,6 +81,7 @@ def create_all(
     fetched: Rows,
     book: Book,
     hot: Hot,
+    watch: Watch | None,
     undo: Undo,
     ends: NDArray[np.int64],
     first: Word,
@@ -111,12 +114,12 @@ def create_all(
             status = refused_by_request(event, events[begin].flags & IMPORTED, request_timestamp)
         if status == TransferStatus.CREATED:
             undone = index - chain if chain >= 0 else -1
-            status, timestamp = _create(event, plan[index], fetched, book, hot, undo, undone, holds, timestamp)
+            status, timestamp = _create(event, plan[index], fetched, book, hot, watch, undo, undone, holds, timestamp)
         results[index].status = status
         results[index].timestamp = timestamp
         if status != TransferStatus.CREATED and chain >= 0 and not broken:
             broken = True
-            take_back(book, hot, undo, index - chain)
+            take_back(book, hot, watch, undo, index - chain)
             fail_earlier(results, chain, index, first)
         if status != TransferStatus.CREATED and _is_transient(status):
             add_entry(hot, plan[index].key_low, plan[index].key_high, FAILED << STATE_SHIFT)
@@ -136,12 +139,26 @@ def _is_transient(status: TransferStatus) -> bool:
         or status == TransferStatus.EXCEEDS_DEBITS
         or status == TransferStatus.DEBIT_ACCOUNT_ALREADY_CLOSED
         or status == TransferStatus.CREDIT_ACCOUNT_ALREADY_CLOSED
+        or status == TransferStatus.DEBIT_ACCOUNT_FROZEN
+        or status == TransferStatus.CREDIT_ACCOUNT_FROZEN
+        or status == TransferStatus.EXCEEDS_TRANSFER_LIMIT
+        or status == TransferStatus.EXCEEDS_WINDOW_LIMIT
+        or status == TransferStatus.EXCEEDS_WINDOW_COUNT
     )
 
 
 @inlined
 def _create(
-    event: Row, step: Row, fetched: Rows, book: Book, hot: Hot, undo: Undo, undone: Index, holds: bool, now: Word
+    event: Row,
+    step: Row,
+    fetched: Rows,
+    book: Book,
+    hot: Hot,
+    watch: Watch | None,
+    undo: Undo,
+    undone: Index,
+    holds: bool,
+    now: Word,
 ) -> tuple[TransferStatus, Word]:
     """Create a transfer unless something is against it; return the status and the timestamp that goes with it.
 
@@ -166,8 +183,10 @@ def _create(
         status = compared(event, existing, pending)
         return status, existing.timestamp if status == TransferStatus.EXISTS else now
     if event.flags & POST_OR_VOID != 0:
-        return _resolve(event, step, pending_entry, pending_value, fetched, book, hot, undo, undone, holds, now)
-    return _move(event, step, book, hot, undo, undone, holds, now)
+        return _resolve(
+            event, step, pending_entry, pending_value, fetched, book, hot, watch, undo, undone, holds, now
+        )
+    return _move(event, step, book, hot, watch, undo, undone, holds, now)
 
 
 @inlined
@@ -181,7 +200,15 @@ def _row(value: Word, fetched_at: Index, hot: Hot, fetched: Rows) -> Row:
 
 @inlined
 def _move(
-    event: Row, step: Row, book: Book, hot: Hot, undo: Undo, undone: Index, holds: bool, now: Word
+    event: Row,
+    step: Row,
+    book: Book,
+    hot: Hot,
+    watch: Watch | None,
+    undo: Undo,
+    undone: Index,
+    holds: bool,
+    now: Word,
 ) -> tuple[TransferStatus, Word]:
     """Create a transfer that moves its amount, or reserves it."""
     status = refused_by_fields(event)
@@ -196,40 +223,54 @@ def _move(
     timestamp = now
     if status == TransferStatus.CREATED and event.flags & IMPORTED != 0:
         timestamp = event.timestamp
-        if timestamp <= hot.counts[LAST_TIMESTAMP] or has_account_at(book, timestamp):
+        if _regresses(timestamp, book, hot):
             return TransferStatus.IMPORTED_EVENT_TIMESTAMP_MUST_NOT_REGRESS, now
         status = refused_by_import(event, debit, credit)
     if status == TransferStatus.CREATED:
-        status = refused_by_closing(debit, credit)
+        status = _refused_by_what_is_shut(book, watch, step.debit, step.credit)
     if status != TransferStatus.CREATED:
         return status, now
     low, high = balanced(event, debit, credit)
+    status = _refused_by_what_there_is(event, debit, credit, timestamp, low, high)
+    if watch is not None and status == TransferStatus.CREATED:
+        status = refused_by_guard(watch, step.debit, low, high, now)
+    if status != TransferStatus.CREATED:
+        return status, now
+    if undone >= 0:
+        remember(undo, undone, book, watch, step.debit, step.credit)
+    if watch is not None:
+        count_debit(watch, step.debit, low, high)
+    state = PLAIN
+    if event.flags & PENDING_FLAG != 0:
+        reserve(debit, credit, low, high)
+        close(event, debit, credit)
+        state = HELD if holds else PENDING
+    else:
+        post(debit, credit, low, high)
+    keep_transfer(hot, event, step, book, step.debit, step.credit, state, timestamp, low, high)
+    return TransferStatus.CREATED, timestamp
+
+
+@inlined
+def _refused_by_what_there_is(
+    event: Row, debit: Row, credit: Row, timestamp: Word, low: Word, high: Word
+) -> TransferStatus:
+    """What does not fit, and then what is not there."""
     status = refused_by_balances(event, debit, credit, low, high)
     if status == TransferStatus.CREATED and timestamp + np.uint64(event.timeout) * SECOND_NS > TIMESTAMP_MAX:
         status = TransferStatus.OVERFLOWS_TIMEOUT
     if status == TransferStatus.CREATED:
         status = refused_by_limits(debit, credit, low, high)
-    if status != TransferStatus.CREATED:
-        return status, now
-    if undone >= 0:
-        remember(undo, undone, book, step.debit, step.credit)
-    if event.flags & PENDING_FLAG != 0:
-        reserve(debit, credit, low, high)
-        if event.flags & CLOSING_DEBIT != 0:
-            debit.flags |= CLOSED
-        if event.flags & CLOSING_CREDIT != 0:
-            credit.flags |= CLOSED
-    else:
-        post(debit, credit, low, high)
-    state = PLAIN
-    if event.flags & PENDING_FLAG != 0:
-        state = HELD if holds else PENDING
-    row = _append(hot, event, step, timestamp, state)
-    _file_sides(hot, step.debit, step.credit)
-    row.amount_low, row.amount_high = low, high
-    keep_balances(hot, debit, step.debit, timestamp)
-    keep_balances(hot, credit, step.credit, timestamp)
-    return TransferStatus.CREATED, timestamp
+    return status
+
+
+@inlined
+def _refused_by_what_is_shut(book: Book, watch: Watch | None, debit: Index, credit: Index) -> TransferStatus:
+    """Closed accounts, and then frozen ones."""
+    status = refused_by_closing(book.rows[debit], book.rows[credit])
+    if watch is not None and status == TransferStatus.CREATED:
+        status = refused_by_freeze(watch, debit, credit)
+    return status
 
 
 @inlined
@@ -241,6 +282,7 @@ def _resolve(
     fetched: Rows,
     book: Book,
     hot: Hot,
+    watch: Watch | None,
     undo: Undo,
     undone: Index,
     holds: bool,
@@ -257,33 +299,35 @@ def _resolve(
     status = refused_by_pending(event, pending, low, high)
     if status == TransferStatus.CREATED:
         status = refused_by_state(pending, pending_value >> STATE_SHIFT, now)
-    imported = event.flags & IMPORTED != 0
-    timestamp = event.timestamp if imported else now
-    regresses = imported and (timestamp <= hot.counts[LAST_TIMESTAMP] or has_account_at(book, timestamp))
-    if status == TransferStatus.CREATED and regresses:
+    timestamp = event.timestamp if event.flags & IMPORTED != 0 else now
+    if status == TransferStatus.CREATED and event.flags & IMPORTED != 0 and _regresses(timestamp, book, hot):
         status = TransferStatus.IMPORTED_EVENT_TIMESTAMP_MUST_NOT_REGRESS
     if status != TransferStatus.CREATED:
         return status, now
     debit_slot, credit_slot = _slots_of(pending, step, book, holds)
     debit, credit = book.rows[debit_slot], book.rows[credit_slot]
-    # Who holds a transfer has promised it to others, so an account that was closed meanwhile takes it.
+    # Who holds a transfer has promised it to others: an account that was closed or frozen meanwhile takes it.
     if event.flags & VOID == 0 and not holds:
-        status = refused_by_closing(debit, credit)
+        status = _refused_by_what_is_shut(book, watch, debit_slot, credit_slot)
         if status != TransferStatus.CREATED:
             return status, now
     if undone >= 0:
-        remember(undo, undone, book, debit_slot, credit_slot)
+        remember(undo, undone, book, watch, debit_slot, credit_slot)
         undo.entries[undone] = pending_entry
         undo.values[undone] = pending_value
+    if watch is not None:
+        _uncount(event, watch, debit_slot, pending, low, high)
     resolve(event, debit, credit, pending, low, high)
-    row = _append(hot, event, step, timestamp, PLAIN)
-    _file_sides(hot, debit_slot, credit_slot)
+    row = keep_transfer(hot, event, step, book, debit_slot, credit_slot, PLAIN, timestamp, low, high)
     inherit(row, pending)
-    row.amount_low, row.amount_high = low, high
     _note_resolved(event, step, pending_entry, pending_value, hot)
-    keep_balances(hot, debit, debit_slot, timestamp)
-    keep_balances(hot, credit, credit_slot, timestamp)
     return TransferStatus.CREATED, timestamp
+
+
+@inlined
+def _regresses(timestamp: Word, book: Book, hot: Hot) -> bool:
+    """Whether the time of an import is not behind that of every transfer, or is an account's."""
+    return bool(timestamp <= hot.counts[LAST_TIMESTAMP] or has_account_at(book, timestamp))
 
 
 @inlined
@@ -308,6 +352,16 @@ def _slots_of(pending: Row, step: Row, book: Book, holds: bool) -> tuple[Index, 
 
 
 @inlined
+def _uncount(event: Row, watch: Watch, debit: Index, pending: Row, low: Word, high: Word) -> None:
+    """Give back to a guard what a pending debit does not take: all of it, or what is not posted."""
+    is_void = event.flags & VOID != 0
+    left_low, left_high = low, high
+    if not is_void:
+        left_low, left_high = subtract(pending.amount_low, pending.amount_high, low, high)
+    uncount_debit(watch, debit, pending, left_low, left_high, is_void)
+
+
+@inlined
 def _note_resolved(event: Row, step: Row, pending_entry: Index, pending_value: Word, hot: Hot) -> None:
     """Say in the pending transfer's entry what became of it."""
     state = POSTED if event.flags & POST != 0 else VOIDED
@@ -317,26 +371,3 @@ def _note_resolved(event: Row, step: Row, pending_entry: Index, pending_value: W
     else:
         add_entry(hot, step.pending_key_low, step.pending_key_high, value)
         widen(hot, event.pending_id_low, event.pending_id_high)
-
-
-@inlined
-def _append(hot: Hot, event: Row, step: Row, timestamp: Word, state: Word) -> Row:
-    """Add the row and its entry, and return the row."""
-    place = hot.counts[ROWS]
-    hot.rows[place] = event
-    row = hot.rows[place]
-    row.timestamp = timestamp
-    add_entry(hot, step.key_low, step.key_high, (hot.counts[FIRST_ROW] + place) | state << STATE_SHIFT)
-    widen(hot, event.id_low, event.id_high)
-    hot.counts[ROWS] += U1
-    hot.counts[LAST_TIMESTAMP] = timestamp
-    return row
-
-
-@inlined
-def _file_sides(hot: Hot, debit: Index, credit: Index) -> None:
-    """Note whose row the newest one is."""
-    place = hot.counts[ROWS] - U1
-    number = hot.counts[FIRST_ROW] + place
-    hot.sides[U2 * place] = np.uint64(debit) << SIDE_SHIFT | number
-    hot.sides[U2 * place + U1] = np.uint64(credit) << SIDE_SHIFT | number

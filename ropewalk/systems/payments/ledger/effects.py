@@ -47,6 +47,15 @@ def release(debit: Row, credit: Row, pending: Row) -> None:
 
 
 @compiled
+def close(event: Row, debit: Row, credit: Row) -> None:
+    """Close what a pending transfer says."""
+    if event.flags & CLOSING_DEBIT != 0:
+        debit.flags |= CLOSED
+    if event.flags & CLOSING_CREDIT != 0:
+        credit.flags |= CLOSED
+
+
+@compiled
 def reopen(debit: Row, credit: Row, pending: Row) -> None:
     """Undo what a pending transfer closed."""
     if pending.flags & CLOSING_DEBIT != 0:

@@ -23,6 +23,7 @@ from ropewalk.systems.payments.ledger.hot import (
     widen,
 )
 from ropewalk.systems.payments.ledger.layout import Rows
+from ropewalk.systems.payments.ledger.watch import Watch, uncount_debit
 from ropewalk.systems.payments.ledger.words import compiled
 
 SECOND_NS = 1_000_000_000
@@ -64,7 +65,7 @@ class Expiries:
 
 
 @compiled
-def expire_all(rows: Rows, plan: Rows, book: Book, hot: Hot) -> None:
+def expire_all(rows: Rows, plan: Rows, book: Book, hot: Hot, watch: Watch | None) -> None:
     """Give back what these transfers reserved, if they still are pending."""
     for index in range(rows.size):
         row = rows[index]
@@ -76,6 +77,8 @@ def expire_all(rows: Rows, plan: Rows, book: Book, hot: Hot) -> None:
         debit, credit = book.rows[step.debit], book.rows[step.credit]
         release(debit, credit, row)
         reopen(debit, credit, row)
+        if watch is not None:
+            uncount_debit(watch, step.debit, row, row.amount_low, row.amount_high, True)
         value = (value & ROW_MASK) | EXPIRED << STATE_SHIFT
         if entry >= 0:
             hot.entries[entry].value = value

@@ -24,6 +24,7 @@ from ropewalk.systems.payments.ledger.accounts import Accounts
 from ropewalk.systems.payments.ledger.audit import check_accounts
 from ropewalk.systems.payments.ledger.create import create_all
 from ropewalk.systems.payments.ledger.expiry import Expiries, expire_all
+from ropewalk.systems.payments.ledger.guards import Guards
 from ropewalk.systems.payments.ledger.hot import ENTRIES, FIRST_ROW, ROWS, STATE_SHIFT
 from ropewalk.systems.payments.ledger.layout import ACCOUNT, ID, RESULT, TRANSFER, AccountFlags, Rows, TransferFlags
 from ropewalk.systems.payments.ledger.limits import EXPIRED_MAX, PIECE_ENTRIES, SEGMENT_ROWS
@@ -47,6 +48,7 @@ class Ledger:
         self._accounts = Accounts()
         self._transfers = Transfers(shelf, segment_rows=segment_rows, piece_entries=piece_entries)
         self._expiries = Expiries()
+        self.guards = Guards()
         self._blob_checksums: dict[str, bytes] = {}
         self.last_timestamp = 0
 
@@ -92,13 +94,14 @@ class Ledger:
             plan["debit"] = np.where(instead[:, 0] < 0, plan["debit"], instead[:, 0])
             plan["credit"] = np.where(instead[:, 1] < 0, plan["credit"], instead[:, 1])
         linked = bool(np.any(events["flags"] & TransferFlags.LINKED))
-        undo = new_undo(events.size if linked else 0)
+        watch = self.guards.concerned(events, plan)
+        undo = new_undo(events.size if linked else 0, guarded=watch is not None)
         results = np.zeros(events.size, RESULT)
         hot = self._transfers.hot
         rows_before, entries_before = int(hot.counts[ROWS]), int(hot.counts[ENTRIES])
         create_all(
-            events, plan, fetched, self._accounts.book, hot, undo, _ends(events, ends), np.uint64(first),
-            instead is not None, results,
+            events, plan, fetched, self._accounts.book, hot, watch, undo, _ends(events, ends),
+            np.uint64(first), instead is not None, results,
         )  # fmt: skip
         created = hot.rows[rows_before : int(hot.counts[ROWS])]
         self._expiries.add(created, first_row=int(hot.counts[FIRST_ROW]) + rows_before)
@@ -117,7 +120,7 @@ class Ledger:
             plan, _ = self._plan(events)
             hot = self._transfers.hot
             rows, entries = int(hot.counts[ROWS]), int(hot.counts[ENTRIES])
-            expire_all(events, plan, self._accounts.book, hot)
+            expire_all(events, plan, self._accounts.book, hot, self.guards.in_use)
             self._transfers.settle(rows_before=rows, entries_before=entries)
         return int(numbers.size)
 
@@ -153,6 +156,7 @@ class Ledger:
             **transfers.parts,
             "accounts": self._accounts.rows.tobytes(),
             "expiries": self._expiries.save(),
+            "guards": self.guards.save(),
             "last_timestamp": self.last_timestamp.to_bytes(8, "little"),
         }
         return Saved(parts, transfers.blobs)
@@ -162,6 +166,8 @@ class Ledger:
         self._accounts.load(np.frombuffer(parts["accounts"], ACCOUNT))
         self._transfers.load(parts)
         self._expiries.load(parts["expiries"])
+        # A snapshot from before there were guards holds none.
+        self.guards.load(parts.get("guards", b""))
         self.last_timestamp = int.from_bytes(parts["last_timestamp"], "little")
         self._blob_checksums = {}
 
@@ -178,6 +184,7 @@ class Ledger:
     def check(self) -> None:
         """Raise Bug if debits do not equal credits, or a limit does not hold."""
         check_accounts(self._accounts.rows)
+        self.guards.check()
         invariant(
             self._accounts.last_timestamp <= self.last_timestamp,
             "time does not fall",

@@ -35,5 +35,8 @@ ACCOUNTS_MAX: Final = 2**SLOT_BITS
 TRANSFERS_MAX: Final = 2 ** (64 - SLOT_BITS)
 """Transfers that it can name."""
 
+GUARDS_MAX: Final = 65_536
+"""Accounts of a partition that are guarded: 700 bytes each, 45 MB."""
+
 invariant(1 + ROWS_MAX * 128 <= COMMAND_BYTES_MAX, "a command holds the largest request")
 invariant(PIECE_ENTRIES >= RUNS_MERGED, "a step of a merge advances")

@@ -10,7 +10,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from ropewalk.systems.payments.ledger.guards import Limit, Sides
 from ropewalk.systems.payments.ledger.layout import TIMESTAMP_MAX, WIDE_MAX, AccountFlags, TransferFlags
+from ropewalk.systems.payments.ledger.oracle_guards import Guard, refused_by_freeze
 from ropewalk.systems.payments.ledger.oracle_rules import (
     POST_OR_VOID,
     Account,
@@ -44,12 +46,14 @@ class State:
     pending: dict[int, TransferStatus | None] = field(default_factory=dict)
     failed: set[int] = field(default_factory=set)
     balances: list[tuple[int, Account]] = field(default_factory=list)
+    guards: dict[int, Guard] = field(default_factory=dict)
 
     def copy(self) -> "State":
         """One that does not change with this one."""
         return State(
-            dict(self.accounts), dict(self.transfers), dict(self.pending), set(self.failed), list(self.balances)
-        )
+            dict(self.accounts), dict(self.transfers), dict(self.pending), set(self.failed), list(self.balances),
+            dict(self.guards),
+        )  # fmt: skip
 
 
 Event = Account | Transfer
@@ -79,7 +83,16 @@ class Oracle:
             if is_pending and transfer.timeout and expires_at(transfer) <= time_ns:
                 self.state.pending[transfer.id] = TransferStatus.PENDING_TRANSFER_EXPIRED
                 self._give_back(transfer)
+                self._uncount(transfer, transfer.amount, is_whole=True)
                 self._reopen(transfer)
+
+    def set_limit(self, account_id: int, limit: Limit) -> None:
+        """Set the limit of an account."""
+        self.state.guards[account_id] = self.state.guards.get(account_id, Guard()).limited(limit)
+
+    def freeze(self, account_id: int, sides: Sides) -> None:
+        """Freeze these sides of an account, and no others."""
+        self.state.guards[account_id] = replace(self.state.guards.get(account_id, Guard()), sides=sides)
 
     def of_account(self, account_id: int) -> list[Transfer]:
         """The transfers of an account, oldest first."""
@@ -243,8 +256,13 @@ class Oracle:
             amount = min(amount, max(credit.debits_posted - credit.credits_posted - credit.credits_pending, 0))
         timestamp = event.timestamp or now
         status = refused_by_balances(event, (debit, credit), amount=amount, timestamp=timestamp)
+        guard = self.state.guards.get(debit.id)
+        if status is TransferStatus.CREATED and guard is not None:
+            status = guard.against(amount, now)
         if status is not TransferStatus.CREATED:
             return status, now
+        if guard is not None:
+            self.state.guards[debit.id] = guard.counting(event, amount, now)
         if event.flags & TransferFlags.PENDING:
             self._change(debit.id, debits_pending=amount)
             self._change(credit.id, credits_pending=amount)
@@ -271,7 +289,14 @@ class Oracle:
                 return status.IMPORTED_EVENT_TIMESTAMP_MUST_POSTDATE_CREDIT_ACCOUNT
             if event.timeout:
                 return status.IMPORTED_EVENT_TIMEOUT_MUST_BE_ZERO
-        return refused_by_closing(debit, credit)
+        return self._refused_by_what_is_shut(debit, credit)
+
+    def _refused_by_what_is_shut(self, debit: Account, credit: Account) -> TransferStatus:
+        """Closed accounts, and then frozen ones."""
+        closed = refused_by_closing(debit, credit)
+        if closed is not TransferStatus.CREATED:
+            return closed
+        return refused_by_freeze(self.state.guards.get(debit.id), self.state.guards.get(credit.id))
 
     def _resolve(self, event: Transfer, now: int) -> Created:
         """Create a transfer that posts or voids a pending one."""
@@ -297,10 +322,11 @@ class Oracle:
         debit = self.state.accounts[pending.debit_account_id]
         credit = self.state.accounts[pending.credit_account_id]
         if not is_void:
-            status = refused_by_closing(debit, credit)
+            status = self._refused_by_what_is_shut(debit, credit)
             if status is not TransferStatus.CREATED:
                 return status, now
         self._give_back(pending)
+        self._uncount(pending, amount if is_void else pending.amount - amount, is_whole=is_void)
         if is_void:
             self._reopen(pending)
             self.state.pending[pending.id] = TransferStatus.PENDING_TRANSFER_ALREADY_VOIDED
@@ -332,6 +358,12 @@ class Oracle:
     def _give_back(self, pending: Transfer) -> None:
         self._change(pending.debit_account_id, debits_pending=-pending.amount)
         self._change(pending.credit_account_id, credits_pending=-pending.amount)
+
+    def _uncount(self, pending: Transfer, amount: int, *, is_whole: bool) -> None:
+        guard = self.state.guards.get(pending.debit_account_id)
+        if guard is not None:
+            given_back = guard.giving_back(pending, amount, is_whole=is_whole)
+            self.state.guards[pending.debit_account_id] = given_back
 
     def _reopen(self, pending: Transfer) -> None:
         self._set_closed(pending, is_closed=False)

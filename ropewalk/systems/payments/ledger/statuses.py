@@ -1,7 +1,8 @@
 """What becomes of an event: `CREATED`, or the first reason that applies of those listed.
 
 The members stand in their order of precedence: if more than one reason applies, the one listed first is the answer.
-The numbers are TigerBeetle's, and so is the meaning (docs/reference/requests of tigerbeetle/tigerbeetle).
+The numbers are TigerBeetle's, and so is the meaning (docs/reference/requests of tigerbeetle/tigerbeetle); those from
+1101 on are about guards, which it does not have.
 
 Checked by: tests/payments/ledger/test_statuses.py (each is reached), test_properties.py (their order, by the oracle)
 """
@@ -122,6 +123,8 @@ class TransferStatus(Meaning):
     IMPORTED_EVENT_TIMEOUT_MUST_BE_ZERO = 63, "An import has no timeout: its time is not the ledger's."
     DEBIT_ACCOUNT_ALREADY_CLOSED = 65, "The debit account is closed: only a void can move what it has pending."
     CREDIT_ACCOUNT_ALREADY_CLOSED = 66, "The credit account is closed: only a void can move what it has pending."
+    DEBIT_ACCOUNT_FROZEN = 1101, "The debit account is frozen: only a void can move what it has pending."
+    CREDIT_ACCOUNT_FROZEN = 1102, "The credit account is frozen: only a void can move what it has pending."
     OVERFLOWS_DEBITS_PENDING = 47, "debits_pending of the debit account would not fit into 128 bits."
     OVERFLOWS_CREDITS_PENDING = 48, "credits_pending of the credit account would not fit into 128 bits."
     OVERFLOWS_DEBITS_POSTED = 49, "debits_posted of the debit account would not fit into 128 bits."
@@ -131,6 +134,9 @@ class TransferStatus(Meaning):
     OVERFLOWS_TIMEOUT = 53, "The transfer would expire after 2^63 nanoseconds."
     EXCEEDS_CREDITS = 54, "The debit account's debits would exceed its credits, and it does not allow that."
     EXCEEDS_DEBITS = 55, "The credit account's credits would exceed its debits, and it does not allow that."
+    EXCEEDS_TRANSFER_LIMIT = 1103, "The amount is more than the debit account's limit allows at once."
+    EXCEEDS_WINDOW_LIMIT = 1104, "The debit account's limit allows no more than that in its window of time."
+    EXCEEDS_WINDOW_COUNT = 1105, "The debit account has had as many debits as its limit allows in its window of time."
 
 
 TRANSIENT: Final = frozenset(
@@ -142,6 +148,11 @@ TRANSIENT: Final = frozenset(
         TransferStatus.EXCEEDS_DEBITS,
         TransferStatus.DEBIT_ACCOUNT_ALREADY_CLOSED,
         TransferStatus.CREDIT_ACCOUNT_ALREADY_CLOSED,
+        TransferStatus.DEBIT_ACCOUNT_FROZEN,
+        TransferStatus.CREDIT_ACCOUNT_FROZEN,
+        TransferStatus.EXCEEDS_TRANSFER_LIMIT,
+        TransferStatus.EXCEEDS_WINDOW_LIMIT,
+        TransferStatus.EXCEEDS_WINDOW_COUNT,
     }
 )
 """Passing reasons: the id of a transfer refused for one of them is used up, so that no retry turns out otherwise."""
