@@ -49,8 +49,11 @@ DELIVERY_LETTERS_MAX: Final = 8_192
 DELIVERY_BYTES_MAX: Final = COMMAND_BYTES_MAX
 """The same bound in bytes; a delivery of one message may be as large as a command."""
 
+MAIL_LETTERS_MAX: Final = 16_384
+"""Messages that one record takes in, beside its requests: two full deliveries, so that no caller waits for more."""
+
 MAIL_BYTES_MAX: Final = BATCH_BYTES_MAX
-"""Deliveries that one record takes in, beside its requests."""
+"""The same bound in bytes."""
 
 OUTBOX_MESSAGES_MAX: Final = 262_144
 """Messages of a partition that were not yet taken in by others. Past it callers get `NotAccepted` until they are."""
@@ -91,6 +94,7 @@ DEADLINE_MAX_S: Final = 300.0
 invariant(COMMAND_BYTES_MAX <= BATCH_BYTES_MAX, "a batch holds the largest command")
 invariant(BATCH_BYTES_MAX <= QUEUE_BYTES_MAX, "a queue holds a batch")
 invariant(DELIVERY_BYTES_MAX <= MAIL_BYTES_MAX, "a record takes in the largest delivery")
+invariant(DELIVERY_LETTERS_MAX <= MAIL_LETTERS_MAX, "a record takes in a delivery of the most letters")
 invariant(DELIVERY_LETTERS_MAX <= OUTBOX_MESSAGES_MAX, "an outbox fills a delivery")
 invariant(EVENTS_READ_MAX <= EVENTS_KEPT, "what is answered at once is kept")
 invariant(BATCH_REQUESTS_MAX <= QUEUE_REQUESTS_MAX, "a queue holds a batch of requests")

@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 
-from ropewalk.core.limits import MAIL_BYTES_MAX
+from ropewalk.core.limits import MAIL_BYTES_MAX, MAIL_LETTERS_MAX
 from ropewalk.core.mailbox import Delivery, Mailbox, Note
 from ropewalk.errors import NotAccepted, Rejected, RopewalkError
 from ropewalk.observability.metrics import PartitionMetrics
@@ -60,10 +60,11 @@ class Mail:
     def take(self) -> list[Arrival]:
         """The next deliveries that fit one record; they are in flight until `finish` or `fail`."""
         taken: list[Arrival] = []
-        size = 0
+        letters = size = 0
         while self._waiting:
+            letters += len(self._waiting[0].delivery.letters)
             size += self._waiting[0].bytes
-            if taken and size > MAIL_BYTES_MAX:
+            if taken and (letters > MAIL_LETTERS_MAX or size > MAIL_BYTES_MAX):
                 break
             taken.append(self._waiting.popleft())
         self._in_flight.update(dict.fromkeys(taken))

@@ -36,7 +36,7 @@ async def open_tasks() -> AsyncIterator[asyncio.TaskGroup]:
 
 
 @asynccontextmanager
-async def beside(*running: Coroutine[object, object, None]) -> AsyncIterator[None]:
+async def beside(*running: Coroutine[object, object, object]) -> AsyncIterator[None]:
     """Run these as long as the block does."""
     async with open_tasks() as tasks:
         started = [tasks.create_task(each) for each in running]

@@ -11,8 +11,9 @@ import pytest
 from ropewalk.communication.transport import Transport
 from ropewalk.core.chain import Position
 from ropewalk.core.codec import encode_value
+from ropewalk.core.limits import DELIVERY_BYTES_MAX, DELIVERY_LETTERS_MAX
 from ropewalk.core.machine import NO_ID, Request
-from ropewalk.core.mailbox import Delivery, Letter
+from ropewalk.core.mailbox import Delivery, Letter, Mailbox
 from ropewalk.core.place import Place
 from ropewalk.data.engine import Engine
 from ropewalk.data.reads import AtLeast
@@ -22,7 +23,9 @@ from ropewalk.errors import Damaged, NotAccepted, OutcomeUnknown, Rejected
 from ropewalk.proving.virtual import run_virtual
 from ropewalk.runtime.calls import Bounds
 from ropewalk.runtime.leader import Leader, lead
+from ropewalk.runtime.mail import Mail
 from ropewalk.runtime.node import Node, open_node
+from ropewalk.runtime.tasks import beside
 from ropewalk.runtime.writer import Identity
 from tests.runtime.town import SOURCE, TARGET, Bring, Fill, Pay, PayLater, town
 
@@ -243,6 +246,20 @@ def test_a_delivery_for_another_partition_is_rejected() -> None:
         async with leading(MemoryLog()) as leader:
             with pytest.raises(Rejected, match="a delivery to town/7 came to town/0"):
                 await leader.deliver(Delivery("town/1", "town/7", 1, []))
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize(
+    ("letters", "size"), [(DELIVERY_LETTERS_MAX, 1), (2, DELIVERY_BYTES_MAX // 2)], ids=["letters", "bytes"]
+)
+def test_a_record_takes_in_a_bounded_number_of_deliveries_and_the_rest_follow(letters: int, size: int) -> None:
+    async def main() -> None:
+        mail = Mail(Mailbox(), None, bounds=Bounds(), arrived=asyncio.Event())
+        deliveries = [Delivery(f"town/{sender}", "town/0", 1, [Letter(bytes(size))] * letters) for sender in range(5)]
+        async with beside(*(mail.offer(each) for each in deliveries)):
+            await asyncio.sleep(0)
+            assert [len(mail.take()) for _ in range(4)] == [2, 2, 1, 0]
 
     run_virtual(main())
 
