@@ -31,7 +31,7 @@ LOG = logging.getLogger("ropewalk")
 
 
 class Courier:
-    """One leader's. `arrived` wakes the loop that writes receipts."""
+    """One leader's. `arrived` wakes the loop that writes receipts, and that reads the log if this one `is_behind`."""
 
     def __init__(self, mailbox: Mailbox, transport: Transport, *, log_name: str, arrived: asyncio.Event) -> None:
         self._mailbox = mailbox
@@ -42,6 +42,7 @@ class Courier:
         self._rounds: dict[str, asyncio.Task[None]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self.receipts_are_due = False
+        self.is_behind = False
 
     def go(self, tasks: asyncio.TaskGroup) -> None:
         """Begin to deliver what waits for receivers that nothing is on its way to."""
@@ -50,12 +51,27 @@ class Courier:
                 self._rounds[receiver] = tasks.create_task(self._round(receiver))
 
     def receipts(self) -> list[Receipt]:
-        """What is to be noted in the next record. Raises Damaged if a receiver has taken in what was never sent."""
+        """What is to be noted in the next record."""
         self.receipts_are_due = False
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        return [self._receipt(receiver) for receiver in self._taken_in if self._is_to_be_noted(receiver)]
+        return [
+            Receipt(receiver, through)
+            for receiver, through in self._taken_in.items()
+            if self._mailbox.settled(receiver) < through <= self._mailbox.sent(receiver)
+        ]
+
+    def check_whole(self) -> None:
+        """Raise Damaged if a receiver has taken in what was never sent, by the state that the whole log gives."""
+        self.is_behind = False
+        for receiver, through in self._taken_in.items():
+            sent = self._mailbox.sent(receiver)
+            if through > sent:
+                raise Damaged(
+                    f"{receiver} has taken in {through} messages of {self._log_name}, which has sent {sent}: records "
+                    "that were acknowledged are missing here; restore this log from a replica or a newer backup"
+                )
 
     def note_later(self) -> None:
         """What the last record was to note is not noted, because there is no such record."""
@@ -93,6 +109,10 @@ class Courier:
             LOG.warning("%s: %s has taken in no more than %d", self._log_name, receiver, through)
             return False
         self._taken_in[receiver] = through
+        if through > self._mailbox.sent(receiver):
+            # Another leads and has sent more than this one knows of, or the log has lost what was acknowledged.
+            self.is_behind = True
+            self._arrived.set()
         self._wait_to_note()
         return True
 
@@ -107,16 +127,6 @@ class Courier:
 
     def _is_to_be_noted(self, receiver: str) -> bool:
         return self._taken_in[receiver] > self._mailbox.settled(receiver)
-
-    def _receipt(self, receiver: str) -> Receipt:
-        through, sent = self._taken_in[receiver], self._mailbox.sent(receiver)
-        if through > sent:
-            # Looked at before it is written: a record that says so would stop every leader that reads it.
-            raise Damaged(
-                f"{receiver} has taken in {through} messages of {self._log_name}, which has sent {sent}: records "
-                "that were acknowledged are missing here; restore this log from a replica or a newer backup"
-            )
-        return Receipt(receiver, through)
 
     def _wait_to_note(self) -> None:
         if self._timer is None:

@@ -243,6 +243,10 @@ class Leader:
         while True:
             # One turn for those who were just answered: what they ask next belongs into this record.
             await asyncio.sleep(0)
+            if self._mail.is_behind:
+                self._apply_written()
+                await self._catch_up()
+                self._mail.check_whole()
             calls, arrivals = self._calls.take(), self._mail.take()
             if calls or arrivals or self._is_due():
                 await self._write(calls, arrivals)
@@ -258,7 +262,6 @@ class Leader:
                 await self._wait_for_work()
             self._readers.release(through=self.partition.applied_through)
             if self._checkpoints.is_due and not self._stopping:
-                self._checkpoints.is_saving = True
                 self._tasks.create_task(self._checkpoints.save(self.partition))
 
     async def _wait_for_work(self) -> None:

@@ -100,6 +100,16 @@ class Mail:
         """True if what others have taken in should be noted though nobody asks anything."""
         return self._courier is not None and self._courier.receipts_are_due
 
+    @property
+    def is_behind(self) -> bool:
+        """True if others have taken in more than was sent, as far as this leader knows: the log may know more."""
+        return self._courier is not None and self._courier.is_behind
+
+    def check_whole(self) -> None:
+        """Raise Damaged if that is so though the whole log was read."""
+        if self._courier is not None:
+            self._courier.check_whole()
+
     def carry(self, tasks: asyncio.TaskGroup) -> None:
         """Begin to deliver what was posted."""
         if self._courier is not None:

@@ -343,3 +343,41 @@ def test_another_number_of_partitions_is_refused(engine: Callable[[], Engine]) -
     for partitions in (1, 3):
         with pytest.raises(Rejected, match=f"created with 2 partitions and is started with {partitions}"):
             asyncio.run(main(partitions))
+
+
+def test_a_leader_whose_successor_has_sent_more_is_deposed_and_nothing_is_damaged() -> None:
+    class Taking:
+        """A receiver that has taken in what the successor sent, whoever asks."""
+
+        taken_in = 1
+
+        async def deliver(self, _: Delivery) -> int:
+            return self.taken_in
+
+    engine, service, receiver = MemoryEngine(), town(2), Taking()
+
+    async def leading() -> AbstractAsyncContextManager[Leader]:
+        storage = await engine.open("town", 0)
+        machine = service.machine(storage.shelf, Place("town", 0, 2))
+        identity = Identity("town", 0, bytes(16), 2)
+        return lead(machine, storage, identity, now_ns=lambda: 1, transport=receiver)
+
+    async def pay(leader: Leader) -> None:
+        await leader.submit([Request(bytes(16), encode_value(Pay(SOURCE, TARGET, 1)))])
+
+    async def main() -> None:
+        async with await leading() as old:
+            await old.submit([Request(bytes(16), encode_value(Fill(SOURCE, 10)))])
+            receiver.taken_in = 0
+            await pay(old)
+            async with await leading() as new:
+                for _ in range(3):
+                    await pay(new)
+                receiver.taken_in = 4
+                async with asyncio.timeout(10):
+                    while old.stopped_because is None:
+                        await asyncio.sleep(0)
+                assert "led by another process" in str(old.stopped_because)
+                assert new.stopped_because is None
+
+    asyncio.run(main())
