@@ -10,6 +10,7 @@ Checked by: tests/runtime/test_checkpoints.py, ropewalk.proving.world
 """
 
 import logging
+from collections.abc import Coroutine, Sequence
 
 from ropewalk.core.chain import START, Position
 from ropewalk.core.limits import SNAPSHOTS_KEPT
@@ -43,22 +44,27 @@ class Checkpoints:
         """True if as much was appended as is worth a snapshot, and none is being written."""
         return not self.is_saving and self.log_bytes >= max(self._every_bytes, self.newest_bytes)
 
-    async def save(self, partition: Partition) -> None:
-        """Save the state as it is now. A failure is shown, and tried again after as much log as before."""
+    def save(self, partition: Partition) -> Coroutine[object, object, None]:
+        """Take the state as it is now, and return what keeps it: to be awaited, or to run beside the loop."""
         self.is_saving = True
         self.log_bytes = 0
+        # A blob that comes later belongs to a later state.
+        present = self._storage.shelf.names()
+        return self._keep(partition.save(), partition.applied.position, present=present)
+
+    async def _keep(self, saved: Saved, position: Position, *, present: Sequence[str]) -> None:
+        """A failure is shown, and tried again after as much log as before."""
         try:
-            await self.write(partition.save(), partition.applied.position)
+            await self.write(saved, position, present=present)
             self.failure = None
         except RopewalkError as error:
             LOG.warning("%s: no snapshot: %s", self._log_name, error)
             self.failure = error
         self.is_saving = False
 
-    async def write(self, saved: Saved, position: Position) -> None:
-        """Keep `saved`, then forget what it makes superfluous."""
+    async def write(self, saved: Saved, position: Position, *, present: Sequence[str]) -> None:
+        """Keep `saved`, then forget what it makes superfluous, of the blobs only those `present` with that state."""
         log, snapshots, shelf = self._storage
-        present = shelf.names()
         self.newest_bytes = await write_snapshot(snapshots, shelf, position=position, saved=saved)
         self.newest = position
         kept = await self._keep_newest()

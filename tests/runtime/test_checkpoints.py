@@ -52,7 +52,7 @@ def test_the_log_is_trimmed_through_the_oldest_kept_snapshot_and_no_further(url:
     async def body(storage: Storage, checkpoints: Checkpoints) -> None:
         firsts = []
         for position in (3, 5, 8):
-            await checkpoints.write(state(), Position(position))
+            await checkpoints.write(state(), Position(position), present=storage.shelf.names())
             firsts.append(await first_kept(storage))
         assert firsts == [1, 4, 6]
         assert await storage.snapshots.positions() == [5, 8]
@@ -66,10 +66,10 @@ def test_a_blob_stays_while_a_kept_snapshot_needs_it(url: str) -> None:
         shelf = storage.shelf
         for name in ("a", "b", "c"):
             shelf.put(name, name.encode())
-        await checkpoints.write(state("a", "b"), Position(3))
-        await checkpoints.write(state("b", "c"), Position(5))
+        await checkpoints.write(state("a", "b"), Position(3), present=storage.shelf.names())
+        await checkpoints.write(state("b", "c"), Position(5), present=storage.shelf.names())
         assert shelf.names() == ["a", "b", "c"]
-        await checkpoints.write(state("c"), Position(8))
+        await checkpoints.write(state("c"), Position(8), present=storage.shelf.names())
         assert shelf.names() == ["b", "c"]
 
     run(url, body)
@@ -89,10 +89,10 @@ def test_a_blob_that_came_while_the_snapshot_was_written_stays(url: str) -> None
 
         storage.shelf.put("older", b"o")
         checkpoints = Checkpoints(storage._replace(snapshots=Interrupted()))  # type: ignore[arg-type]
-        await checkpoints.write(state(), Position(3))
+        await checkpoints.write(state(), Position(3), present=storage.shelf.names())
         assert storage.shelf.names() == ["newer", "older"]
         storage.shelf.remove("newer")
-        await checkpoints.write(state(), Position(5))
+        await checkpoints.write(state(), Position(5), present=storage.shelf.names())
         assert storage.shelf.names() == ["newer"]
 
     run(url, body)
@@ -101,9 +101,9 @@ def test_a_blob_that_came_while_the_snapshot_was_written_stays(url: str) -> None
 def test_nothing_is_forgotten_while_it_can_not_be_read_what_a_snapshot_needs(url: str) -> None:
     async def body(storage: Storage, checkpoints: Checkpoints) -> None:
         storage.shelf.put("a", b"a")
-        await checkpoints.write(state("a"), Position(3))
+        await checkpoints.write(state("a"), Position(3), present=storage.shelf.names())
         await storage.snapshots.write(Position(3), [b"not a snapshot"])
-        await checkpoints.write(state(), Position(5))
+        await checkpoints.write(state(), Position(5), present=storage.shelf.names())
         assert storage.shelf.names() == ["a"]
 
     run(url, body)

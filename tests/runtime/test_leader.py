@@ -12,6 +12,7 @@ from ropewalk.core.chain import Position
 from ropewalk.core.clock import VectorClock
 from ropewalk.core.codec import encode_value
 from ropewalk.core.limits import SNAPSHOTS_KEPT
+from ropewalk.core.machine import Saved
 from ropewalk.data.engine import Storage
 from ropewalk.data.log import LogRecord
 from ropewalk.data.reads import AtLeast, Stale
@@ -227,6 +228,24 @@ def test_a_machine_that_raises_stops_its_partition_and_says_where() -> None:
             await leader.submit([request(Add("a", 1))])
 
     run(memory, body)
+
+
+def test_a_machine_that_can_not_be_saved_stops_its_partition_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def save() -> Saved:
+        raise TypeError("not a number")
+
+    async def main() -> None:
+        machine = counter()
+        monkeypatch.setattr(machine, "save", save)
+        bounds = Bounds(snapshot_log_bytes=1)
+        async with lead(machine, await memory(), IDENTITY, now_ns=time.time_ns, bounds=bounds) as leader:
+            await leader.submit([request(Add("a", 1))])
+            with pytest.raises(NotAccepted, match="TypeError: not a number"):
+                await leader.read(encode_value("a"), level=AtLeast(VectorClock({"counter/0": Position(99)})))
+
+    asyncio.run(main())
 
 
 def test_what_can_not_be_read_or_does_not_fit_is_rejected() -> None:
