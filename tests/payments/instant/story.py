@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from ropewalk.systems.payments.instant import messages
-from ropewalk.systems.payments.instant.limits import Terms
+from ropewalk.systems.payments.instant.limits import PAYMENTS_KEPT
 from ropewalk.systems.payments.instant.messages import Answered, PolicySet, Refused
 from ropewalk.systems.payments.iso20022.model import (
     NO_AGENT,
@@ -26,13 +26,12 @@ from ropewalk.systems.payments.iso20022.model import (
     StatusRequest,
 )
 from ropewalk.systems.payments.iso20022.money import Amount
-from ropewalk.systems.payments.machine import PaymentsMachine
 from ropewalk.systems.payments.processing import messages as ach
+from tests.payments.instant.desks import Desk, Together
 from tests.payments.processing.town import Town, routing
 
 BANKS = {"harbor": routing("99100012"), "meadow": routing("99200023"), "capstan": routing("99300034")}
 CREATED = "2026-11-24T09:00:00-05:00"
-SECOND_NS = 1_000_000_000
 
 
 def uetr(letter: str) -> str:
@@ -43,8 +42,9 @@ def uetr(letter: str) -> str:
 class Story:
     """A town whose people pay each other at once."""
 
-    def __init__(self) -> None:
-        self.town = Town()
+    def __init__(self, opened: Callable[[int], Desk] = Together) -> None:
+        self._opened = opened
+        self.desk = opened(PAYMENTS_KEPT)
         self.answers: list[StatusReport | Resolution] = []
         self._verbs: dict[str, Callable[..., str]] = {
             name.removeprefix("_do_").replace("_", "-"): getattr(self, name)
@@ -53,6 +53,12 @@ class Story:
         }
         self._accounts = 0
         self._asked = 0
+
+    @property
+    def town(self) -> Town:
+        """The town, where one machine keeps all banks."""
+        assert isinstance(self.desk, Together)
+        return self.desk.town
 
     def run(self, block: str) -> str:
         """Do what each line says; return what there is to see."""
@@ -67,36 +73,32 @@ class Story:
 
     def _do_keep(self, payments: str) -> str:
         """Begin with a machine that keeps the words of so many payments."""
-        self.town.machine = PaymentsMachine(self.town.shelf, terms=Terms(payments_kept=int(payments)))
+        self.desk = self._opened(int(payments))
         return ""
 
     def _do_wait(self, seconds: str) -> str:
         """Let time pass, doing what is due on the way."""
-        until_ns = self.town.time_ns + int(seconds) * SECOND_NS
-        while self.town.wakes_at_ns is not None and self.town.wakes_at_ns <= until_ns:
-            self.town.time_ns = max(self.town.time_ns, self.town.wakes_at_ns)
-            self.town.batch([])
-        self.town.time_ns = until_ns
+        self.desk.wait(int(seconds))
         return ""
 
     def _do_bank(self, name: str) -> str:
         """Open an institution."""
-        self.town.do(ach.OpenInstitution(BANKS[name], name.upper()))
+        self.desk.change(ach.OpenInstitution(BANKS[name], name.upper()))
         return ""
 
     def _do_account(self, name: str, *flags: str, cents: str = "0") -> str:
         """Open an account, bank/number, with some dollars in it."""
         bank, _, number = name.partition("/")
-        self.town.do(ach.OpenAccounts([ach.NewAccount(BANKS[bank], number, overdraft="overdraft" in flags)]))
+        self.desk.change(ach.OpenAccounts([ach.NewAccount(BANKS[bank], number, overdraft="overdraft" in flags)]))
         if float(cents):
-            self.town.fund(self._accounts, _cents(cents))
+            self.desk.fund(self._accounts, _cents(cents))
         self._accounts += 1
         return ""
 
     def _do_restrict(self, name: str, restriction: str) -> str:
         """Restrict an account."""
         bank, _, number = name.partition("/")
-        self.town.do(ach.RestrictAccount(BANKS[bank], number, restriction))
+        self.desk.change(ach.RestrictAccount(BANKS[bank], number, restriction))
         return ""
 
     def _do_policy(self, name: str, arrivals: str = "accept", recalls: str = "ask", who: str = "OPS") -> str:
@@ -124,7 +126,7 @@ class Story:
     def _do_status(self, letter: str) -> str:
         """Send a status request."""
         request = StatusRequest(message_id=self._message_id(), created=CREATED, original=Original(uetr(letter)))
-        answer = self.town.machine.read(messages.encode_query(messages.AskStatus(request)))
+        answer = self.desk.read(messages.AskStatus(request))
         report = msgspec.msgpack.decode(answer, type=StatusReport)
         self.answers.append(report)
         return _shown(report)
@@ -173,11 +175,11 @@ class Story:
         for name in names:
             bank, _, number = name.partition("/")
             if number:
-                account = msgspec.msgpack.decode(self.town.ask(ach.GetAccount(BANKS[bank], number)))
+                account = msgspec.msgpack.decode(self.desk.look(ach.GetAccount(BANKS[bank], number)))
                 reserved = account["balance_cents"] - account["available_cents"]
                 shown = _dollars(account["balance_cents"]) + (f", {_dollars(reserved)} reserved" if reserved else "")
             else:
-                listed = msgspec.msgpack.decode(self.town.ask(ach.ListInstitutions()))
+                listed = msgspec.msgpack.decode(self.desk.look(ach.ListInstitutions()))
                 shown = _dollars(next(each for each in listed if each["routing"] == BANKS[bank])["settlement_cents"])
             lines.append(f"{name}: {shown}")
         return "\n".join(lines)
@@ -185,7 +187,7 @@ class Story:
     def _do_statement(self, name: str) -> str:
         """What moved on an account."""
         bank, _, number = name.partition("/")
-        statement = msgspec.msgpack.decode(self.town.ask(ach.GetStatement(BANKS[bank], number)))
+        statement = msgspec.msgpack.decode(self.desk.look(ach.GetStatement(BANKS[bank], number)))
         return "\n".join(f"{each['what']} {_dollars(each['amount_cents'])}" for each in statement["lines"])
 
     def _do_history(self, letter: str) -> str:
@@ -198,12 +200,10 @@ class Story:
 
     def view(self, letter: str) -> Any:
         """A payment as anybody may see it."""
-        return msgspec.msgpack.decode(
-            self.town.machine.read(messages.encode_query(messages.GetPayment(uetr(letter))))
-        )
+        return msgspec.msgpack.decode(self.desk.read(messages.GetPayment(uetr(letter))))
 
     def _done(self, command: messages.AnyCommand) -> str:
-        reply = messages.decode_reply(self.town.batch([messages.encode_command(command)])[0])
+        reply = self.desk.send(command)
         match reply:
             case Answered(message):
                 self.answers.append(message)

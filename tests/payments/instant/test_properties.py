@@ -96,7 +96,7 @@ def test_what_is_answered_is_what_has_moved(lines: list[tuple[str, ...]], kept: 
 def test_a_payment_that_moves_again_when_it_is_let_go_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     ids = iter(range(1_000, 2_000))
     monkeypatch.setattr(Record, "_remembered", lambda *_: None)
-    monkeypatch.setattr(books, "_id", lambda *_: next(ids))
+    monkeypatch.setattr(books, "transfer_id", lambda *_: next(ids))
     pay = [("pay", letter, *ACCOUNTS[:2], "1") for letter in "aba"]
     with pytest.raises(AssertionError):
         play(pay, kept=1)

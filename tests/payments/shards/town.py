@@ -15,6 +15,7 @@ from ropewalk.core.machine import NO_ID, Batch, Event, Request
 from ropewalk.core.mailbox import Delivery, Letter, Mailbox, Receipt
 from ropewalk.core.place import Place
 from ropewalk.engines.memory import MemoryShelf
+from ropewalk.systems.payments.instant.limits import USUAL_TERMS, Terms
 from ropewalk.systems.payments.ledger.commands import Operation, decode_reply, encode
 from ropewalk.systems.payments.ledger.layout import ACCOUNT, TRANSFER, get, ids_of, rows_of
 from ropewalk.systems.payments.ledger.statuses import TransferStatus
@@ -60,6 +61,7 @@ class Shard:
     place: Place
     patience: Patience = PATIENCE
     steps: Steps = USUAL_STEPS
+    terms: Terms = USUAL_TERMS
     shelf: MemoryShelf = field(default_factory=MemoryShelf)
     mailbox: Mailbox = field(default_factory=Mailbox)
     events: list[Event] = field(default_factory=list)
@@ -70,7 +72,9 @@ class Shard:
         self.machine = self._new()
 
     def _new(self) -> PaymentsMachine:
-        return PaymentsMachine(self.shelf, place=self.place, patience=self.patience, steps=self.steps)
+        return PaymentsMachine(
+            self.shelf, place=self.place, patience=self.patience, steps=self.steps, terms=self.terms
+        )
 
     def crash(self) -> None:
         """Die, and come back from what was durable."""
@@ -105,8 +109,16 @@ class Shard:
 class Town:
     """All of them."""
 
-    def __init__(self, shards: int = 2, *, patience: Patience = PATIENCE, steps: Steps = USUAL_STEPS) -> None:
-        self.shards = [Shard(Place("payments", number, shards), patience, steps) for number in range(shards)]
+    def __init__(
+        self,
+        shards: int = 2,
+        *,
+        patience: Patience = PATIENCE,
+        steps: Steps = USUAL_STEPS,
+        terms: Terms = USUAL_TERMS,
+    ) -> None:
+        places = [Place("payments", number, shards) for number in range(shards)]
+        self.shards = [Shard(place, patience, steps, terms) for place in places]
         self.time_ns = 1_764_000_000 * SECOND_NS
 
     def account(self, number: int, shard: int) -> int:

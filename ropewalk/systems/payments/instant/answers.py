@@ -10,6 +10,7 @@ from typing import Final
 
 from ropewalk.core.codec import checksum, encode_value
 from ropewalk.core.machine import Event
+from ropewalk.systems.payments.instant.messages import Answered
 from ropewalk.systems.payments.instant.record import CURRENCY, Outcome, Payment, Recall, Record, Returned, Status
 from ropewalk.systems.payments.iso20022.model import (
     NO_AGENT,
@@ -35,6 +36,9 @@ _CONFIRMATIONS: Final = {
 }
 """What an outcome is called as the answer to a case, and of a transaction. IPAY: a return follows."""
 
+ANSWER: Final = "instant.answer"
+"""The kind of the event that brings an answer for which another shard was asked; its data are an `Answered`."""
+
 _EVENTS: Final = {
     StatusReport: "instant.payment",
     PaymentReturn: "instant.return",
@@ -46,6 +50,36 @@ def publish(record: Record, message: StatusReport | PaymentReturn | Resolution) 
     """Tell whoever follows what has happened to a payment."""
     kind = _EVENTS[type(message)]
     record.outgoing.publish(Event(kind, message.original.uetr, encode_value(message)))
+
+
+def publish_answer(record: Record, subject: str, message: StatusReport | Resolution) -> None:
+    """Tell whoever waits for the answer to a message, which another shard had to be asked about."""
+    record.outgoing.publish(Event(ANSWER, subject, encode_value(Answered(message))))
+
+
+def about_payment(uetr: str) -> str:
+    """The subject of answers about a payment itself."""
+    return f"{uetr}/payment"
+
+
+def about_return(message: PaymentReturn) -> str:
+    """The subject of answers about a return."""
+    return f"{message.original.uetr}/return/{message.return_id or message.message_id}"
+
+
+def about_recall(uetr: str) -> str:
+    """The subject of answers about a recall."""
+    return f"{uetr}/recall"
+
+
+def close(record: Record, payment: Payment, reason: str, *, time_ns: int) -> None:
+    """Let a payment be accepted, or rejected for a reason, and tell it."""
+    payment.status = Status.REJECTED if reason else Status.ACCEPTED
+    payment.reason, payment.decided_ns = reason, time_ns
+    payment.asks, payment.stand = False, None
+    publish(record, report(payment))
+    if payment.peer >= 0:
+        publish_answer(record, about_payment(payment.transfer.uetr), report(payment))
 
 
 def report(payment: Payment) -> StatusReport:
@@ -70,8 +104,11 @@ def unknown(original: Original, *, time_ns: int) -> StatusReport:
     )
 
 
-def return_report(message: PaymentReturn, reason: str, *, time_ns: int) -> StatusReport:
-    """What has become of a return: it is settled unless there is a reason against it."""
+def return_report(
+    message: PaymentReturn, reason: str, *, time_ns: int, otherwise: Status = Status.SETTLED
+) -> StatusReport:
+    """What has become of a return: it is settled, or still pending, unless there is a reason against it."""
+    status = Status.REJECTED if reason else otherwise
     asked = message.original
     original = Original(
         uetr=asked.uetr,
@@ -84,13 +121,13 @@ def return_report(message: PaymentReturn, reason: str, *, time_ns: int) -> Statu
     )
     return StatusReport(
         message_id=_message_id(
-            "T", asked.uetr, f"{message.message_id}/{message.return_id}/{reason}", time_ns=time_ns
+            "T", asked.uetr, f"{message.message_id}/{message.return_id}/{reason or otherwise}", time_ns=time_ns
         ),
         created=moment(time_ns),
         original=original,
-        status=Status.REJECTED if reason else Status.SETTLED,
+        status=status,
         reasons=_reasons(reason),
-        accepted="" if reason else moment(time_ns),
+        accepted=moment(time_ns) if status is Status.SETTLED else "",
         instructing=message.instructed,
         instructed=message.instructing,
     )

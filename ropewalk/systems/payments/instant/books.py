@@ -97,11 +97,12 @@ def void(ledger: Ledger, transfer: Transfer, *, time_ns: int) -> None:
 
 def payment_moved(ledger: Ledger, uetr: str) -> Moved | None:
     """The payment with a UETR, if it has ever moved money."""
-    arrived = ledger.lookup_transfers(ids_of([_id(Move.INSTANT_IN, uetr, 0)]))
+    arrived = ledger.lookup_transfers(ids_of([transfer_id(Move.INSTANT_IN, uetr, 0)]))
     if not arrived.size:
         return None
     # What left the payer is one transfer, or a pending one that was posted.
-    left = ledger.lookup_transfers(ids_of([_id(move, uetr, 0) for move in (Move.INSTANT_OUT, Move.INSTANT_HOLD)]))
+    purposes = (Move.INSTANT_OUT, Move.INSTANT_HOLD)
+    left = ledger.lookup_transfers(ids_of([transfer_id(purpose, uetr, 0) for purpose in purposes]))
     return _joined(arrived[0], left[0])
 
 
@@ -109,16 +110,16 @@ def returns_moved(ledger: Ledger, uetr: str, *, count_max: int) -> list[Moved]:
     """The returns of a payment that have moved money, in order."""
     numbers = range(count_max)
     arrived, left = (
-        ledger.lookup_transfers(ids_of([_id(move, uetr, number) for number in numbers]))
+        ledger.lookup_transfers(ids_of([transfer_id(move, uetr, number) for number in numbers]))
         for move in (Move.INSTANT_RETURN_IN, Move.INSTANT_RETURN_OUT)
     )
     return [_joined(into, out) for into, out in zip(arrived, left, strict=True)]
 
 
-def held(ledger: Ledger, institution: int) -> int:
-    """What is reserved for an institution's settlement account."""
+def held(ledger: Ledger, institution: int) -> tuple[int, int]:
+    """What is reserved for an institution's settlement account, and what of it is reserved for others."""
     rows = ledger.lookup_accounts(ids_of([account_id(Holder.SETTLEMENT, institution)]))
-    return get(rows[0], "credits_pending")
+    return get(rows[0], "credits_pending"), get(rows[0], "debits_pending")
 
 
 def _against(ledger: Ledger, transfer: Transfer) -> TransferStatus:
@@ -175,7 +176,7 @@ def _in(transfer: Transfer, purpose: Move) -> Rows:
 
 def _resolution(transfer: Transfer, purpose: Move, flag: TransferFlags) -> Rows:
     row = _row(transfer, purpose, (0, 0))
-    put(row[0], "pending_id", _id(Move.INSTANT_HOLD, transfer.uetr, 0))
+    put(row[0], "pending_id", transfer_id(Move.INSTANT_HOLD, transfer.uetr, 0))
     row["flags"] = flag
     row["amount_low"] = transfer.amount if flag is TransferFlags.POST_PENDING_TRANSFER else 0
     # What a resolution leaves zero is that of the pending transfer; its code must be that or zero.
@@ -186,7 +187,7 @@ def _resolution(transfer: Transfer, purpose: Move, flag: TransferFlags) -> Rows:
 def _row(transfer: Transfer, purpose: Move, accounts: tuple[int, int]) -> Rows:
     rows = np.zeros(1, TRANSFER)
     row = rows[0]
-    put(row, "id", _id(purpose, transfer.uetr, transfer.number))
+    put(row, "id", transfer_id(purpose, transfer.uetr, transfer.number))
     put(row, "debit_account_id", accounts[0])
     put(row, "credit_account_id", accounts[1])
     put(row, "amount", transfer.amount)
@@ -195,6 +196,8 @@ def _row(transfer: Transfer, purpose: Move, accounts: tuple[int, int]) -> Rows:
     return rows
 
 
-def _id(purpose: Move, uetr: str, number: int) -> int:
-    digest = checksum(uetr.encode(), bytes([number]))[:_DIGEST_BYTES]
+def transfer_id(purpose: Move, uetr: str, number: int) -> int:
+    """The id of a transfer that a payment makes, or its return with this number."""
+    counted = number.to_bytes(max(1, (number.bit_length() + 7) // 8), "little")
+    digest = checksum(uetr.encode(), counted)[:_DIGEST_BYTES]
     return RESERVED_BYTE << 120 | purpose << 112 | int.from_bytes(digest, "little")

@@ -3,11 +3,12 @@
     requests   ─► Take a message · Decide · DecideRecall · SetPolicy ─► the message that answers
     each batch ─► reject what has waited for too long
     events     ◄─ instant.payment · instant.return · instant.recall: the message that tells of it
+    messages   ◄► the shard of the other bank, if that is kept in another (`elsewhere`)
 
 Promise:    a UETR moves money at most once, for ever; what waits is decided or rejected in time; every cent that
             waits is reserved, and no more goes back than came (`check`).
-Not given:  payments between institutions whose accounts are in different partitions.
-Checked by: tests/payments/instant/test_instant.py, test_stories.py, test_properties.py
+            A payment between two shards moves in both or in neither.
+Checked by: tests/payments/instant/test_instant.py, test_stories.py, test_properties.py, test_elsewhere.py
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,10 @@ from typing import Final
 
 from ropewalk.core.codec import encode_value
 from ropewalk.core.machine import Received, Saved
-from ropewalk.errors import Rejected
+from ropewalk.core.place import Place
+from ropewalk.systems.payments.instant.deadlines import time_out
+from ropewalk.systems.payments.instant.elsewhere import decode_message
+from ropewalk.systems.payments.instant.hearing import hear
 from ropewalk.systems.payments.instant.limits import USUAL_TERMS, Terms
 from ropewalk.systems.payments.instant.messages import (
     Answered,
@@ -29,12 +33,13 @@ from ropewalk.systems.payments.instant.messages import (
     decode_command,
     decode_query,
 )
-from ropewalk.systems.payments.instant.paying import decide, take_payment, time_out
+from ropewalk.systems.payments.instant.paying import decide, take_payment
 from ropewalk.systems.payments.instant.queries import answer
 from ropewalk.systems.payments.instant.recalling import decide_recall, take_recall
 from ropewalk.systems.payments.instant.record import USUAL_POLICY, Policy, Record
 from ropewalk.systems.payments.instant.refusals import account_of
 from ropewalk.systems.payments.instant.returning import take_return
+from ropewalk.systems.payments.instant.shards import against_shard, with_asking
 from ropewalk.systems.payments.iso20022.model import (
     Agent,
     CancellationRequest,
@@ -55,9 +60,15 @@ class Instant:
     """Everything that is an instant payment, over a ledger and a directory that others use too."""
 
     def __init__(
-        self, ledger: Ledger, directory: Directory, *, outgoing: Outgoing, terms: Terms = USUAL_TERMS
+        self,
+        ledger: Ledger,
+        directory: Directory,
+        *,
+        place: Place,
+        outgoing: Outgoing,
+        terms: Terms = USUAL_TERMS,
     ) -> None:
-        self._record = Record(ledger, directory, outgoing=outgoing, terms=terms)
+        self._record = Record(ledger, directory, place=place, outgoing=outgoing, terms=terms)
 
     def vet(self, command: bytes) -> None:
         """Raise Rejected unless the command can be read."""
@@ -68,8 +79,10 @@ class Instant:
         time_out(self._record, time_ns=time_ns)
 
     def receive(self, received: Received, *, time_ns: int) -> bytes:
-        """No partition sends another anything about instant payments."""
-        raise Rejected(f"instant payments take no messages, and {received.sender} sent one at {time_ns}")
+        """Do what the shard of another bank asks, or as it has decided."""
+        shard = int(received.sender.rpartition("/")[2])
+        hear(self._record, shard, decode_message(received.command), time_ns=time_ns)
+        return b""
 
     def apply(self, commands: Sequence[bytes], *, time_ns: int) -> Sequence[bytes]:
         """Do what each command asks and return the encoded replies. Raises Rejected if one can't be read."""
@@ -78,8 +91,8 @@ class Instant:
     def wakes_at_ns(self, *, time_ns: int) -> int | None:
         """When the time of the next payment is up, whatever it is now; None if none waits."""
         del time_ns
-        first = self._record.first_due()
-        return None if first is None else first[1]
+        first = self._record.waiting.first()
+        return None if first is None else first.time_ns
 
     def read(self, query: bytes) -> bytes:
         """Answer a query. Raises Rejected if it can't be read, or names what is not there."""
@@ -100,14 +113,21 @@ class Instant:
     def _reply(self, encoded: bytes, time_ns: int) -> AnyReply:
         record = self._record
         match decode_command(encoded):
-            case Take(message):
-                return Answered(_take(record, message, time_ns=time_ns))
-            case Decide() as command:
-                return decide(record, command, time_ns=time_ns)
-            case DecideRecall() as command:
-                return decide_recall(record, command, time_ns=time_ns)
             case SetPolicy() as command:
                 return _set_policy(record, command)
+            case command:
+                against = against_shard(record, command)
+                return against or with_asking(record, command, _done(record, command, time_ns=time_ns))
+
+
+def _done(record: Record, command: Take | Decide | DecideRecall, *, time_ns: int) -> AnyReply:
+    match command:
+        case Take(message):
+            return Answered(_take(record, message, time_ns=time_ns))
+        case Decide():
+            return decide(record, command, time_ns=time_ns)
+        case DecideRecall():
+            return decide_recall(record, command, time_ns=time_ns)
 
 
 def _take(

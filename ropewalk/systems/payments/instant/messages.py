@@ -78,9 +78,13 @@ class Reply(msgspec.Struct, frozen=True, tag=True, tag_field="reply"):
 
 
 class Answered(Reply, frozen=True):
-    """The message that answers a message; also if the answer is no."""
+    """The message that answers a message; also if the answer is no.
+
+    If it `is_asking`, another shard is asked, and the event `instant.answer` brings what it comes to.
+    """
 
     message: StatusReport | Resolution
+    is_asking: bool = False
 
 
 class PolicySet(Reply, frozen=True):
@@ -174,7 +178,10 @@ class RecallView(msgspec.Struct, frozen=True):
 
 
 class PaymentView(msgspec.Struct, frozen=True):
-    """A payment. `due_ns` is when it is rejected if nobody decides; 0 if it is decided."""
+    """A payment. `due_ns` is when it is rejected if nobody decides; 0 if it is decided.
+
+    `direction` is in (from another shard), out (to another shard) or within. Each shard of a payment shows it.
+    """
 
     uetr: str
     status: str
@@ -192,6 +199,7 @@ class PaymentView(msgspec.Struct, frozen=True):
     returns: Sequence[ReturnView]
     recall: RecallView | None
     history: Sequence[NoteView]
+    direction: str = "within"
 
 
 def _type(given: object) -> type:

@@ -21,6 +21,7 @@ from ropewalk.systems.payments.instant.messages import (
     ReturnView,
 )
 from ropewalk.systems.payments.instant.record import Payment, Recall, Record
+from ropewalk.systems.payments.instant.shards import direction_of
 from ropewalk.systems.payments.processing.limits import PAGE_MAX
 
 
@@ -75,13 +76,14 @@ def _view(record: Record, payment: Payment) -> PaymentView:
         end_to_end_id=transfer.end_to_end_id,
         taken_ns=payment.taken_ns,
         decided_ns=payment.decided_ns,
-        due_ns=record.due_ns(transfer.uetr),
+        due_ns=record.due_ns(payment),
         returns=[
             ReturnView(number, each.return_id, each.amount, each.reason, each.time_ns)
             for number, each in enumerate(payment.returns)
         ],
         recall=_recall(payment.recall),
         history=[NoteView(note.time_ns, note.what, note.who, note.why) for note in payment.history],
+        direction=direction_of(payment),
     )
 
 

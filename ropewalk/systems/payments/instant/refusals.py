@@ -8,6 +8,8 @@
     RC04  no such creditor's bank               AG01  the account takes, or makes, no such payments
     AM04  the money is not there
 
+Of a payment to a bank of another shard, that shard says what stands against it there, when nothing here does.
+
 Checked by: tests/payments/instant/test_stories.py (rejections)
 """
 
@@ -17,7 +19,7 @@ from ropewalk.systems.payments.instant.record import CURRENCY, Record
 from ropewalk.systems.payments.iso20022.model import NO_AGENT, Agent, CreditTransfer
 from ropewalk.systems.payments.iso20022.money import Amount
 from ropewalk.systems.payments.ledger.statuses import TransferStatus
-from ropewalk.systems.payments.processing.directory import Directory, Restriction
+from ropewalk.systems.payments.processing.directory import Directory, Restriction, is_routing_number
 
 _OF_EITHER: Final = {
     Restriction.CLOSED: "AC04",
@@ -43,13 +45,29 @@ def against_payment(record: Record, transfer: CreditTransfer, *, debtor: int, cr
     """The reason why a payment can't be made, before the ledger is asked; nothing if there is none."""
     directory = record.directory
     return (
-        against_amount(transfer.amount, limit=record.terms.amount_cents_max)
-        or _against_sender(transfer.instructing, transfer.debtor_agent)
-        or ("" if institution_of(directory, transfer.debtor_agent) >= 0 else "RC03")
+        _against_sending(record, transfer)
         or ("" if institution_of(directory, transfer.creditor_agent) >= 0 else "RC04")
         or ("" if debtor >= 0 else "AC02")
         or ("" if creditor >= 0 else "AC03")
         or against_accounts(directory, payer=debtor, payee=creditor)
+    )
+
+
+def against_departure(record: Record, transfer: CreditTransfer, *, debtor: int) -> str:
+    """The reason why a payment can't go to another shard, before the ledger is asked; nothing if there is none."""
+    return (
+        _against_sending(record, transfer)
+        or ("" if debtor >= 0 else "AC02")
+        or against_payer(record.directory, debtor)
+    )
+
+
+def against_arrival(directory: Directory, transfer: CreditTransfer, *, creditor: int) -> str:
+    """The reason why a payment can't come from another shard, before the ledger is asked; nothing if none."""
+    return (
+        ("" if institution_of(directory, transfer.creditor_agent) >= 0 else "RC04")
+        or ("" if creditor >= 0 else "AC03")
+        or against_payee(directory, creditor)
     )
 
 
@@ -66,8 +84,17 @@ def against_accounts(directory: Directory, *, payer: int, payee: int) -> str:
     """The reason why nothing can be moved between two accounts; nothing if there is none."""
     if payer == payee:
         return "AG01"
-    restrictions = directory.accounts["restriction"]
-    return _OF_PAYER.get(restrictions[payer], "") or _OF_PAYEE.get(restrictions[payee], "")
+    return against_payer(directory, payer) or against_payee(directory, payee)
+
+
+def against_payer(directory: Directory, slot: int) -> str:
+    """The reason why an account can't pay; nothing if there is none."""
+    return _OF_PAYER.get(Restriction(directory.accounts["restriction"][slot]), "")
+
+
+def against_payee(directory: Directory, slot: int) -> str:
+    """The reason why an account can't be paid; nothing if there is none."""
+    return _OF_PAYEE.get(Restriction(directory.accounts["restriction"][slot]), "")
 
 
 def against_ledger(status: TransferStatus) -> str:
@@ -80,6 +107,14 @@ def institution_of(directory: Directory, agent: Agent) -> int:
     return directory.find_institution(agent.routing)
 
 
+def peer_of(record: Record, agent: Agent) -> int:
+    """The other shard that a bank is kept in, if there is such a bank; -1 if it is kept here, or nowhere."""
+    if institution_of(record.directory, agent) >= 0 or not is_routing_number(agent.routing):
+        return -1
+    shard = record.place.partition_of(agent.routing)
+    return -1 if shard == record.place.partition else shard
+
+
 def account_of(directory: Directory, agent: Agent, number: str) -> int:
     """The slot of an account at a bank, or -1."""
     institution = institution_of(directory, agent)
@@ -89,6 +124,15 @@ def account_of(directory: Directory, agent: Agent, number: str) -> int:
 def is_other_bank(sender: Agent, routing: str) -> bool:
     """Whether a message names a sender, and it is another than the bank with a routing number."""
     return sender != NO_AGENT and sender.routing != routing
+
+
+def _against_sending(record: Record, transfer: CreditTransfer) -> str:
+    """What stands against a payment whoever is to get it."""
+    return (
+        against_amount(transfer.amount, limit=record.terms.amount_cents_max)
+        or _against_sender(transfer.instructing, transfer.debtor_agent)
+        or ("" if institution_of(record.directory, transfer.debtor_agent) >= 0 else "RC03")
+    )
 
 
 def _against_sender(instructing: Agent, debtor_agent: Agent) -> str:

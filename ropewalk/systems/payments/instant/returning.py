@@ -1,5 +1,7 @@
 """Returns: money of an accepted payment that goes back, whole or in parts.
 
+Of a payment between two shards the creditor's shard takes a return, and asks the other (`returns_elsewhere`).
+
     AG09  no such payment, or it never came      AM09  more than is left to return
     AGNT  sent by another bank than was paid     AG13  as many returns as there may be
     DUPL  another return under the same id       AM04  the creditor does not have it (any more)
@@ -19,6 +21,7 @@ from ropewalk.systems.payments.instant.refusals import (
     against_ledger,
     is_other_bank,
 )
+from ropewalk.systems.payments.instant.returns_elsewhere import set_out_back
 from ropewalk.systems.payments.iso20022.model import PaymentReturn, StatusReport
 
 
@@ -33,11 +36,17 @@ def take_return(record: Record, message: PaymentReturn, *, time_ns: int) -> Stat
         if returned.key == key:
             reason = "" if returned.amount == message.amount.minor else "DUPL"
             return answers.return_report(message, reason, time_ns=returned.time_ns if not reason else time_ns)
+    for returning in payment.returning:
+        if returning.wanted.key == key:
+            reason = "" if returning.wanted.amount == message.amount.minor else "DUPL"
+            return answers.return_report(message, reason, time_ns=time_ns, otherwise=Status.PENDING)
     reason = _against(payment, message)
-    if not reason:
-        code = message.reasons[0].code if message.reasons else ""
-        wanted = Returned(return_id, message.message_id, message.amount.minor, code, key, time_ns)
-        reason = send_back(record, payment, wanted)
+    code = message.reasons[0].code if message.reasons else ""
+    wanted = Returned(return_id, message.message_id, message.amount.minor, code, key, time_ns)
+    if payment.arrives:
+        reason = reason or set_out_back(record, payment, wanted, message=message, time_ns=time_ns)
+        return answers.return_report(message, reason, time_ns=time_ns, otherwise=Status.PENDING)
+    reason = reason or send_back(record, payment, wanted)
     if not reason:
         payment.note(Note(time_ns, "returned", payment.transfer.creditor_agent.routing, wanted.reason))
     return answers.return_report(message, reason, time_ns=time_ns)
@@ -62,17 +71,15 @@ def recalled(payment: Payment, *, time_ns: int) -> Returned:
     """The return of all that is left, since it was recalled."""
     return_id = f"RECALL-{len(payment.returns)}"
     key = _key(payment.transfer.creditor_agent.routing, return_id)
-    amount = payment.transfer.amount.minor - payment.returned
-    return Returned(return_id, "", amount, "FOCR", key, time_ns)
+    return Returned(return_id, "", payment.left, "FOCR", key, time_ns)
 
 
 def _against(payment: Payment, message: PaymentReturn) -> str:
-    left = payment.transfer.amount.minor - payment.returned
     if is_other_bank(message.instructing, payment.transfer.creditor_agent.routing):
         return "AGNT"
-    if len(payment.returns) >= RETURNS_MAX:
+    if len(payment.returns) + len(payment.returning) >= RETURNS_MAX:
         return "AG13"
-    against = against_amount(message.amount, limit=left)
+    against = against_amount(message.amount, limit=payment.left)
     return "AM09" if against == "AM13" else against
 
 
