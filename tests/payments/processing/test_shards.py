@@ -235,6 +235,6 @@ def test_the_house_stops_if_net_positions_do_not_sum_to_zero() -> None:
     state = shard.machine.processing.state
     house = House([5], [], Course(phase=3, done=[0, 1, 2], net_cents=2))
     with pytest.raises(Bug, match="net positions over all shards sum to zero"):
-        hear_closed(house, state.caller, 3, Closed(0, -1))
+        hear_closed(house, state.caller, Closed(0, -1), shard=3)
     with pytest.raises(Bug, match="all shards are in one phase"):
-        hear_done(House([5], [], Course(phase=1)), state.caller, 2, PhaseDone(0, 0))
+        hear_done(House([5], [], Course(phase=1)), state.caller, PhaseDone(0, 0), shard=2)

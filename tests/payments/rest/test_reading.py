@@ -71,7 +71,7 @@ async def half_way() -> AsyncIterator[tuple[Node, SlowLane, asyncio.Task[object]
 
 
 async def balance(node: Node, number: int, sight: Sight = STRONGLY) -> int:
-    rows, _ = await look_up(node, Operation.LOOKUP_ACCOUNTS, ids_of([number]), sight)
+    rows, _ = await look_up(node, Operation.LOOKUP_ACCOUNTS, ids_of([number]), sight=sight)
     return get(rows[0], "credits_posted") - get(rows[0], "debits_posted")
 
 

@@ -9,7 +9,7 @@ from ropewalk.systems.payments.ledger.commands import Operation, decode_reply, e
 from ropewalk.systems.payments.ledger.hot import FAILED, HELD, PENDING, PLAIN, POSTED, VOIDED
 from ropewalk.systems.payments.ledger.layout import ACCOUNT, get, ids_of
 from ropewalk.systems.payments.shards.between import Between
-from tests.payments.shards.town import Shard, Town
+from tests.payments.shards.town import Shard, Town, undecided
 
 LEDGER = 1
 ABSENT = 255
@@ -35,7 +35,7 @@ def check_cut(town: Town, accounts: Iterable[int]) -> int:
 
 def check_rest(town: Town, accounts: Iterable[int], transfers: Iterable[int]) -> None:
     """Nothing is undecided, and each transfer (of these ids) has one outcome in both of its shards."""
-    assert town.undecided() == 0, "everything is decided"
+    assert undecided(town) == 0, "everything is decided"
     assert check_cut(town, accounts) == 0, "nothing is on its way"
     for account in accounts:
         _, debits, credits = town.balance(account)

@@ -9,7 +9,7 @@ from ropewalk.systems.payments.ledger.layout import ACCOUNT, get, ids_of, rows_o
 from ropewalk.systems.payments.shards.messages import Guarded, Held, IsDecided, Outcome
 from ropewalk.systems.payments.shards.messages import encode as encode_between
 from ropewalk.systems.payments.shards.participating import hear_outcome
-from tests.payments.shards.town import LIMITED, Row, Town, guarded, name_of, outcome, transfer
+from tests.payments.shards.town import LIMITED, Row, Town, guarded, name_of, outcome, transfer, undecided
 
 LINKED, PENDING, POST, VOID, CLOSING_CREDIT = 1, 2, 4, 8, 128
 
@@ -49,7 +49,7 @@ def test_money_is_held_on_both_sides_and_moves_on_both(town: Town) -> None:
     assert town.decided(0) == [["created"]]
     town.deliver(0, 1)
     assert town.balance(at(town, 2)) == (30, 0, 0)
-    assert town.undecided() == 0
+    assert undecided(town) == 0
 
 
 def test_what_the_payer_can_not_pay_never_leaves(town: Town) -> None:
@@ -146,7 +146,7 @@ def test_a_vote_that_does_not_come_is_not_waited_for(town: Town) -> None:
     assert town.decided(0) == [["not_decided_in_time"]]
     assert town.balance(of(town, 1)) == (100, 0, 0)
     town.settle()
-    assert (town.balance(at(town, 2)), town.undecided()) == ((0, 0, 0), 0)
+    assert (town.balance(at(town, 2)), undecided(town)) == ((0, 0, 0), 0)
     assert town.pay(0, across(town, 1, 30)) == ["id_already_failed"]
 
 
@@ -157,7 +157,7 @@ def test_a_vote_that_comes_late_changes_nothing(town: Town) -> None:
     town.deliver(1, 0)
     assert (town.balance(of(town, 1)), town.balance(at(town, 2))) == ((100, 0, 0), (0, 0, 30))
     town.settle()
-    assert (town.balance(at(town, 2)), town.undecided()) == ((0, 0, 0), 0)
+    assert (town.balance(at(town, 2)), undecided(town)) == ((0, 0, 0), 0)
 
 
 def test_a_hold_past_its_time_asks_and_goes_on_holding_until_it_is_told(town: Town) -> None:
@@ -169,7 +169,7 @@ def test_a_hold_past_its_time_asks_and_goes_on_holding_until_it_is_told(town: To
         assert town.balance(at(town, 2)) == (0, 0, 30)
     assert town.lanes() == [(0, 1), (1, 0)]
     town.settle()
-    assert (town.balance(at(town, 2)), town.undecided()) == ((30, 0, 0), 0)
+    assert (town.balance(at(town, 2)), undecided(town)) == ((30, 0, 0), 0)
 
 
 def test_an_answer_that_contradicts_the_order_of_messages_stops_the_shard(town: Town) -> None:
@@ -203,7 +203,7 @@ def test_all_or_nothing_over_three_shards() -> None:
     assert town.pay_together(0, *ring) == ["exists", "prepared", "exists"]
     town.settle()
     assert town.decided(0)[-1] == ["exists"] * 3
-    assert (town.undecided(), [town.balance(each)[0] for each in (a, b, c)]) == (0, [20, -10, -10])
+    assert (undecided(town), [town.balance(each)[0] for each in (a, b, c)]) == (0, [20, -10, -10])
 
 
 def test_one_refusal_anywhere_undoes_all_of_it(town: Town) -> None:
@@ -230,7 +230,7 @@ def test_all_or_nothing_in_one_shard_is_a_chain_and_needs_nobody(town: Town) -> 
     rows = (transfer(1, of(town, 1), of(town, 2), 30), transfer(2, of(town, 2), of(town, 1), 31))
     assert town.pay_together(0, *rows) == ["linked_event_failed", "exceeds_credits"]
     assert town.pay_together(0, rows[0], transfer(3, of(town, 2), of(town, 1), 30)) == ["created", "created"]
-    assert town.undecided() == 0
+    assert undecided(town) == 0
 
 
 def test_both_sides_name_both_accounts(town: Town) -> None:

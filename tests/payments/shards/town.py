@@ -139,16 +139,12 @@ class Town:
     def pay(self, shard: int, *rows: Row) -> list[str]:
         """What a shard answers to a request of transfers."""
         (reply,) = self.ask(shard, encode(Operation.CREATE_TRANSFERS, rows_of(TRANSFER, rows)))
-        return self.names(reply)
+        return names_in(reply)
 
     def pay_together(self, shard: int, *rows: Row) -> list[str]:
         """What a shard answers to transfers of which all are to be made, or none."""
         (reply,) = self.ask(shard, encode_between(CreateTogether(rows_of(TRANSFER, rows).tobytes())))
-        return self.names(reply)
-
-    @staticmethod
-    def names(reply: bytes) -> list[str]:
-        return [name_of(status) for status in decode_reply(Operation.CREATE_TRANSFERS, reply)["status"].tolist()]
+        return names_in(reply)
 
     def lanes(self) -> list[tuple[int, int]]:
         """From which shard to which letters wait."""
@@ -194,10 +190,16 @@ class Town:
         ]
         return [[name_of(status) for status in np.frombuffer(each.statuses, "u4").tolist()] for each in told]
 
-    def undecided(self) -> int:
-        """How many transactions are open anywhere, on either side."""
-        states = [shard.machine.shards.state for shard in self.shards]
-        return sum(len(state.own) + len(state.promised) for state in states)
+
+def names_in(reply: bytes) -> list[str]:
+    """The statuses of a reply, in words."""
+    return [name_of(status) for status in decode_reply(Operation.CREATE_TRANSFERS, reply)["status"].tolist()]
+
+
+def undecided(town: Town) -> int:
+    """How many transactions are open anywhere, on either side."""
+    states = [shard.machine.shards.state for shard in town.shards]
+    return sum(len(state.own) + len(state.promised) for state in states)
 
 
 def guarded(answer: bytes) -> GuardedAnswer:

@@ -116,13 +116,13 @@ def answer_step(state: State, window: Window, file: File, *, rows: Places, time_
         if leg is not None:
             shard = state.shard_of_institution(leg.rdfi)
             state.caller.tell(shard, PayThere(state.keep_sent(SentLeg()), leg), tag=TAG)
-    end_answers(state, window, file, ended)
+    end_answers(state, window, file, ended=ended)
     for shard, claims in elsewhere.items():
         number = state.keep_sent(SentClaims(file.record.number))
         state.caller.tell(shard, JudgeThere(number, window.day, claims), tag=TAG)
 
 
-def end_answers(state: State, window: Window, file: File, ended: Sequence[Ended]) -> None:
+def end_answers(state: State, window: Window, file: File, *, ended: Sequence[Ended]) -> None:
     """Bring returns, answers and notifications into their last state; objections go back with the window."""
     objections = np.zeros(len(ended), ANSWER)
     answered = 0

@@ -32,7 +32,7 @@ def judge_there(state: State, message: JudgeThere, *, time_ns: int) -> Judged:
     return Judged(message.number, verdicts)
 
 
-def hear_judged(state: State, window: Window, reply: Judged, sent: SentClaims, *, shard: int, time_ns: int) -> None:
+def hear_judged(state: State, window: Window, reply: Judged, *, sent: SentClaims, shard: int, time_ns: int) -> None:
     """End the entries that were judged, and make the legs of their receivers."""
     ended = []
     for verdict in reply.verdicts:
@@ -40,7 +40,7 @@ def hear_judged(state: State, window: Window, reply: Judged, sent: SentClaims, *
             _make(state, verdict.leg, shard=shard, time_ns=time_ns)
         objection = Objection(verdict.objection, verdict.information) if verdict.objection else None
         ended.append(Ended(verdict.row, objection))
-    end_answers(state, window, state.files[sent.file], ended)
+    end_answers(state, window, state.files[sent.file], ended=ended)
 
 
 def pay_there(state: State, shard: int, message: PayThere, *, time_ns: int) -> Paid:

@@ -38,7 +38,8 @@ def send_entries(state: State, window: Window, file: File, *, rows: Places, time
     reversed_by, codes = reversals_of(state, file, rows, day=window.day)
     improper = codes > 0
     if improper.any():
-        _end(state, window, file, End(rows[improper], codes[improper], reversed_by[improper]), time_ns=time_ns)
+        end = End(rows[improper], codes[improper], reversed_by[improper])
+        _end(state, window, file, end=end, time_ns=time_ns)
     rows, reversed_by = rows[~improper], reversed_by[~improper]
     # At once, so that no other reversal finds the same entry while this one is on its way.
     mark_reversed(state, reversed_by)
@@ -72,20 +73,20 @@ def settle_there(state: State, shard: int, message: SettleThere, *, time_ns: int
     return Settled(message.number, codes.tobytes())
 
 
-def hear_settled(state: State, window: Window, reply: Settled, sent: SentEntries, *, time_ns: int) -> None:
+def hear_settled(state: State, window: Window, reply: Settled, *, sent: SentEntries, time_ns: int) -> None:
     """End the entries that were sent, as the receivers' shard says."""
     rows, codes = np.frombuffer(sent.rows, "i8"), np.frombuffer(reply.codes, "u1")
     reversed_by = np.frombuffer(sent.reversed_by, "i8").reshape(-1, 2)
     unmark_reversed(state, reversed_by[codes > 0])
-    _end(state, window, state.files[sent.file], End(rows, codes, reversed_by), time_ns=time_ns)
+    _end(state, window, state.files[sent.file], end=End(rows, codes, reversed_by), time_ns=time_ns)
 
 
-def _end(state: State, window: Window, file: File, end: End, *, time_ns: int) -> None:
+def _end(state: State, window: Window, file: File, *, end: End, time_ns: int) -> None:
     legs = legs_of(state, file, end.rows)
     moving = legs.rows["amount"] > 0
     post_held(state.ledger, legs.of(moving & (end.codes == 0)), time_ns=time_ns)
     void_held(state.ledger, legs.of(moving & (end.codes > 0)), time_ns=time_ns)
-    finish(state, window, file, legs, end)
+    finish(state, window, file, legs=legs, end=end)
 
 
 def _far(state: State, file: File, rows: Places) -> Rows:

@@ -40,11 +40,11 @@ def hear_message(state: State, shard: int, message: AnyMessage, *, time_ns: int)
         case OpenWindow():
             open_window(state, message)
         case PhaseDone():
-            hear_done(state.house, state.caller, shard, message)
+            hear_done(state.house, state.caller, message, shard=shard)
         case GoOn():
             go_on(state, message)
         case Closed():
-            hear_closed(state.house, state.caller, shard, message)
+            hear_closed(state.house, state.caller, message, shard=shard)
     return None
 
 
@@ -57,9 +57,9 @@ def hear_answer(state: State, shard: int, reply: AnyReply, *, time_ns: int) -> N
     window.waits = False
     match reply, sent:
         case Settled(), SentEntries():
-            hear_settled(state, window, reply, sent, time_ns=time_ns)
+            hear_settled(state, window, reply, sent=sent, time_ns=time_ns)
         case Judged(), SentClaims():
-            hear_judged(state, window, reply, sent, shard=shard, time_ns=time_ns)
+            hear_judged(state, window, reply, sent=sent, shard=shard, time_ns=time_ns)
         case Paid(), _:
             pass
         case _:

@@ -86,7 +86,7 @@ def hear_ask(house: House, caller: Caller, message: AskWindow, *, time_ns: int) 
         line_up(house, caller, through_minute=message.through_minute, by_hand=False, time_ns=time_ns)
 
 
-def hear_done(house: House, caller: Caller, shard: int, message: PhaseDone) -> None:
+def hear_done(house: House, caller: Caller, message: PhaseDone, *, shard: int) -> None:
     """Have all go on when the last shard has done a phase."""
     course = _course(house, message.window)
     invariant(message.phase == course.phase, "all shards are in one phase", said=message.phase, phase=course.phase)
@@ -97,7 +97,7 @@ def hear_done(house: House, caller: Caller, shard: int, message: PhaseDone) -> N
         caller.tell_all(GoOn(message.window, course.phase))
 
 
-def hear_closed(house: House, caller: Caller, shard: int, message: Closed) -> None:
+def hear_closed(house: House, caller: Caller, message: Closed, *, shard: int) -> None:
     """Open the next window when all shards have closed this one."""
     course = _course(house, message.window)
     course.done.append(shard)

@@ -80,16 +80,16 @@ def settle_step(state: State, window: Window, file: File, *, rows: Places, time_
     rejected = _post(state, legs, codes, moving=moving, time_ns=time_ns)
     void(state.ledger, legs.of(((codes > 0) | rejected) & (legs.rows["amount"] > 0)), time_ns=time_ns)
     mark_reversed(state, reversed_by[(codes == 0) & ~rejected])
-    finish(state, window, file, legs, End(rows, codes, reversed_by), rejected=rejected)
+    finish(state, window, file, legs=legs, end=End(rows, codes, reversed_by), rejected=rejected)
 
 
 def finish(
     state: State,
     window: Window,
     file: File,
+    *,
     legs: Legs,
     end: End,
-    *,
     rejected: NDArray[np.bool_] | None = None,
 ) -> None:
     """Bring entries whose money has moved, or has not, into the state that goes with that."""

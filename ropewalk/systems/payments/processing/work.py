@@ -95,7 +95,7 @@ def _advance(state: State, window: Window, *, time_ns: int) -> None:
     while window.phase < Phase.NET:
         found = _next_slice(state, window)
         if found is not None:
-            _work_on(state, window, *found, time_ns=time_ns)
+            _work_on(state, window, file=found[0], rows=found[1], time_ns=time_ns)
             return
         if not _may_go_on(state, window):
             window.waits = True
@@ -104,7 +104,7 @@ def _advance(state: State, window: Window, *, time_ns: int) -> None:
     _close(state, window, time_ns=time_ns)
 
 
-def _work_on(state: State, window: Window, file: File, rows: Places, *, time_ns: int) -> None:
+def _work_on(state: State, window: Window, *, file: File, rows: Places, time_ns: int) -> None:
     """Do a slice: here, or by asking the shards of the receivers."""
     if window.phase == Phase.ANSWERS:
         answer_step(state, window, file, rows=rows, time_ns=time_ns)

@@ -69,7 +69,7 @@ class _Part(NamedTuple):
 async def create(node: Node, command: bytes, caller: Caller) -> tuple[Rows, VectorClock]:
     """Create accounts, or transfers each on its own, as an encoded command asks; return one RESULT each."""
     if node.service.partitions == 1:
-        return await _submit(node, 0, command, caller)
+        return await _submit(node, 0, command, caller=caller)
     asked, rows = decode(command, COMMANDS)
     if asked is Operation.CREATE_ACCOUNTS:
         shards = shards_of(rows["id_high"], place_of(node))
@@ -82,7 +82,7 @@ async def create(node: Node, command: bytes, caller: Caller) -> tuple[Rows, Vect
         some = rows[places]
         subject = subject_of(some) if asked is _CREATE else ""
         parts.append(_Part(shard, places, encode(asked, some), subject))
-    return await _all(node, parts, rows.size, caller)
+    return await _all(node, parts, count=rows.size, caller=caller)
 
 
 async def create_together(node: Node, command: bytes, caller: Caller) -> tuple[Rows, VectorClock]:
@@ -91,7 +91,7 @@ async def create_together(node: Node, command: bytes, caller: Caller) -> tuple[R
     if node.service.partitions == 1:
         chain = rows.copy()
         chain["flags"][:-1] |= _LINKED
-        return await _submit(node, 0, encode(_CREATE, chain), caller)
+        return await _submit(node, 0, encode(_CREATE, chain), caller=caller)
     shard = max(int(shards_of(rows["debit_account_id_high"][:1], place_of(node))[0]), 0)
     together = between.encode(between.CreateTogether(rows.tobytes()))
     return await _one(node, _Part(shard, np.arange(rows.size), together, subject_of(rows)), caller)
@@ -108,14 +108,14 @@ async def _payers(node: Node, rows: Rows, caller: Caller) -> NDArray[np.int64]:
         asked = encode(Operation.LOOKUP_TRANSFERS, ids)
         shards[places] = 0
         for shard in range(node.service.partitions):
-            answer, _ = await read(node, shard, asked, Sight(STRONG, caller.left_s))
+            answer, _ = await read(node, shard, asked, sight=Sight(STRONG, caller.left_s))
             found = decode_reply(Operation.LOOKUP_TRANSFERS, answer)
             known = np.isin(ids["id_low"], found["id_low"]) & np.isin(ids["id_high"], found["id_high"])
             shards[places[known]] = shard
     return shards
 
 
-async def _all(node: Node, parts: list[_Part], count: int, caller: Caller) -> tuple[Rows, VectorClock]:
+async def _all(node: Node, parts: list[_Part], *, count: int, caller: Caller) -> tuple[Rows, VectorClock]:
     """Send all parts at the same time, and put their results together."""
     async with asyncio.TaskGroup() as tasks:
         sent = [tasks.create_task(_tried(node, part, caller)) for part in parts]
@@ -146,26 +146,26 @@ async def _one(node: Node, part: _Part, caller: Caller) -> tuple[Rows, VectorClo
     """Send one part; return its results once all of them are decided."""
     leader, again = node.leaders[part.shard], caller._replace(request_id=NO_ID)
     with leader.waiting_for(part.subject) as heard:
-        results, token = await _submit(node, part.shard, part.command, caller)
-        await _hear(node, part.shard, heard, results, caller)
+        results, token = await _submit(node, part.shard, part.command, caller=caller)
+        await _hear(node, part.shard, heard, results=results, caller=caller)
     # What was told before anybody listened, or is told to another request, is known to the ledger for ever.
     while np.isin(results["status"], _OPEN).any():
         if not caller.left_s:
             raise OutcomeUnknown("not all of the transfers are decided yet: ask again with the same ids")
         after = leader.partition.feed.last
-        results, token = await _submit(node, part.shard, part.command, again)
+        results, token = await _submit(node, part.shard, part.command, caller=again)
         if np.isin(results["status"], _OPEN).any():
             await leader.wait_events(after, deadline_s=caller.left_s)
     results["reserved"] = 0
     return results, token
 
 
-async def _hear(node: Node, shard: int, heard: Heard, results: Rows, caller: Caller) -> None:
+async def _hear(node: Node, shard: int, heard: Heard, *, results: Rows, caller: Caller) -> None:
     """Put the outcomes that are told into the results, until all are there or nothing more will be told in time."""
     numbers = results["reserved"].copy()
     while (waiting := results["status"] == ShardStatus.PREPARED).any():
         asked = between.encode(between.IsDecided(int(numbers[waiting][0])))
-        answer, _ = await read(node, shard, asked, Sight(Stale(float("inf")), caller.left_s))
+        answer, _ = await read(node, shard, asked, sight=Sight(Stale(float("inf")), caller.left_s))
         is_decided = msgspec.msgpack.decode(answer, type=between.Outcome).is_decided
         try:
             event = await heard.event(deadline_s=0 if is_decided else caller.left_s)
@@ -177,7 +177,7 @@ async def _hear(node: Node, shard: int, heard: Heard, results: Rows, caller: Cal
             results["status"][of_transaction] = np.frombuffer(told.statuses, "u4")
 
 
-async def _submit(node: Node, shard: int, command: bytes, caller: Caller) -> tuple[Rows, VectorClock]:
+async def _submit(node: Node, shard: int, command: bytes, *, caller: Caller) -> tuple[Rows, VectorClock]:
     """The results of one command, which may be written to. Raises Problem if the id was used with another one."""
     request = Request(caller.request_id, command)
     left_s, priority = caller.left_s, caller.priority

@@ -95,7 +95,7 @@ _REASON: Final = msgspec.json.Decoder(Reason)
 async def _reverse(node: Node, http: HttpRequest) -> Response:
     given = decoded(_REASON, await body_of(http))
     wanted = number(http.path_params["id"], "id", bits=128)
-    found, _ = await look_up(node, Asked.LOOKUP_TRANSFERS, ids_of([wanted]), sight_of(http))
+    found, _ = await look_up(node, Asked.LOOKUP_TRANSFERS, ids_of([wanted]), sight=sight_of(http))
     if not found.size:
         raise not_found(f"the ledger has no transfer {wanted}")
     payee = shard_of(get(found[0], "credit_account_id"), place_of(node))
@@ -108,7 +108,7 @@ async def _list(node: Node, http: HttpRequest) -> Response:
     page = page_of(http)
     routing, account = http.query_params.get("routing", ""), http.query_params.get("number", "")
     query = encode(ask_for.ListControls(-1 if page.after is None else page.after, page.limit, routing, account))
-    answers = [await read(node, shard, query, sight_of(http)) for shard in range(node.service.partitions)]
+    answers = [await read(node, shard, query, sight=sight_of(http)) for shard in range(node.service.partitions)]
     rows = [row for answer, _ in answers for row in ask_for.decode_views(answer)]
     rows = sorted(rows, key=lambda row: row.number)[: page.limit]
     token = joined(token for _, token in answers)

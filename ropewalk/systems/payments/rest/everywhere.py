@@ -83,7 +83,7 @@ async def answer_of(node: Node, query: AnyQuery, sight: Sight, *, kind: type[T])
 async def _one_shard(
     node: Node, query: AnyQuery, sight: Sight, *, shard: int, kind: type[T]
 ) -> tuple[T, VectorClock]:
-    answer, token = await read(node, shard, encode_query(query), sight)
+    answer, token = await read(node, shard, encode_query(query), sight=sight)
     return msgspec.msgpack.decode(answer, type=kind), token
 
 
@@ -101,7 +101,7 @@ async def _of_account(
     named = ask_for.GetAccount(query.routing, query.number)
     account, _ = await _one_shard(node, named, sight, shard=shard, kind=views.AccountView)
     ids = ids_of([int(account.ledger_id)])
-    answer, token = await read(node, shard, encode_query(query), sight, accounts=ids)
+    answer, token = await read(node, shard, encode_query(query), sight=sight, accounts=ids)
     return msgspec.msgpack.decode(answer, type=kind), token
 
 

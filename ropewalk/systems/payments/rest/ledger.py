@@ -139,10 +139,10 @@ def _look_up(path: str, asked: Asked, *, kind: type, records_of: Callable[[Rows]
     async def handle(node: Node, http: HttpRequest) -> Response:
         if sends(http, BYTES):
             ids = ledger.decode_rows(asked, await body_of(http))
-            found, token = await look_up(node, asked, ids, sight_of(http))
+            found, token = await look_up(node, asked, ids, sight=sight_of(http))
             return Response(found.tobytes(), headers={TOKEN: str(token)}, media_type=BYTES)
         ids = ids_of([number(each, "id", bits=128) for each in decoded(decoder, await body_of(http))])
-        found, token = await look_up(node, asked, ids, sight_of(http))
+        found, token = await look_up(node, asked, ids, sight=sight_of(http))
         return json_response(records_of(found), token=token)
 
     return Operation(
@@ -162,7 +162,7 @@ def _one(path: str, asked: Asked, *, kind: type, records_of: Callable[[Rows], Se
 
     async def handle(node: Node, http: HttpRequest) -> Response:
         wanted = number(http.path_params["id"], "id", bits=128)
-        found, token = await look_up(node, asked, ids_of([wanted]), sight_of(http))
+        found, token = await look_up(node, asked, ids_of([wanted]), sight=sight_of(http))
         if not found.size:
             raise not_found(f"the ledger has no {kind.__name__.lower()} {wanted}")
         return json_response(records_of(found)[0], token=token)
@@ -187,7 +187,7 @@ def _list(path: str, asked: Asked, *, kind: type, records_of: Callable[[Rows], S
         _choose_fields(chosen[0], http)
         _choose_page(chosen[0], http, page)
         chosen["flags"] = QueryFilterFlags.REVERSED if _is_newest_first(http) else 0
-        rows, token = await list_rows(node, asked, chosen, sight_of(http))
+        rows, token = await list_rows(node, asked, chosen, sight=sight_of(http))
         return _page_response(records_of(rows), page, token)
 
     return Operation(
@@ -216,7 +216,7 @@ def _history(path: str, asked: Asked, *, kind: type, records_of: Callable[[Rows]
         _choose_page(chosen[0], http, page)
         chosen["flags"] = _sides(http) | (AccountFilterFlags.REVERSED if _is_newest_first(http) else 0)
         shard, query = shard_of(account, place_of(node)), ledger.encode(asked, chosen)
-        answer, token = await read(node, max(shard, 0), query, sight_of(http), accounts=ids_of([account]))
+        answer, token = await read(node, max(shard, 0), query, sight=sight_of(http), accounts=ids_of([account]))
         return _page_response(records_of(ledger.decode_reply(asked, answer)), page, token)
 
     return Operation(

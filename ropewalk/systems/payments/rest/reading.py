@@ -37,7 +37,7 @@ class Sight(msgspec.Struct, frozen=True):
 
 
 async def read(
-    node: Node, shard: int, query: bytes, sight: Sight, *, accounts: Rows | None = None
+    node: Node, shard: int, query: bytes, *, sight: Sight, accounts: Rows | None = None
 ) -> tuple[bytes, VectorClock]:
     """The answer of one shard. If it is about accounts (rows of ID), a strong one includes all that is decided."""
     leader = node.leaders[shard]
@@ -45,16 +45,16 @@ async def read(
         guarded = between.encode(between.Guarded(query, accounts.tobytes()))
         first = await leader.read(guarded, level=STRONG, deadline_s=sight.deadline_s)
         answer = msgspec.msgpack.decode(first.answer, type=between.GuardedAnswer)
-        if not await _wait_until_done(node, shard, answer.held, sight):
+        if not await _wait_until_done(node, shard, answer.held, sight=sight):
             return answer.answer, leader.token(first.position)
     told = await leader.read(query, level=sight.level, deadline_s=sight.deadline_s)
     return told.answer, leader.token(told.position)
 
 
-async def look_up(node: Node, asked: Operation, ids: Rows, sight: Sight) -> tuple[Rows, VectorClock]:
+async def look_up(node: Node, asked: Operation, ids: Rows, *, sight: Sight) -> tuple[Rows, VectorClock]:
     """Those of the accounts or transfers with these ids (rows of ID) that are there, in order."""
     if node.service.partitions == 1:
-        answer, token = await read(node, 0, encode(asked, ids), sight)
+        answer, token = await read(node, 0, encode(asked, ids), sight=sight)
         return decode_reply(asked, answer), token
     is_account = asked is Operation.LOOKUP_ACCOUNTS
     shards = shards_of(ids["id_high"], place_of(node))
@@ -65,13 +65,13 @@ async def look_up(node: Node, asked: Operation, ids: Rows, sight: Sight) -> tupl
         wanted = ids[shards == shard] if is_account else ids
         if wanted.size:
             accounts = wanted if is_account else None
-            answer, token = await read(node, shard, encode(asked, wanted), sight, accounts=accounts)
+            answer, token = await read(node, shard, encode(asked, wanted), sight=sight, accounts=accounts)
             found.append(decode_reply(asked, answer))
             tokens.append(token)
     return _in_order(np.concatenate(found), ids), joined(tokens)
 
 
-async def list_rows(node: Node, asked: Operation, chosen: Rows, sight: Sight) -> tuple[Rows, VectorClock]:
+async def list_rows(node: Node, asked: Operation, chosen: Rows, *, sight: Sight) -> tuple[Rows, VectorClock]:
     """A page of the accounts or transfers of all shards, by time: longer if several are of its last moment.
 
     A transfer between two shards is in the books of both, and is listed twice.
@@ -79,7 +79,7 @@ async def list_rows(node: Node, asked: Operation, chosen: Rows, sight: Sight) ->
     parts: list[Rows] = []
     tokens: list[VectorClock] = []
     for shard in range(node.service.partitions):
-        answer, token = await read(node, shard, encode(asked, chosen), sight)
+        answer, token = await read(node, shard, encode(asked, chosen), sight=sight)
         parts.append(decode_reply(asked, answer))
         tokens.append(token)
     if len(parts) == 1:
@@ -93,9 +93,9 @@ async def take_cut(node: Node, query: bytes, sight: Sight) -> tuple[list[bytes],
     So what has left one shard and not come to another is on its way, and is in both of their books as that. A shard
     whose answer lags behind what another has taken in from it is asked again until none does.
     """
-    answers = [await _cut(node, shard, query, sight) for shard in range(node.service.partitions)]
+    answers = [await _cut(node, shard, query, sight=sight) for shard in range(node.service.partitions)]
     while (lagging := _lagging(node, [cut for cut, _ in answers])) is not None:
-        answers[lagging] = await _cut(node, lagging, query, sight)
+        answers[lagging] = await _cut(node, lagging, query, sight=sight)
     return [cut.answer for cut, _ in answers], joined(token for _, token in answers)
 
 
@@ -112,7 +112,7 @@ def place_of(node: Node) -> Place:
     return Place(node.service.name, 0, node.service.partitions)
 
 
-async def _cut(node: Node, shard: int, query: bytes, sight: Sight) -> tuple[between.CutAnswer, VectorClock]:
+async def _cut(node: Node, shard: int, query: bytes, *, sight: Sight) -> tuple[between.CutAnswer, VectorClock]:
     leader = node.leaders[shard]
     told = await leader.read(between.encode(between.TakeCut(query)), level=sight.level, deadline_s=sight.deadline_s)
     return msgspec.msgpack.decode(told.answer, type=between.CutAnswer), leader.token(told.position)
@@ -128,7 +128,7 @@ def _lagging(node: Node, cuts: list[between.CutAnswer]) -> int | None:
     return None
 
 
-async def _wait_until_done(node: Node, shard: int, held: list[between.Held], sight: Sight) -> bool:
+async def _wait_until_done(node: Node, shard: int, held: list[between.Held], *, sight: Sight) -> bool:
     """Wait until a shard has done what the others have decided; False if there was nothing to wait for."""
     decided = [each for each in held if await _is_decided(node, each, sight)]
     leader = node.leaders[shard]
