@@ -10,6 +10,7 @@ Promise:    every error is a problem (RFC 9457) that says whether anything happe
 Checked by: tests/runtime/test_edge.py, tests/runtime/test_traces.py
 """
 
+import asyncio
 import logging
 import re
 from collections.abc import Sequence
@@ -23,7 +24,7 @@ from starlette.responses import Response
 from starlette.routing import compile_path
 from starlette.types import Receive, Scope, Send
 
-from ropewalk.errors import OutcomeUnknown, RopewalkError
+from ropewalk.errors import NotAccepted, OutcomeUnknown, RopewalkError
 from ropewalk.observability.metrics import REGISTRY
 from ropewalk.observability.traces import is_tracing, request_span
 from ropewalk.runtime.documentation import documentation
@@ -35,6 +36,7 @@ from ropewalk.runtime.operations import JSON, Operation
 from ropewalk.runtime.problems import Problem, not_found, problem_response
 from ropewalk.runtime.requests import header, json_response
 from ropewalk.runtime.service import Service
+from ropewalk.runtime.tasks import open_tasks
 from ropewalk.runtime.typed import typed_operations
 
 LOG = logging.getLogger("ropewalk")
@@ -49,6 +51,7 @@ class Edge:
 
     def __init__(self, node: Node) -> None:
         self._node = node
+        self._closing = asyncio.Event()
         self._is_tracing = is_tracing()
         operations = [*_operations_of(node.service), *documentation(node.service.name, document_of(node.service))]
         self._exact: dict[str, _Methods] = {}
@@ -66,7 +69,7 @@ class Edge:
             if self._is_tracing:
                 response = await self._traced(operation, request)
             else:
-                response = await operation.handler(self._node, request)
+                response = await self._handled(operation, request)
         except RopewalkError as error:
             response = problem_response(error)
         except Exception as error:
@@ -75,10 +78,30 @@ class Edge:
             response = problem_response(OutcomeUnknown(f"this program is wrong here ({type(error).__name__})"))
         await response(scope, receive, send)
 
+    def close(self) -> None:
+        """Break off what waits for something to happen; all else is answered."""
+        self._closing.set()
+
+    async def _handled(self, operation: Operation, request: Request) -> Response:
+        if not operation.waits:
+            return await operation.handler(self._node, request)
+
+        async def handle() -> Response:
+            return await operation.handler(self._node, request)
+
+        async with open_tasks() as tasks:
+            handled, closing = tasks.create_task(handle()), tasks.create_task(self._closing.wait())
+            await asyncio.wait((handled, closing), return_when=asyncio.FIRST_COMPLETED)
+            handled.cancel()
+            closing.cancel()
+        if handled.cancelled():
+            raise NotAccepted("this is stopping: ask again, or another", retry_after_s=1.0)
+        return handled.result()
+
     async def _traced(self, operation: Operation, request: Request) -> Response:
         with request_span(operation.method, operation.path, request.headers) as span:
             try:
-                response = await operation.handler(self._node, request)
+                response = await self._handled(operation, request)
             except RopewalkError as error:
                 response = problem_response(error)
             span.set_attribute("http.response.status_code", response.status_code)

@@ -118,6 +118,7 @@ FOLLOWING_OPERATIONS: Final[Sequence[Operation]] = (
             Parameter("wait_s", "How long to wait for an event if there is none, in seconds.", float),
         ),
         group="events",
+        waits=True,
     ),
 )
 """What every service has."""

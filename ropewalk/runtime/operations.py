@@ -38,7 +38,8 @@ class Parameter(msgspec.Struct, frozen=True):
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """One method of one path. `body` and `answer` are types by media type; a name in braces is a part of the path.
 
-    `group` is the heading under which the documentation lists it.
+    `group` is the heading under which the documentation lists it. What `waits` for something to happen is broken off
+    when the edge closes: nobody else would wait for it.
     """
 
     method: str
@@ -49,6 +50,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     answer: Mapping[str, object] = {}
     parameters: Sequence[Parameter] = ()
     group: str = ""
+    waits: bool = False
 
 
 KEY_PARAMETER: Final = Parameter(

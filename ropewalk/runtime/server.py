@@ -3,7 +3,8 @@
     async with open_node(service, engine) as node, serving(node, port=8080) as url:
         ...
 
-Promise:    when the block ends no connection is taken any more, and what was accepted is answered before it returns.
+Promise:    when the block ends no connection is taken any more, and what was accepted is answered before it returns;
+            who waits for something to happen is told to ask again.
 Checked by: tests/runtime/test_server.py
 """
 
@@ -59,6 +60,7 @@ async def serving(node: Node, *, host: str = HOST, port: int = PORT) -> AsyncIte
         try:
             yield _url(listener)
         finally:
+            edge.close()
             server.should_exit = True
             # Else an error of the block would cut off those who wait for an answer.
             await served

@@ -46,3 +46,17 @@ def test_an_error_of_the_block_is_raised_as_itself() -> None:
 
     with pytest.raises(LookupError, match="of the block"):
         asyncio.run(main())
+
+
+def test_a_stop_does_not_wait_for_those_who_wait_for_events() -> None:
+    async def main() -> httpx.Response:
+        async with asyncio.TaskGroup() as tasks, httpx.AsyncClient(timeout=20.0) as client, asyncio.timeout(10):
+            async with open_node(counters(), open_engine("memory:")) as node, serving(node, port=0) as url:
+                waiting = tasks.create_task(client.get(f"{url}/events/0?wait_s=300"))
+                while not node.leaders[0]._listeners._news._waiters:  # type: ignore[attr-defined]
+                    await asyncio.sleep(0)
+            return await waiting
+
+    answer = asyncio.run(main())
+    assert answer.status_code == 503
+    assert "this is stopping" in answer.json()["detail"]

@@ -63,6 +63,7 @@ def _operation(offer: Offer[Any, Any]) -> Operation:
         answer={JSON: offer.answer},
         parameters=tuple(_parameters(offer)),
         group=offer.path.split("/")[1],
+        waits=offer is ACQUIRE or offer is CHANGES,
     )
 
 
