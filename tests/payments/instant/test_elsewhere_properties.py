@@ -30,6 +30,7 @@ policy meadow/2001 arrivals=ask
 FUNDS = 10_00
 ACCOUNTS = ("harbor/1000", "harbor/1001", "meadow/2000", "meadow/2001")
 LETTERS = "ab"
+STEPS_MAX = 40
 
 letters, amounts = st.sampled_from(LETTERS), st.integers(1, 4).map(str)
 accounts = st.sampled_from(ACCOUNTS)
@@ -143,6 +144,50 @@ PAID: tuple[Any, ...] = (PAY, ("settle",))
 @given(st.sampled_from([(PAY,), PAID]), st.lists(ACTIONS, min_size=5, max_size=30), st.sampled_from([1, 100]))
 def test_whatever_happens_no_payment_is_half_done(first: tuple[Any, ...], script: list[Any], kept: int) -> None:
     play([*first, *script], kept=kept)
+
+
+HAPPENINGS: dict[str, list[tuple[Any, ...]]] = {
+    "0 dies": [("crash", 0)],
+    "1 dies": [("crash", 1)],
+    "all die": [("crash", 0), ("crash", 1)],
+    "20 s": [("wait", "20")],
+    "20 s, all die": [("wait", "20"), ("crash", 0), ("crash", 1)],
+}
+CASES: dict[str, list[tuple[Any, ...]]] = {
+    "accepted": [PAY],
+    "rejected there": [("restrict", "meadow/2000", "closed"), PAY],
+    "a person": [("pay", "a", "harbor/1000", "meadow/2001", "4"), ("settle",), ("decide", "a", "accept")],
+    "returned": [*PAID, ("return", "a", "3", "id=1"), ("return", "a", "1", "id=2")],
+    "return refused there": [*PAID, ("restrict", "harbor/1000", "closed"), ("return", "a", "3", "id=1")],
+    "recalled": [*PAID, ("recall", "a", "1")],
+    "recalled at once": [PAY, ("recall", "a", "1")],
+}
+
+
+@pytest.mark.parametrize("is_told", [True, False], ids=["answer told", "answer lost"])
+@pytest.mark.parametrize("happening", HAPPENINGS)
+@pytest.mark.parametrize("case", CASES)
+def test_whatever_happens_between_two_letters_there_is_one_outcome(case: str, happening: str, is_told: bool) -> None:
+    for step in range(STEPS_MAX):
+        playing = Play(kept=100)
+        for action in CASES[case]:
+            playing.act(action)
+        steps = deliver_all(playing, step, HAPPENINGS[happening], is_told=is_told)
+        playing.end()
+        if step >= steps:
+            return
+    raise AssertionError("the letters never end")
+
+
+def deliver_all(playing: Play, step: int, happening: list[tuple[Any, ...]], *, is_told: bool) -> int:
+    """Deliver one letter after the other, of which something happens behind one; return how many they are."""
+    steps = 0
+    while playing.town.lanes():
+        playing.act(("deliver", steps, 1, is_told or steps != step))
+        for action in happening if steps == step else []:
+            playing.act(action)
+        steps += 1
+    return steps
 
 
 OVER, BACK = ("deliver", 0, 1, True), ("deliver", 0, 1, True)

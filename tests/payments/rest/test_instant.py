@@ -263,10 +263,3 @@ def test_messages_find_the_partition_of_their_banks() -> None:
         assert (await policy(client, arrivals="ask")).status_code == 200
 
     ask_partitions(story)
-
-
-def test_a_payment_to_a_bank_in_another_partition_is_rejected() -> None:
-    async def story(client: httpx.AsyncClient) -> None:
-        assert status(await sent(client, samples.credit_transfer())) == ("RJCT", ["RC04"])
-
-    ask_partitions(story)

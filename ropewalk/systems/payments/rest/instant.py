@@ -7,43 +7,36 @@ A payment's UETR is its idempotency key, a return's id is its own: a message may
 Promise:    a message that is answered was read whole; with schemas, it and its answer are valid.
 Not given:  without a folder of schemas, that anything but what `iso20022.reading` looks at is as it should be; each
             answer says which it is, in the header Ropewalk-Schemas.
-Checked by: tests/payments/rest/test_instant.py
+Checked by: tests/payments/rest/test_instant.py, test_instant_shards.py
 """
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import reduce
 from http import HTTPStatus
-from typing import Final, TypeVar, cast
+from typing import Final, TypeVar
 
 import msgspec
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
-from ropewalk.communication.admission import Priority
 from ropewalk.core.clock import VectorClock
-from ropewalk.core.machine import Request
-from ropewalk.errors import OutcomeUnknown, Rejected
+from ropewalk.errors import OutcomeUnknown
 from ropewalk.runtime.node import Node
 from ropewalk.runtime.operations import COMMAND_PARAMETERS, JSON, LEVEL_PARAMETERS, TOKEN, Operation, Parameter
-from ropewalk.runtime.problems import Problem, bad_request, not_found
+from ropewalk.runtime.problems import Problem, bad_request
 from ropewalk.runtime.requests import (
     body_of,
-    deadline_s_of,
     decoded,
     json_response,
-    level_of,
-    priority_of,
     request_id_of,
 )
-from ropewalk.runtime.typed import reused
 from ropewalk.systems.payments.instant import messages as ask_for
-from ropewalk.systems.payments.instant.messages import Answered, AnyCommand, AnyQuery, PaymentView, PolicySet, Refused
+from ropewalk.systems.payments.instant.messages import PaymentView, PolicySet
 from ropewalk.systems.payments.instant.record import Status
 from ropewalk.systems.payments.iso20022.faults import MessageRefused
 from ropewalk.systems.payments.iso20022.layouts import BY_VIEW
 from ropewalk.systems.payments.iso20022.limits import MESSAGE_BYTES_MAX
 from ropewalk.systems.payments.iso20022.model import (
-    CreditTransfer,
     Envelope,
     Header,
     Message,
@@ -58,6 +51,7 @@ from ropewalk.systems.payments.iso20022.schemas import Schemas
 from ropewalk.systems.payments.iso20022.writing import write
 from ropewalk.systems.payments.rest.ach import ACCOUNT, ROUTING
 from ropewalk.systems.payments.rest.asking import number, page_of
+from ropewalk.systems.payments.rest.instant_asking import do, look, reply_to, shard_of
 from ropewalk.systems.payments.rest.statements import XML, accepted
 
 T = TypeVar("T")
@@ -66,13 +60,6 @@ _Handler = Callable[[Node, HttpRequest], Awaitable[Response]]
 SCHEMAS: Final = "Ropewalk-Schemas"
 _GROUP: Final = "instant payments"
 _UETR: Final = Parameter("uetr", "The UETR of a payment.", place="path")
-_STATUSES: Final = {
-    "unknown_payment": HTTPStatus.NOT_FOUND,
-    "unknown_recall": HTTPStatus.NOT_FOUND,
-    "unknown_account": HTTPStatus.NOT_FOUND,
-    "decided": HTTPStatus.CONFLICT,
-}
-"""What a refusal's reason is in HTTP; every other is 422."""
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -133,51 +120,45 @@ class Desk:
             detail = f"{name} is an answer, and nothing here waits for one: people decide at …/decision"
             raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "nothing_asked", detail)
         if isinstance(message, StatusRequest):
-            partition = await _partition_of(node, http, message.original.uetr)
+            shard = await shard_of(node, http, message.original.uetr)
             asked = ask_for.AskStatus(message)
-            report, token = await _look(node, http, asked, kind=StatusReport, partition=partition)
+            report, token = await look(node, http, asked, kind=StatusReport, shard=shard)
             return self.answer(report, token, asked=envelope.header)
-        if isinstance(message, CreditTransfer):
-            partition = node.service.partition_of(message.debtor_agent.routing)
-        else:
-            partition = await _partition_of(node, http, message.original.uetr)
-        reply, token = await _do(node, http, ask_for.Take(message), partition=partition)
-        return self.answer(reply.message, token, asked=envelope.header)
+        answer, token = await do(node, http, ask_for.Take(message))
+        return self.answer(answer, token, asked=envelope.header)
 
     async def payment(self, node: Node, http: HttpRequest) -> Response:
         """One payment as JSON, or its status report."""
         uetr = http.path_params["uetr"]
-        partition = await _partition_of(node, http, uetr)
+        shard = await shard_of(node, http, uetr)
         if accepted(http, JSON, XML) == XML:
-            report, token = await _look(node, http, ask_for.GetReport(uetr), kind=StatusReport, partition=partition)
+            report, token = await look(node, http, ask_for.GetReport(uetr), kind=StatusReport, shard=shard)
             return self.answer(report, token)
-        view, token = await _look(node, http, ask_for.GetPayment(uetr), kind=PaymentView, partition=partition)
+        view, token = await look(node, http, ask_for.GetPayment(uetr), kind=PaymentView, shard=shard)
         return json_response(view, token=token)
 
     async def give_back(self, node: Node, http: HttpRequest) -> Response:
         """The message of one return."""
         query = ask_for.GetReturn(http.path_params["uetr"], number(http.path_params["number"], "number"))
-        partition = await _partition_of(node, http, query.uetr)
-        message, token = await _look(node, http, query, kind=PaymentReturn, partition=partition)
+        shard = await shard_of(node, http, query.uetr)
+        message, token = await look(node, http, query, kind=PaymentReturn, shard=shard)
         return self.answer(message, token)
 
     async def recall(self, node: Node, http: HttpRequest) -> Response:
         """The answer to a recall, as it is now."""
         query = ask_for.GetRecall(http.path_params["uetr"])
-        partition = await _partition_of(node, http, query.uetr)
-        message, token = await _look(node, http, query, kind=Resolution, partition=partition)
+        shard = await shard_of(node, http, query.uetr)
+        message, token = await look(node, http, query, kind=Resolution, shard=shard)
         return self.answer(message, token)
 
-    def decision(self, command: Callable[[Decision, str], AnyCommand]) -> _Handler:
+    def decision(self, command: Callable[[Decision, str], ask_for.Decide | ask_for.DecideRecall]) -> _Handler:
         """A handler that lets a person decide, and answers with the message that tells of it."""
         decoder = msgspec.json.Decoder(Decision)
 
         async def handle(node: Node, http: HttpRequest) -> Response:
             given = decoded(decoder, await body_of(http))
-            uetr = http.path_params["uetr"]
-            partition = await _partition_of(node, http, uetr)
-            reply, token = await _do(node, http, command(given, uetr), partition=partition)
-            return self.answer(reply.message, token)
+            answer, token = await do(node, http, command(given, http.path_params["uetr"]))
+            return self.answer(answer, token)
 
         return handle
 
@@ -295,11 +276,12 @@ async def _payments(node: Node, http: HttpRequest) -> Response:
         raise bad_request(f"status is {status!r}: choose from {', '.join(_PAYMENT_STATUSES)}")
     query = ask_for.ListPayments(status, page_of(http).limit)
     listed = [
-        await _look(node, http, query, kind=list[PaymentView], partition=partition)
-        for partition in range(node.service.partitions)
+        await look(node, http, query, kind=list[PaymentView], shard=shard) for shard in range(node.service.partitions)
     ]
-    views = sorted((view for views, _ in listed for view in views), key=lambda view: -view.taken_ns)
-    return json_response(views[: query.limit], token=reduce(VectorClock.merged, (token for _, token in listed)))
+    # What two shards keep is shown as the debtor's has it.
+    views = sorted((view for views, _ in listed for view in views), key=lambda view: view.direction != "in")
+    newest = sorted({view.uetr: view for view in views}.values(), key=lambda view: -view.taken_ns)
+    return json_response(newest[: query.limit], token=reduce(VectorClock.merged, (token for _, token in listed)))
 
 
 async def _set_policy(node: Node, http: HttpRequest) -> Response:
@@ -312,62 +294,13 @@ async def _set_policy(node: Node, http: HttpRequest) -> Response:
         given.who,
         given.why,
     )
-    partition = node.service.partition_of(command.routing)
-    reply, token = await _reply(node, http, command, partition=partition)
+    shard, request_id = node.service.partition_of(command.routing), request_id_of(http)
+    reply, token = await reply_to(node, http, command, shard=shard, request_id=request_id)
     return json_response(reply, token=token)
 
 
 _POLICY: Final = msgspec.json.Decoder(AccountPolicy)
 _PAYMENT_STATUSES: Final = (Status.PENDING, Status.ACCEPTED, Status.REJECTED)
-
-
-async def _do(node: Node, http: HttpRequest, command: AnyCommand, *, partition: int) -> tuple[Answered, VectorClock]:
-    """The message that answers a command. Raises Problem if it was refused."""
-    reply, token = await _reply(node, http, command, partition=partition)
-    return cast(Answered, reply), token
-
-
-async def _reply(
-    node: Node, http: HttpRequest, command: AnyCommand, *, partition: int
-) -> tuple[Answered | PolicySet, VectorClock]:
-    request = Request(request_id_of(http), ask_for.encode_command(command))
-    # Who waits for an instant payment waits for seconds, so it goes before what is settled tonight.
-    priority = priority_of(http, usual=Priority.CRITICAL)
-    answers = await node.submit([request], partition=partition, deadline_s=deadline_s_of(http), priority=priority)
-    answer = answers.replies[0]
-    if answer is None:
-        raise reused(request.id)
-    reply = ask_for.decode_reply(answer)
-    if isinstance(reply, Refused):
-        raise Problem(_STATUSES.get(reply.reason, HTTPStatus.UNPROCESSABLE_ENTITY), reply.reason, reply.detail)
-    return reply, node.leaders[partition].token(answers.position)
-
-
-async def _look(
-    node: Node, http: HttpRequest, query: AnyQuery, *, kind: type[T], partition: int
-) -> tuple[T, VectorClock]:
-    """The answer to a query. Raises Problem (404) if it names what is not there."""
-    leader, encoded = node.leaders[partition], ask_for.encode_query(query)
-    try:
-        read = await leader.read(encoded, level=level_of(http), deadline_s=deadline_s_of(http))
-    except Problem:
-        raise
-    except Rejected as error:
-        raise not_found(str(error)) from error
-    return msgspec.msgpack.decode(read.answer, type=kind), leader.token(read.position)
-
-
-async def _partition_of(node: Node, http: HttpRequest, uetr: str) -> int:
-    """The partition that knows a payment; the first if none does, which then says so."""
-    for partition in range(node.service.partitions if node.service.partitions > 1 else 0):
-        try:
-            await _look(node, http, ask_for.GetReport(uetr), kind=StatusReport, partition=partition)
-        except Problem as problem:
-            if problem.status is not HTTPStatus.NOT_FOUND:
-                raise
-        else:
-            return partition
-    return 0
 
 
 def _header_of(message: Message, asked: Header) -> Header:
