@@ -7,7 +7,6 @@ Checked by: tests/payments/processing/test_machine.py
 """
 
 from collections.abc import Mapping, Sequence
-from itertools import groupby
 from typing import Final
 
 import numpy as np
@@ -16,7 +15,6 @@ from numpy.typing import NDArray
 from ropewalk.core.machine import Received, Saved
 from ropewalk.data.shelf import Shelf
 from ropewalk.errors import Rejected
-from ropewalk.systems.payments.controls.spending import Spending
 from ropewalk.systems.payments.ledger.commands import COMMANDS, Operation, decode, operation_of
 from ropewalk.systems.payments.ledger.layout import ACCOUNT, TRANSFER, Rows, TransferFlags
 from ropewalk.systems.payments.ledger.ledger import Ledger
@@ -32,11 +30,10 @@ _CLEARING, _SETTLEMENT, _SUSPENSE, _CARDS, _SHARD = (
 
 
 class Accounting:
-    """The ledger of one partition. `machine` reads commands and queries from bytes; `spending` is what may leave."""
+    """The ledger of one partition. `machine` reads commands and queries from bytes."""
 
     def __init__(self, shelf: Shelf, *, ledger: Ledger | None = None) -> None:
         self.machine = LedgerMachine(shelf, ledger=ledger)
-        self.spending = Spending(self.machine.ledger)
 
     @property
     def ledger(self) -> Ledger:
@@ -59,16 +56,7 @@ class Accounting:
 
     def apply(self, commands: Sequence[bytes], *, time_ns: int) -> Sequence[bytes]:
         """Create accounts and transfers; return the encoded results of each command."""
-        if not len(self.spending):
-            return self.machine.create(commands, time_ns=time_ns)
-        replies: list[bytes] = []
-        for is_limited, group in groupby(commands, key=self._is_limited):
-            if is_limited:
-                transfers = [decode(command, COMMANDS)[1] for command in group]
-                replies += [self.spending.create(rows, time_ns=time_ns).tobytes() for rows in transfers]
-            else:
-                replies += self.machine.create(list(group), time_ns=time_ns)
-        return replies
+        return self.machine.create(commands, time_ns=time_ns)
 
     def wakes_at_ns(self, *, time_ns: int) -> int | None:
         """When the next pending transfer expires, whatever the time is now."""
@@ -90,10 +78,6 @@ class Accounting:
     def check(self) -> None:
         """Raise Bug if the books do not balance."""
         self.ledger.check()
-
-    def _is_limited(self, command: bytes) -> bool:
-        operation, rows = decode(command, COMMANDS)
-        return operation is Operation.CREATE_TRANSFERS and self.spending.concerns(rows)
 
 
 def check_ids(operation: Operation, rows: Rows) -> None:

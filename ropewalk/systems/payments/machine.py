@@ -65,8 +65,8 @@ class PaymentsMachine:
         directory = self.processing.state.directory
         self.cards = Cards(ledger, directory, place=place, outgoing=of_cards)
         self.instant = Instant(ledger, directory, place=place, outgoing=of_instant, terms=terms)
-        self.shards = Shards(self.accounting, place, outgoing=of_shards, patience=patience, answer=self.read)
-        self.controls = Controls(self.shards.state, self.accounting.spending, directory)
+        self.shards = Shards(ledger, place, outgoing=of_shards, patience=patience, answer=self.read)
+        self.controls = Controls(self.shards.state, directory, shelf)
         self._ledger: Asked = self.accounting if place.partitions == 1 else Front(self.accounting, self.shards.state)
         self._parts: dict[bytes, Part] = {
             ACH: self.processing, CARDS: self.cards, INSTANT: self.instant, SHARDS: self.shards,

@@ -19,6 +19,7 @@ from ropewalk.systems.payments.cards.commands import (
 )
 from ropewalk.systems.payments.cards.masking import masked
 from ropewalk.systems.payments.cards.tokens import CardKey, card_number
+from ropewalk.systems.payments.controls import messages as controls
 from ropewalk.systems.payments.ledger.layout import ACCOUNT, TRANSFER, get, ids_of, rows_of
 from ropewalk.systems.payments.machine import PaymentsMachine
 from ropewalk.systems.payments.processing.books import USD, Holder, account_id
@@ -95,6 +96,10 @@ class Bank:
         row = {"id": self._funded, "debit_account_id": debit, "credit_account_id": credit, "amount": cents}
         rows = rows_of(TRANSFER, [{**row, "ledger": USD, "code": 1, "flags": flags}])
         assert self.ledger.create_transfers(rows, time_ns=self.time_ns)["status"].tolist() == [0xFFFFFFFF]
+
+    def control(self, command: controls.AnyCommand) -> controls.AnyReply:
+        """Limit or freeze an account."""
+        return controls.decode_reply(self._apply([controls.encode(command)])[0])
 
     def do(self, command: AnyCommand) -> AnyReply:
         """One command, and what becomes of it."""

@@ -42,17 +42,24 @@ def test_limits_freezes_and_reversals_are_done_and_listed(shards: int) -> None:
             account = f"/institutions/{HARBOR}/accounts/1"
             await told(client, f"{account}/limits", WHY | {"day_cents": 150}, method="PUT")
             assert await paid(client, 1, harbor, meadow) == "created"
-            assert await paid(client, 2, harbor, meadow) == "exceeds_limit"
+            assert await paid(client, 2, harbor, meadow) == "exceeds_window_limit"
             await told(client, f"{account}/freeze", WHY)
-            assert await paid(client, 3, meadow, harbor) == "credit_account_already_closed"
+            assert await paid(client, 3, meadow, harbor) == "credit_account_frozen"
             assert problem(await client.post(f"{account}/freeze", json=WHY))["status"] == 409
             await told(client, f"{account}/unfreeze", WHY)
+            await told(client, "/ledger/transfers/1/reversal", WHY | {"amount": "30", "reference": "A"})
+            again = await client.post("/ledger/transfers/1/reversal", json=WHY | {"amount": "30", "reference": "A"})
+            assert problem(again)["status"] == 409
             await told(client, "/ledger/transfers/1/reversal", WHY)
+            assert problem(await client.post("/ledger/transfers/1/reversal", json=WHY))["status"] == 422
             assert problem(await client.post("/ledger/transfers/99/reversal", json=WHY))["status"] == 404
             listed = (await client.get("/controls")).json()["items"]
-            assert sorted(each["what"] for each in listed) == ["freeze", "limits", "reverse", "unfreeze"]
+            assert sorted(each["what"] for each in listed) == ["freeze", "limits", "reverse", "reverse", "unfreeze"]
             assert {each["who"] for each in listed} == {"ann"}
             about = (await client.get("/controls", params={"routing": HARBOR, "number": "1"})).json()["items"]
             assert [each["what"] for each in about] == ["limits", "freeze", "unfreeze"]
+            shown = (await client.get(f"{account}/controls")).json()
+            assert (shown["day_cents"], shown["spent_cents"], shown["frozen"]) == (150, 100, "none")
+            assert problem(await client.get(f"{account}9/controls"))["status"] == 404
 
     asyncio.run(main())

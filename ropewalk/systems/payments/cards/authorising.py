@@ -30,6 +30,7 @@ from ropewalk.systems.payments.cards.books import (
     named,
     reference_key,
     refusal,
+    rooms,
     suspense,
     token_number,
     transfer_id,
@@ -37,7 +38,9 @@ from ropewalk.systems.payments.cards.books import (
 from ropewalk.systems.payments.cards.commands import Answer, Authorise
 from ropewalk.systems.payments.cards.reasons import Reason
 from ropewalk.systems.payments.cards.state import Card, Programme, State
+from ropewalk.systems.payments.ledger.guards import Room
 from ropewalk.systems.payments.ledger.layout import TransferFlags
+from ropewalk.systems.payments.ledger.statuses import TransferStatus
 from ropewalk.systems.payments.processing.books import USD
 from ropewalk.systems.payments.processing.directory import Restriction
 
@@ -52,6 +55,12 @@ _BY_STATE: Final = {
     "blocked": Reason.CARD_BLOCKED,
     "lost": Reason.CARD_LOST,
     "stolen": Reason.CARD_STOLEN,
+}
+
+
+_BY_GUARD: Final = {
+    TransferStatus.DEBIT_ACCOUNT_FROZEN: Reason.ACCOUNT_RESTRICTED,
+    TransferStatus.EXCEEDS_WINDOW_COUNT: Reason.ACCOUNT_OVER_COUNT,
 }
 
 
@@ -71,9 +80,13 @@ class Case(NamedTuple):
 
 
 class Means(NamedTuple):
-    """What there is to pay with, by account: how much may be spent, and which are restricted; and the month, YYMM."""
+    """What there is to pay with, by account: how much there is, how much may be spent, and which are restricted.
+
+    `month` is the one that is now, YYMM.
+    """
 
     spendable: Mapping[int, int]
+    rooms: Mapping[int, Room]
     restricted: Mapping[int, bool]
     month: str
 
@@ -146,7 +159,8 @@ def _means(state: State, cases: Sequence[Case], *, time_ns: int) -> Means:
     restrictions = state.directory.accounts["restriction"][list(accounts.values())].tolist()
     restricted = {account: each not in _LETS_PAY for account, each in zip(accounts, restrictions, strict=True)}
     month = f"{date.fromordinal(_EPOCH + time_ns // DAY_NS):%y%m}"
-    return Means(available(state.ledger, list(accounts)), restricted, month)
+    room = rooms(state.ledger, list(accounts), time_ns=time_ns)
+    return Means(available(state.ledger, list(accounts)), room, restricted, month)
 
 
 def _ruling(case: Case, means: Means, *, time_ns: int) -> Ruling:
@@ -157,13 +171,13 @@ def _ruling(case: Case, means: Means, *, time_ns: int) -> Ruling:
     if programme is None:
         return Ruling(Answer(Reason.NO_ISSUER))
     key = name.key
-    left = means.spendable[account] if account is not None else 0
+    left = _left(means, account)
     amount = min(command.amount_minor, left) if command.takes_part else command.amount_minor
     reason = _objection_to_message(command)
     if reason is None and not command.is_decided:
         reason = _objection_to_card(case, means, time_ns=time_ns)
         if reason is None and (amount > left or amount == 0):
-            reason = Reason.INSUFFICIENT_FUNDS
+            reason = _objection_to_amount(means, account, amount)
     if reason is not None:
         row = refusal(key, programme.institution, reason, token=command.token, asked=command.amount_minor)
         return Ruling(Answer(reason), [row])
@@ -173,6 +187,19 @@ def _ruling(case: Case, means: Means, *, time_ns: int) -> Ruling:
     row = _movement(case, key, programme, amount=amount, by_bank=by_bank)
     answer = _approval(key, amount, command, by_bank=by_bank)
     return Ruling(answer, [row], _reference(command, key, programme))
+
+
+def _left(means: Means, account: int | None) -> int:
+    """What may be spent now."""
+    return 0 if account is None else max(0, min(means.spendable[account], means.rooms[account].amount))
+
+
+def _objection_to_amount(means: Means, account: int | None, amount: int) -> Reason:
+    """Why no more may be spent than is left: an account's guard is asked before its balance."""
+    room = None if account is None else means.rooms[account]
+    if room is None or (amount <= room.amount and room.amount != 0):
+        return Reason.INSUFFICIENT_FUNDS
+    return _BY_GUARD.get(room.against, Reason.ACCOUNT_OVER_LIMIT)
 
 
 def _objection_to_message(command: Authorise) -> Reason | None:

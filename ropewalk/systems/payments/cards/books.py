@@ -32,6 +32,7 @@ from ropewalk.errors import invariant
 from ropewalk.systems.payments.cards.commands import Origin
 from ropewalk.systems.payments.cards.limits import CLOCK_AHEAD_S, CLOCK_BEHIND_S
 from ropewalk.systems.payments.cards.reasons import Reason
+from ropewalk.systems.payments.ledger.guards import Room, Sides
 from ropewalk.systems.payments.ledger.layout import TRANSFER, AccountFlags, TransferFlags, ids_of, join
 from ropewalk.systems.payments.ledger.ledger import Ledger
 from ropewalk.systems.payments.ledger.statuses import TransferStatus
@@ -189,10 +190,17 @@ def available(ledger: Ledger, accounts: Sequence[int]) -> dict[int, int]:
     return spendable
 
 
-def is_closed(ledger: Ledger, account: int) -> bool:
-    """True if an account takes nothing more."""
-    rows = ledger.lookup_accounts(ids_of([account]))
-    return bool(rows["flags"][0] & AccountFlags.CLOSED)
+def rooms(ledger: Ledger, accounts: Sequence[int], *, time_ns: int) -> dict[int, Room]:
+    """What each account may spend at once as far as its guard goes, and what stands against more."""
+    slots = ledger.slots_of(ids_of(accounts)).tolist()
+    return {each: ledger.guards.room(slot, time_ns=time_ns) for each, slot in zip(accounts, slots, strict=True)}
+
+
+def takes_nothing(ledger: Ledger, account: int) -> bool:
+    """True if an account takes nothing more: it is closed, or its credits are frozen."""
+    ids = ids_of([account])
+    is_closed = bool(ledger.lookup_accounts(ids)["flags"][0] & AccountFlags.CLOSED)
+    return is_closed or bool(ledger.guards.frozen_of(int(ledger.slots_of(ids)[0])) & Sides.CREDITS)
 
 
 def create(ledger: Ledger, entries: Sequence[Entry], *, time_ns: int) -> list[int]:

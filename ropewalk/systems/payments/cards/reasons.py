@@ -39,6 +39,8 @@ class Reason(IntEnum):
     OVER_LIMIT = 17, "61", "over limit of card"
     OVER_DAY_LIMIT = 18, "61", "over limit of day"
     OVER_DAY_COUNT = 19, "65", "too many today"
+    ACCOUNT_OVER_LIMIT = 20, "61", "over limit of account"
+    ACCOUNT_OVER_COUNT = 21, "65", "too many of account"
 
     NO_AMOUNT = 30, "13", "no amount"
     OTHER_CURRENCY = 31, "12", "other currency"

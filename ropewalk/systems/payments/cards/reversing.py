@@ -17,10 +17,10 @@ from ropewalk.systems.payments.cards.books import (
     create,
     create_judged,
     found,
-    is_closed,
     key_of,
     refusal,
     suspense,
+    takes_nothing,
     token_number,
     transfer_id,
 )
@@ -82,7 +82,7 @@ def _undo(state: State, made: Made, programme: Programme, *, undo: int, time_ns:
         (status,) = create(state.ledger, [row], time_ns=time_ns)
         reason = _OF_HOLDS[TransferStatus(status)]
     else:
-        payee = suspense(programme.institution) if is_closed(state.ledger, made.debit) else made.debit
+        payee = suspense(programme.institution) if takes_nothing(state.ledger, made.debit) else made.debit
         row = Entry(undo, made.credit, payee, made.amount, Code.REFUND, token=made.token, asked=made.asked)
         create_judged(state.ledger, [row], time_ns=time_ns)
         reason = Reason.APPROVED

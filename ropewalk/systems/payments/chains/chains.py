@@ -115,7 +115,7 @@ class Chains:
     def _back(self, purpose: Move, chain: str, transfer: Transfer, *, time_ns: int) -> str:
         """A transfer that may be tried again: an id that the ledger refuses is used up, so it is looked at before."""
         row = self._row(purpose, chain, transfer)
-        against = _against(self._ledger, row)
+        against = _against(self._ledger, row, time_ns=time_ns)
         return against.name.lower() if against is not None else self._created(row, time_ns=time_ns)
 
     def _created(self, row: Rows, *, time_ns: int) -> str:
@@ -150,7 +150,7 @@ def transfer_id(purpose: Move, chain: str) -> int:
     return RESERVED_BYTE << 120 | purpose << 112 | int.from_bytes(digest, "little")
 
 
-def _against(ledger: Ledger, row: Rows) -> TransferStatus | None:
+def _against(ledger: Ledger, row: Rows, *, time_ns: int) -> TransferStatus | None:
     """What the ledger would say against a plain transfer now, and might not later."""
     payer, payee = (ledger.lookup_accounts(_ids(row, side)) for side in ("debit_account_id", "credit_account_id"))
     if not payer.size:
@@ -166,7 +166,9 @@ def _against(ledger: Ledger, row: Rows) -> TransferStatus | None:
         return TransferStatus.EXCEEDS_CREDITS
     if _room(payee[0], ("credits", "debits"), AccountFlags.CREDITS_MUST_NOT_EXCEED_DEBITS) < amount:
         return TransferStatus.EXCEEDS_DEBITS
-    return None
+    debit, credit = (int(ledger.slots_of(_ids(row, side))[0]) for side in ("debit_account_id", "credit_account_id"))
+    guarded = ledger.guards.against(debit, credit, amount, time_ns=time_ns)
+    return None if guarded is TransferStatus.CREATED else guarded
 
 
 def _room(account: np.void, sides: tuple[str, str], limit: AccountFlags) -> int:

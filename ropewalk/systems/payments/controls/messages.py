@@ -23,7 +23,7 @@ class Command(msgspec.Struct, frozen=True, tag=True, tag_field="command"):
 
 
 class SetLimits(Command, frozen=True):
-    """What may leave an account at once, and in a day (UTC); zero is no limit."""
+    """What may leave an account at once, and in any 24 hours; zero is no limit, and three zeros lift all."""
 
     routing: str
     number: str
@@ -33,10 +33,11 @@ class SetLimits(Command, frozen=True):
 
 
 class Freeze(Command, frozen=True):
-    """Nothing enters or leaves an account, but for what was promised before."""
+    """Nothing enters an account (`sides`: credits), leaves it (debits) or either (both), but for promises."""
 
     routing: str
     number: str
+    sides: str = "both"
 
 
 class Unfreeze(Command, frozen=True):
@@ -47,15 +48,26 @@ class Unfreeze(Command, frozen=True):
 
 
 class Reverse(Command, frozen=True):
-    """Send the money of a transfer (its id in decimal) back, once."""
+    """Send the money of a transfer (its id in decimal) back: so much of it, or with zero all that is left.
+
+    One transfer has one reversal of each `reference`. What its payee can't pay, its bank's suspense account does if
+    `from_suspense`.
+    """
 
     transfer_id: str
+    amount: int = 0
+    reference: str = ""
+    from_suspense: bool = False
 
 
 class Done(msgspec.Struct, frozen=True, tag=True, tag_field="reply"):
-    """It is so, and is noted under this number."""
+    """It is so, and is noted under this number; `made_id` is the transfer that it made, if it made one.
+
+    A transfer to another shard is not decided yet: whoever looks it up finds it when it is.
+    """
 
     number: int
+    made_id: str = ""
 
 
 class Refused(msgspec.Struct, frozen=True, tag=True, tag_field="reply"):
@@ -65,7 +77,11 @@ class Refused(msgspec.Struct, frozen=True, tag=True, tag_field="reply"):
     detail: str
 
 
-class ListControls(msgspec.Struct, frozen=True, tag=True, tag_field="query"):
+class Query(msgspec.Struct, frozen=True, tag=True, tag_field="query"):
+    """Asks something."""
+
+
+class ListControls(Query, frozen=True):
     """What was done behind `after`, the number of one, oldest first; only to one account, if it is named."""
 
     after: int = -1
@@ -74,8 +90,15 @@ class ListControls(msgspec.Struct, frozen=True, tag=True, tag_field="query"):
     number: str = ""
 
 
+class GetAccountControls(Query, frozen=True):
+    """What holds for one account now."""
+
+    routing: str
+    number: str
+
+
 class ControlView(msgspec.Struct, frozen=True):
-    """One of them: when, by whom, why, what, and to which account or transfer."""
+    """One of them: when, by whom, why, what, and to which account or transfer; what it set, and what it made."""
 
     number: int
     time_ns: int
@@ -85,11 +108,23 @@ class ControlView(msgspec.Struct, frozen=True):
     routing: str
     account: str
     transfer_id: str
-    details: dict[str, int]
+    details: dict[str, str]
+
+
+class AccountControls(msgspec.Struct, frozen=True):
+    """The limits of an account (zero is none), what counts against them now, and which sides of it are frozen."""
+
+    transfer_cents: int
+    day_cents: int
+    day_count: int
+    spent_cents: int
+    spent_count: int
+    frozen: str
 
 
 AnyCommand: TypeAlias = SetLimits | Freeze | Unfreeze | Reverse
 AnyReply: TypeAlias = Done | Refused
+AnyQuery: TypeAlias = ListControls | GetAccountControls
 
 
 def _type(given: object) -> type:
@@ -98,11 +133,11 @@ def _type(given: object) -> type:
 
 
 _COMMANDS: Final[msgspec.msgpack.Decoder[AnyCommand]] = msgspec.msgpack.Decoder(_type(AnyCommand))
-_QUERIES: Final[msgspec.msgpack.Decoder[ListControls]] = msgspec.msgpack.Decoder(ListControls)
+_QUERIES: Final[msgspec.msgpack.Decoder[AnyQuery]] = msgspec.msgpack.Decoder(_type(AnyQuery))
 _REPLIES: Final[msgspec.msgpack.Decoder[AnyReply]] = msgspec.msgpack.Decoder(_type(AnyReply))
 
 
-def encode(said: AnyCommand | ListControls) -> bytes:
+def encode(said: AnyCommand | AnyQuery) -> bytes:
     """The bytes of a command or a query."""
     return CONTROLS + encode_value(said)
 
@@ -115,7 +150,7 @@ def decode_command(command: bytes) -> AnyCommand:
         raise Rejected(f"not a command about controls: {error}") from error
 
 
-def decode_query(query: bytes) -> ListControls:
+def decode_query(query: bytes) -> AnyQuery:
     """A query from its bytes. Raises Rejected if they are none."""
     try:
         return _QUERIES.decode(memoryview(query)[1:])
@@ -131,3 +166,8 @@ def decode_reply(reply: bytes) -> AnyReply:
 def decode_views(answer: bytes) -> Sequence[ControlView]:
     """What was listed."""
     return msgspec.msgpack.decode(answer, type=list[ControlView])
+
+
+def decode_account(answer: bytes) -> AccountControls:
+    """What holds for an account."""
+    return msgspec.msgpack.decode(answer, type=AccountControls)

@@ -66,7 +66,7 @@ def give_back(ledger: Ledger, transfer: Transfer, *, time_ns: int) -> TransferSt
     It is found out before the ledger is asked: an id that the ledger has refused is used up, and a return that can't
     be paid today may be tomorrow.
     """
-    status = _against(ledger, transfer)
+    status = _against(ledger, transfer, time_ns=time_ns)
     if status is not TransferStatus.CREATED:
         return status
     legs = [_out(transfer, Move.INSTANT_RETURN_OUT), _in(transfer, Move.INSTANT_RETURN_IN)]
@@ -122,7 +122,7 @@ def held(ledger: Ledger, institution: int) -> tuple[int, int]:
     return get(rows[0], "credits_pending"), get(rows[0], "debits_pending")
 
 
-def _against(ledger: Ledger, transfer: Transfer) -> TransferStatus:
+def _against(ledger: Ledger, transfer: Transfer, *, time_ns: int) -> TransferStatus:
     """What the ledger would say of a transfer from one customer to another."""
     ids = [account_id(Holder.DEPOSIT, party.account) for party in (transfer.payer, transfer.payee)]
     payer, payee = ledger.lookup_accounts(ids_of(ids))
@@ -132,7 +132,10 @@ def _against(ledger: Ledger, transfer: Transfer) -> TransferStatus:
         return TransferStatus.CREDIT_ACCOUNT_ALREADY_CLOSED
     available = get(payer, "credits_posted") - get(payer, "debits_posted") - get(payer, "debits_pending")
     is_limited = bool(payer["flags"] & AccountFlags.DEBITS_MUST_NOT_EXCEED_CREDITS)
-    return TransferStatus.EXCEEDS_CREDITS if is_limited and available < transfer.amount else TransferStatus.CREATED
+    if is_limited and available < transfer.amount:
+        return TransferStatus.EXCEEDS_CREDITS
+    from_slot, to_slot = ledger.slots_of(ids_of(ids)).tolist()
+    return ledger.guards.against(from_slot, to_slot, transfer.amount, time_ns=time_ns)
 
 
 def _joined(into: np.void, out: np.void) -> Moved:

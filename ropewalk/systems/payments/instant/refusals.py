@@ -6,7 +6,8 @@
     AGNT  sent by another bank than it names    AC06  either account is frozen
     RC03  no such debtor's bank                 MD07  the holder is deceased
     RC04  no such creditor's bank               AG01  the account takes, or makes, no such payments
-    AM04  the money is not there
+    AM04  the money is not there                AM02  the payer may not pay so much at once
+                                                AM14  nor so much, or so often, in a day
 
 Of a payment to a bank of another shard, that shard says what stands against it there, when nothing here does.
 
@@ -38,6 +39,11 @@ _OF_LEDGER: Final = {
     TransferStatus.ID_ALREADY_FAILED: "AM04",
     TransferStatus.DEBIT_ACCOUNT_ALREADY_CLOSED: "AC04",
     TransferStatus.CREDIT_ACCOUNT_ALREADY_CLOSED: "AC04",
+    TransferStatus.DEBIT_ACCOUNT_FROZEN: "AC06",
+    TransferStatus.CREDIT_ACCOUNT_FROZEN: "AC06",
+    TransferStatus.EXCEEDS_TRANSFER_LIMIT: "AM02",
+    TransferStatus.EXCEEDS_WINDOW_LIMIT: "AM14",
+    TransferStatus.EXCEEDS_WINDOW_COUNT: "AM14",
 }
 
 

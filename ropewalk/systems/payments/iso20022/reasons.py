@@ -44,10 +44,12 @@ _REASONS: Final = (
         "AGNT", "incorrect agent", rejects_payment=True, returns_payment=True, asks_recall=True, rejects_recall=True
     ),
     _rejection("AM01", "zero amount"),
+    _rejection("AM02", "amount above what is allowed at once"),
     _rejection("AM03", "currency not allowed"),
     ReasonCode("AM04", "insufficient funds", rejects_payment=True, rejects_recall=True),
     ReasonCode("AM09", "wrong amount", rejects_payment=True, returns_payment=True, asks_recall=True),
     _rejection("AM13", "amount exceeds the limit of the clearing system"),
+    _rejection("AM14", "amount exceeds the limits agreed between bank and customer"),
     _either("BE04", "missing creditor address"),
     _either("BE05", "unrecognised initiating party"),
     _either("BE06", "unknown end customer"),

@@ -29,13 +29,13 @@ from ropewalk.systems.payments.ledger.watch import (
     AMOUNT_MAX,
     COUNT,
     COUNT_MAX,
+    FROZEN,
     GUARD_WORDS,
     PIECE,
     PIECE_NS,
     PIECE_WORDS,
     PIECES,
     RING,
-    SIDES,
     SINCE,
     TRANSFER_MAX,
     Watch,
@@ -57,6 +57,10 @@ class Sides(IntFlag):
 
 
 NEITHER: Final = Sides(0)
+SIDES: Final = {"none": NEITHER, "debits": Sides.DEBITS, "credits": Sides.CREDITS, "both": Sides(3)}
+"""As callers name them."""
+
+NAMES_OF_SIDES: Final = {sides: name for name, sides in SIDES.items()}
 
 
 class Limit(msgspec.Struct, frozen=True):
@@ -112,7 +116,7 @@ class Guards:
     def frozen_of(self, slot: int) -> Sides:
         """Which sides of an account are frozen."""
         words = self._words(slot)
-        return NEITHER if words is None else Sides(int(words[SIDES]))
+        return NEITHER if words is None else Sides(int(words[FROZEN]))
 
     def set_limit(self, slot: int, limit: Limit | None, *, since: int) -> None:
         """Set an account's limit, or lift it; `since` is the last timestamp that the ledger has given."""
@@ -130,7 +134,7 @@ class Guards:
 
     def freeze(self, slot: int, sides: Sides) -> None:
         """Freeze these sides of an account, and no others."""
-        self._guard(slot)[SIDES] = sides
+        self._guard(slot)[FROZEN] = sides
         self._drop_if_idle(slot)
 
     def room(self, slot: int, *, time_ns: int) -> Room:
@@ -138,7 +142,7 @@ class Guards:
         words = self._words(slot)
         if words is None:
             return Room(WIDE_MAX, TransferStatus.CREATED)
-        if int(words[SIDES]) & Sides.DEBITS:
+        if int(words[FROZEN]) & Sides.DEBITS:
             return Room(-1, TransferStatus.DEBIT_ACCOUNT_FROZEN)
         at_once = Room(_wide(words, TRANSFER_MAX), TransferStatus.EXCEEDS_TRANSFER_LIMIT)
         amount, count = self.used(slot, time_ns=time_ns)

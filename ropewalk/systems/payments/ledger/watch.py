@@ -33,7 +33,7 @@ from ropewalk.systems.payments.ledger.words import (
     subtract,
 )
 
-SIDES: Final = 0
+FROZEN: Final = 0
 TRANSFER_MAX: Final = 1
 AMOUNT_MAX: Final = 3
 COUNT_MAX: Final = 5
@@ -75,10 +75,10 @@ def guard_of(watch: Watch, slot: Index) -> Index:
 def refused_by_freeze(watch: Watch, debit: Index, credit: Index) -> TransferStatus:
     """Frozen accounts."""
     guard, status = guard_of(watch, debit), TransferStatus.CREATED
-    if guard >= 0 and watch.words[guard, SIDES] & DEBITS_FROZEN != U0:
+    if guard >= 0 and watch.words[guard, FROZEN] & DEBITS_FROZEN != U0:
         status = TransferStatus.DEBIT_ACCOUNT_FROZEN
     guard = guard_of(watch, credit)
-    if status == TransferStatus.CREATED and guard >= 0 and watch.words[guard, SIDES] & CREDITS_FROZEN != U0:
+    if status == TransferStatus.CREATED and guard >= 0 and watch.words[guard, FROZEN] & CREDITS_FROZEN != U0:
         status = TransferStatus.CREDIT_ACCOUNT_FROZEN
     return status
 

@@ -105,8 +105,6 @@ class Move(IntEnum):
     CARD_REFUSAL = 66
     CARD_REFERENCE = 67
     REVERSAL = 80
-    FREEZE = 81
-    UNFREEZE = 82
     SHARD_POST = 96
     SHARD_VOID = 97
 

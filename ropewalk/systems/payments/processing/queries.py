@@ -9,6 +9,7 @@ import numpy as np
 
 from ropewalk.core.place import Place
 from ropewalk.errors import Rejected
+from ropewalk.systems.payments.ledger.guards import NAMES_OF_SIDES
 from ropewalk.systems.payments.ledger.layout import ACCOUNT_FILTER, AccountFilterFlags, TransferFlags, get, put
 from ropewalk.systems.payments.processing.books import (
     USD,
@@ -142,6 +143,8 @@ def _owed(row: np.void) -> int:
 
 def _accounts(state: State, slots: Places) -> list[AccountView]:
     rows, balances = state.directory.accounts[slots], lookup(state.ledger, Holder.DEPOSIT, slots)
+    places = state.ledger.slots_of(balances[["id_low", "id_high"]])
+    frozen = [NAMES_OF_SIDES[state.ledger.guards.frozen_of(place)] for place in places.tolist()]
     return [
         AccountView(
             number=state.number_of(slot),
@@ -155,8 +158,9 @@ def _accounts(state: State, slots: Places) -> list[AccountView]:
             restriction=Restriction(row["restriction"]).name.lower(),
             balance_cents=_owed(balance),
             available_cents=_owed(balance) - get(balance, "debits_pending"),
+            frozen=sides,
         )
-        for slot, row, balance in zip(slots.tolist(), rows, balances, strict=True)
+        for slot, row, balance, sides in zip(slots.tolist(), rows, balances, frozen, strict=True)
     ]
 
 

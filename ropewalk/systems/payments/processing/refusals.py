@@ -1,6 +1,6 @@
 """Why a receiver's bank returns an entry: what is wrong with the bank, the account, or the ledger's answer.
 
-    R13  no such institution                        R20  pays nobody (debits of a savings or trust account)
+    R13  no such institution                        R20  pays nobody, or no more (a savings account, a limit)
     R04  the number can't be one of that bank's     R23  takes no credits
     R03  no such account                            R12  sold to another institution
     R02  closed                                     R08  payments stopped
@@ -29,7 +29,9 @@ INVALID_NUMBER: Final = 4
 UNCOLLECTED: Final = 9
 NOT_AUTHORIZED: Final = 10
 UNKNOWN_INSTITUTION: Final = 13
+FROZEN: Final = 16
 IMPROPER_REVERSAL: Final = 17
+LIMITED: Final = 20
 REFUSED_BY_RECEIVER: Final = 23
 CORPORATE_NOT_AUTHORIZED: Final = 29
 
@@ -38,8 +40,8 @@ Codes = NDArray[np.uint8]
 
 _OF_DEBITS: Final = {
     Restriction.CLOSED: CLOSED,
-    Restriction.FROZEN: 16,
-    Restriction.NON_TRANSACTION: 20,
+    Restriction.FROZEN: FROZEN,
+    Restriction.NON_TRANSACTION: LIMITED,
     Restriction.HOLDER_DECEASED: 15,
     Restriction.PAYEE_DECEASED: 14,
     Restriction.PAYMENTS_STOPPED: 8,
@@ -48,7 +50,7 @@ _OF_DEBITS: Final = {
 }
 _OF_CREDITS: Final = {
     Restriction.CLOSED: CLOSED,
-    Restriction.FROZEN: 16,
+    Restriction.FROZEN: FROZEN,
     Restriction.HOLDER_DECEASED: 15,
     Restriction.PAYEE_DECEASED: 14,
     Restriction.CREDITS_REFUSED: REFUSED_BY_RECEIVER,
@@ -66,6 +68,13 @@ def _table() -> Codes:
 
 _BY_RESTRICTION: Final = _table()
 _DIGITS: Final = b"0123456789"
+_FROZEN: Final = (TransferStatus.DEBIT_ACCOUNT_FROZEN, TransferStatus.CREDIT_ACCOUNT_FROZEN)
+_LIMITED: Final = (
+    TransferStatus.EXCEEDS_TRANSFER_LIMIT,
+    TransferStatus.EXCEEDS_WINDOW_LIMIT,
+    TransferStatus.EXCEEDS_WINDOW_COUNT,
+)
+"""An account whose debits are limited is what R20 calls one against which transactions are prohibited or limited."""
 
 
 def codes_by_directory(directory: Directory, legs: Legs, numbers: NDArray[np.bytes_]) -> Codes:
@@ -88,6 +97,8 @@ def codes_by_ledger(ledger: Ledger, legs: Legs, statuses: NDArray[np.uint32]) ->
     codes = np.full(statuses.size, REFUSED_BY_RECEIVER, "u1")
     closed = (TransferStatus.DEBIT_ACCOUNT_ALREADY_CLOSED, TransferStatus.CREDIT_ACCOUNT_ALREADY_CLOSED)
     codes[np.isin(statuses, closed)] = CLOSED
+    codes[np.isin(statuses, _FROZEN)] = FROZEN
+    codes[np.isin(statuses, _LIMITED)] = LIMITED
     for place in np.flatnonzero(statuses == TransferStatus.EXCEEDS_CREDITS).tolist():
         row = legs.rows[place]
         held = is_uncollected(ledger, int(row["receiver"]), int(row["amount"]))

@@ -26,7 +26,10 @@ class InstitutionView(msgspec.Struct, frozen=True):
 
 
 class AccountView(msgspec.Struct, frozen=True):
-    """A customer's account. `ledger_id` is its id in the ledger; available is the balance less what is reserved."""
+    """A customer's account. `ledger_id` is its id in the ledger; available is the balance less what is reserved.
+
+    `frozen` are the sides on which nothing moves: debits, credits, both or none.
+    """
 
     number: int
     ledger_id: str
@@ -39,6 +42,7 @@ class AccountView(msgspec.Struct, frozen=True):
     restriction: str
     balance_cents: int
     available_cents: int
+    frozen: str = "none"
 
 
 class OriginatorView(msgspec.Struct, frozen=True):

@@ -12,14 +12,25 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
 from ropewalk.core.clock import VectorClock
+from ropewalk.errors import Rejected
 from ropewalk.runtime.node import Node
-from ropewalk.runtime.operations import COMMAND_PARAMETERS, JSON, Operation, Parameter
+from ropewalk.runtime.operations import COMMAND_PARAMETERS, JSON, LEVEL_PARAMETERS, Operation, Parameter
 from ropewalk.runtime.problems import Problem, not_found
 from ropewalk.runtime.requests import body_of, deadline_s_of, decoded, json_response, priority_of, request_id_of
 from ropewalk.systems.payments.controls import messages as ask_for
-from ropewalk.systems.payments.controls.messages import AnyCommand, ControlView, Done, Refused, decode_reply, encode
+from ropewalk.systems.payments.controls.messages import (
+    AccountControls,
+    AnyCommand,
+    ControlView,
+    Done,
+    Refused,
+    decode_reply,
+    encode,
+)
 from ropewalk.systems.payments.ledger.commands import Operation as Asked
 from ropewalk.systems.payments.ledger.layout import get, ids_of
+from ropewalk.systems.payments.ledger.records import Decimal
+from ropewalk.systems.payments.ledger.statuses import TransferStatus
 from ropewalk.systems.payments.rest.ach import ACCOUNT, ROUTING
 from ropewalk.systems.payments.rest.asking import (
     PAGE_PARAMETERS,
@@ -33,6 +44,7 @@ from ropewalk.systems.payments.rest.asking import (
 from ropewalk.systems.payments.rest.everywhere import shard_of_routing
 from ropewalk.systems.payments.rest.reading import joined, look_up, place_of, read
 from ropewalk.systems.payments.shards.addresses import shard_of
+from ropewalk.systems.payments.shards.statuses import ShardStatus
 
 T = TypeVar("T")
 
@@ -43,7 +55,7 @@ _STATUSES: Final = {
     "unknown_transfer": HTTPStatus.NOT_FOUND,
     "frozen": HTTPStatus.CONFLICT,
     "not_frozen": HTTPStatus.CONFLICT,
-    "ledger": HTTPStatus.CONFLICT,
+    **{status.name.lower(): HTTPStatus.CONFLICT for kind in (TransferStatus, ShardStatus) for status in kind},
 }
 """What a refusal's reason is in HTTP; every other is 422."""
 
@@ -55,8 +67,30 @@ class Reason(msgspec.Struct, frozen=True):
     why: str
 
 
+class Freezing(msgspec.Struct, frozen=True):
+    """Who freezes which sides of an account, and why: debits, credits or both."""
+
+    who: str
+    why: str
+    sides: str = "both"
+
+
+class Reversal(msgspec.Struct, frozen=True):
+    """Who sends how much back, and why; an amount of zero is all that is left.
+
+    A reference goes back once, however often it is asked. With `from_suspense` the payee's bank pays if the payee
+    can't.
+    """
+
+    who: str
+    why: str
+    amount: Decimal = "0"
+    reference: str = ""
+    from_suspense: bool = False
+
+
 class AccountLimits(msgspec.Struct, frozen=True):
-    """What may leave an account at once and in a day (UTC), in cents and in number; zero is no limit."""
+    """What may leave an account at once and in any 24 hours, in cents and in number; zero is no limit."""
 
     who: str
     why: str
@@ -89,19 +123,34 @@ def _on_account(
     )
 
 
-_REASON: Final = msgspec.json.Decoder(Reason)
+_REVERSAL: Final = msgspec.json.Decoder(Reversal)
 
 
 async def _reverse(node: Node, http: HttpRequest) -> Response:
-    given = decoded(_REASON, await body_of(http))
+    given = decoded(_REVERSAL, await body_of(http))
     wanted = number(http.path_params["id"], "id", bits=128)
     found, _ = await look_up(node, Asked.LOOKUP_TRANSFERS, ids_of([wanted]), sight=sight_of(http))
     if not found.size:
         raise not_found(f"the ledger has no transfer {wanted}")
     payee = shard_of(get(found[0], "credit_account_id"), place_of(node))
-    command = ask_for.Reverse(given.who, given.why, f"{wanted}")
+    amount = number(given.amount, "amount", bits=63)
+    command = ask_for.Reverse(
+        given.who, given.why, f"{wanted}", amount, given.reference, from_suspense=given.from_suspense
+    )
     done, token = await _do(node, http, command, shard=payee)
     return json_response(done, token=token)
+
+
+async def _look(node: Node, http: HttpRequest) -> Response:
+    routing, account = http.path_params["routing"], http.path_params["number"]
+    query = encode(ask_for.GetAccountControls(routing, account))
+    try:
+        answer, token = await read(node, shard_of_routing(node, routing), query, sight=sight_of(http))
+    except Problem:
+        raise
+    except Rejected as error:
+        raise not_found(str(error)) from error
+    return json_response(ask_for.decode_account(answer), token=token)
 
 
 async def _list(node: Node, http: HttpRequest) -> Response:
@@ -134,7 +183,7 @@ async def _do(node: Node, http: HttpRequest, command: AnyCommand, *, shard: int)
 CONTROL_OPERATIONS: Final = (
     _on_account(
         "limits",
-        "Limit what may leave an account by transfers, at once and in a day",
+        "Limit what may leave an account, at once and in any 24 hours",
         body=AccountLimits,
         command=lambda given, routing, account: ask_for.SetLimits(
             given.who, given.why, routing, account, given.transfer_cents, given.day_cents, given.day_count
@@ -143,9 +192,9 @@ CONTROL_OPERATIONS: Final = (
     ),
     _on_account(
         "freeze",
-        "Let nothing enter or leave an account, but for what was promised before",
-        body=Reason,
-        command=lambda given, routing, account: ask_for.Freeze(given.who, given.why, routing, account),
+        "Let nothing enter or leave an account, or one of both, but for what was promised before",
+        body=Freezing,
+        command=lambda given, routing, account: ask_for.Freeze(given.who, given.why, routing, account, given.sides),
     ),
     _on_account(
         "unfreeze",
@@ -156,11 +205,20 @@ CONTROL_OPERATIONS: Final = (
     Operation(
         method="POST",
         path="/ledger/transfers/{id}/reversal",
-        summary="Send the money of a transfer back, once",
+        summary="Send the money of a transfer back, all or a part of it, and never more than came",
         handler=_reverse,
-        body={JSON: Reason},
+        body={JSON: Reversal},
         answer={JSON: Done},
         parameters=(_TRANSFER, *COMMAND_PARAMETERS),
+        group=_GROUP,
+    ),
+    Operation(
+        method="GET",
+        path="/institutions/{routing}/accounts/{number}/controls",
+        summary="The limits and the freeze of an account, and what counts against them",
+        handler=_look,
+        answer={JSON: AccountControls},
+        parameters=(ROUTING, ACCOUNT, *LEVEL_PARAMETERS),
         group=_GROUP,
     ),
     Operation(

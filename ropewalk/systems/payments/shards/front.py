@@ -129,7 +129,7 @@ class Front:
         stays = np.flatnonzero(~leaves)
         if stays.size:
             own = own_accounts(rows[stays], self._place)
-            results[stays] = self._accounting.spending.create(own, time_ns=time_ns)
+            results[stays] = self._accounting.ledger.create_transfers(own, time_ns=time_ns)
         missing = far & (results["status"] == TransferStatus.CREDIT_ACCOUNT_NOT_FOUND)
         results["status"][missing] = ShardStatus.MUST_BE_PLAIN
         if leaves.any():

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from ropewalk.core.place import Place
 from ropewalk.errors import invariant
-from ropewalk.systems.payments.controls.spending import Spending, spoilt, told
 from ropewalk.systems.payments.ledger.hot import HELD, VOIDED
 from ropewalk.systems.payments.ledger.layout import ID, TRANSFER, WIDE_MAX, Rows, TransferFlags, split
 from ropewalk.systems.payments.ledger.ledger import Ledger
@@ -51,8 +50,7 @@ NOTHING: Final = Holding(b"", b"", b"")
 class Holds:
     """What one shard can do about it. `resolved` numbers the transfers that post and void."""
 
-    def __init__(self, ledger: Ledger, place: Place, *, spending: Spending) -> None:
-        self._spending = spending
+    def __init__(self, ledger: Ledger, place: Place) -> None:
         self.between = Between(ledger)
         self.resolved = 0
         self._ledger = ledger
@@ -69,8 +67,7 @@ class Holds:
             if far.any():
                 near = _ids(own[far], f"{other}_account_id")
                 instead[far, column] = self.between.slots(shards[far], rows[far], near, time_ns=time_ns)
-        past = self._spending.refused(own, time_ns=time_ns)
-        results = told(self._ledger.hold(spoilt(own, past), instead, time_ns=time_ns), past)
+        results = self._ledger.hold(own, instead, time_ns=time_ns)
         held = results["status"] == _CREATED
         holding = Holding(
             places[held].astype("i4").tobytes(), _ids(own[held], "id").tobytes(), instead[held].tobytes()

@@ -16,9 +16,10 @@ from ropewalk.core.codec import encode_value
 from ropewalk.core.machine import Message, Received, Saved
 from ropewalk.core.place import Place
 from ropewalk.errors import Rejected, invariant
-from ropewalk.systems.payments.accounting import Accounting, check_ids
+from ropewalk.systems.payments.accounting import check_ids
 from ropewalk.systems.payments.ledger.commands import Operation, decode_rows
 from ropewalk.systems.payments.ledger.layout import ID, Rows
+from ropewalk.systems.payments.ledger.ledger import Ledger
 from ropewalk.systems.payments.parts import Outgoing
 from ropewalk.systems.payments.shards.addresses import to_short
 from ropewalk.systems.payments.shards.coordinating import (
@@ -64,15 +65,14 @@ class Shards:
 
     def __init__(
         self,
-        accounting: Accounting,
+        ledger: Ledger,
         place: Place,
         *,
         outgoing: Outgoing,
         patience: Patience,
         answer: Callable[[bytes], bytes],
     ) -> None:
-        ledger, spending = accounting.ledger, accounting.spending
-        self.state = State(ledger, place, spending=spending, outgoing=outgoing, patience=patience)
+        self.state = State(ledger, place, outgoing=outgoing, patience=patience)
         self._answer = answer
 
     def vet(self, command: bytes) -> None:

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 import msgspec
 
 from ropewalk.core.place import Place
-from ropewalk.systems.payments.controls.spending import Spending
 from ropewalk.systems.payments.ledger.ledger import Ledger
 from ropewalk.systems.payments.parts import Outgoing
 from ropewalk.systems.payments.shards.holds import Holding, Holds
@@ -55,14 +54,12 @@ class _Saved(msgspec.Struct, frozen=True):
 class State:
     """All of it. `begun` numbers the transactions that began here; `sent` and `taken` count messages by log."""
 
-    def __init__(
-        self, ledger: Ledger, place: Place, *, spending: Spending, outgoing: Outgoing, patience: Patience
-    ) -> None:
+    def __init__(self, ledger: Ledger, place: Place, *, outgoing: Outgoing, patience: Patience) -> None:
         self.ledger = ledger
         self.place = place
         self.outgoing = outgoing
         self.patience = patience
-        self.holds = Holds(ledger, place, spending=spending)
+        self.holds = Holds(ledger, place)
         self.begun = 0
         self.own: dict[int, Transaction] = {}
         self.promised: dict[tuple[int, int], Promised] = {}
