@@ -72,5 +72,5 @@ def _end(child: BaseProcess) -> None:
 
 def _child(row: Row, scale: Scale, folder: Path, theirs: Connection) -> None:
     os.setsid()
-    module = import_module(f"benchmarks.rows.{row.module}")
-    theirs.send(module.run(Setting(scale, folder, theirs.send), **row.options))
+    run = getattr(import_module(f"benchmarks.rows.{row.module}"), row.function)
+    theirs.send(run(Setting(scale, folder, theirs.send), **row.options))

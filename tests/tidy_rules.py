@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 PURE = re.compile(
     r"ropewalk/(core/|coordination/|communication/(cloudevents|webhooks/(delivery|messages|window|outcomes))\.py"
-    r"|systems/\w+/(machine\.py|ledger/|processing/|ach/|shards/|instant/))"
+    r"|systems/\w+/(machine\.py|ledger/|processing/|ach/|shards/|instant/|controls/|chains/(?!service)))"
 )
 IMPURE_IMPORT = re.compile(
     r"(?:asyncio|concurrent|fcntl|http|io|logging|mmap|multiprocessing|os|pathlib|random|secrets|selectors|shutil|socket"

@@ -7,11 +7,12 @@ import msgspec
 
 
 class Row(msgspec.Struct, frozen=True):
-    """A module of this package whose `run` is called with these options, and after how long it is given up."""
+    """A module of this package, its function, called with these options, and after how long it is given up."""
 
     module: str
     bound_s: float
     options: Mapping[str, bool | int] = {}
+    function: str = "run"
 
 
 ROWS: Final = {
@@ -31,6 +32,8 @@ ROWS: Final = {
     "locks": Row("locks", 120),
     "webhooks": Row("webhooks", 60),
     "cards": Row("cards", 90),
-    "shards": Row("shards", 180),
+    "shards-postgresql": Row("shards_postgresql", 120),
+    "shards": Row("shards", 120, function="run_transfers"),
+    "messages": Row("shards", 90, function="run_messages"),
     "ach": Row("ach", 150),
 }

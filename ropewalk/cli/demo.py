@@ -12,12 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
+import httpx
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from rich.table import Table
 
 from ropewalk.cli.cards_port import CardsPort, with_cards
-from ropewalk.cli.demo_bank import CARD, Burst, DemoBank, FileRefused
+from ropewalk.cli.demo_bank import CARD, Burst, DemoBank, DemoTerminal, FileRefused, issue_card
 from ropewalk.errors import RopewalkError, invariant
 from ropewalk.runtime.config import open_engine
 from ropewalk.runtime.node import open_node
@@ -36,6 +37,7 @@ BULK_ENTRIES = 100_000
 BURST_S = 5.0
 SHARDS = 2
 ENCODING = "1987-ascii"
+ANSWER_S = 60.0
 RETURNS_SHOWN = 12
 TRANSFER_ID = 900_001
 TRANSFER_CENTS = 1_234_56
@@ -68,21 +70,21 @@ async def _tour(console: Console, *, port: int, entries: int, seconds: float, st
             serving(node, port=port) as url,
             beside["cards"](node) as address,
             connected_cards(*_host_and_port(address), load_specification(ENCODING)) as cards,
+            httpx.AsyncClient(base_url=url, timeout=ANSWER_S) as client,
         ):
             console.print(
                 f"[bold]Payments is up[/] on [cyan]{url}[/], card messages on [cyan]{address}[/]; "
                 f"its {SHARDS} shards are SQLite in {folder}\n",
                 soft_wrap=True,
             )
-            bank = DemoBank(node, url, cards)
+            bank = DemoBank(node, client)
             accounts = await bank.open()
             console.print(f"Opened 4 institutions and {accounts:,} accounts, and paid in.\n")
             await _show_files(console, bank, entries=entries)
             await _show_transfer(console, bank)
-            await _show_card(console, bank)
+            await _show_card(console, bank, DemoTerminal(cards))
             await _show_settlement(console, bank)
             await _show_burst(console, bank, seconds=seconds)
-            await bank.close()
             if stays:
                 _show_pages(console, url)
                 await _wait_for_a_signal()
@@ -140,16 +142,16 @@ async def _show_transfer(console: Console, bank: DemoBank) -> None:
     console.print(f"Sent twice with one id: [green]{statuses[0]}[/], then {statuses[1]}; it moved once.\n")
 
 
-async def _show_card(console: Console, bank: DemoBank) -> None:
+async def _show_card(console: Console, bank: DemoBank, terminal: DemoTerminal) -> None:
     """A card is asked about over TCP: more than there is, a hold, a purchase of part of it, a hold that is undone."""
     holder = next(each for each in ACCOUNTS if each.opening_cents == CARD_FUNDS_CENTS and each.status == "open")
-    await bank.issue_card(holder)
+    await issue_card(bank, holder)
     table = _table(
         f"Card {masked(CARD)} of {holder.name}, ISO 8583 over TCP", ("message", "answer"), ("amount", "available")
     )
 
     async def ask(what: str, kind: str, cents: int, *, name: str = "") -> str:
-        answer, named = await bank.card(kind, cents, name=name)
+        answer, named = await terminal.ask(kind, cents, name=name)
         available = (await bank.account(holder)).available_cents
         table.add_row(f"{kind} {what}", f"{answer['t']} code {answer['39']}", _money(cents), _money(available))
         return named

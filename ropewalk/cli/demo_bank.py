@@ -53,7 +53,6 @@ CARD = "9912345678901239"
 _BURST_FIRST_ID = 1_000_000
 _POLL_S = 0.02
 _PIECE_BYTES = 1_048_576
-_TIMEOUT_S = 60.0
 
 
 class Burst(msgspec.Struct, frozen=True):
@@ -70,30 +69,24 @@ class FileRefused(NamedTuple):
 
 
 class DemoBank:
-    """Payments on a node that answers at `url`, and one person at the counter."""
+    """Payments on a node that `client` asks, and one person at the counter."""
 
-    def __init__(self, node: Node, url: str, cards: CardClient) -> None:
+    def __init__(self, node: Node, client: httpx.AsyncClient) -> None:
         self._node = node
-        self._client = httpx.AsyncClient(base_url=url, timeout=_TIMEOUT_S)
-        self._cards = cards
-        self._traces = count(1)
-
-    async def close(self) -> None:
-        """Ask nothing more."""
-        await self._client.aclose()
+        self._client = client
 
     async def open(self) -> int:
         """Open the samples' banks, accounts and companies, and pay in; return how many accounts there are."""
         for bank in INSTITUTIONS:
-            await self._post("/institutions", {"routing": bank.routing_number, "name": bank.name})
+            await self.post("/institutions", {"routing": bank.routing_number, "name": bank.name})
         accounts = sorted([*ACCOUNTS, *bulk_accounts(BULK_ACCOUNTS)], key=_bank_of)
         for _, of_bank in groupby(accounts, key=_bank_of):
             for some in _pieces(of_bank, ACCOUNTS_OPENED_MAX):
-                await self._post("/accounts", [_new_account(account) for account in some])
+                await self.post("/accounts", [_new_account(account) for account in some])
         for each in ORIGINATORS:
             home = each.account
             company = {"company_id": each.company_identification, "name": each.name}
-            await self._post(
+            await self.post(
                 "/originators", {"routing": home.routing_number, "account_number": home.number, **company}
             )
         await self._pay_in(ACCOUNTS)
@@ -159,23 +152,7 @@ class DemoBank:
         """Move money from one customer to another, wherever both are; return what became of it."""
         debit, credit = await self.account(payer), await self.account(payee)
         row = _transfer(number, debit.ledger_id, credit.ledger_id, cents=cents)
-        return str((await self._post("/ledger/transfers", [row]))["results"][0]["status"])
-
-    async def issue_card(self, account: Account) -> None:
-        """Issue `CARD` for an account."""
-        bank = f"/institutions/{account.routing_number}"
-        await self._post(f"{bank}/card-programmes", {"bin": CARD[:6]})
-        await self._post(f"{bank}/cards", [{"number": CARD, "account_number": account.number, "expires": "3012"}])
-
-    async def card(self, kind: str, cents: int, *, name: str = "") -> tuple[Mapping[str, str], str]:
-        """Send a message about `CARD`; return its answer, and the name by which a later message means this one."""
-        trace, now = f"{next(self._traces):06}", datetime.now(UTC)
-        fields = {
-            "t": kind, "2": CARD, "3": "000000", "4": f"{cents:012}", "7": f"{now:%m%d%H%M%S}", "11": trace,
-            "32": "99", "41": "ROPEWALK", "49": "840",
-        }  # fmt: skip
-        answer = await self._cards.ask({**fields, "90": name} if name else fields)
-        return answer, f"{kind}{trace}{fields['7']}{fields['32']:0>11}{0:011}"
+        return str((await self.post("/ledger/transfers", [row]))["results"][0]["status"])
 
     async def burst(self, seconds: float, *, on_batch: Callable[[Burst], None]) -> Burst:
         """Make plain transfers in every shard for so long, from some callers at once; `on_batch` is told of each."""
@@ -209,7 +186,8 @@ class DemoBank:
         invariant(reply is not None, "a request without an id is answered")
         return reply or b""
 
-    async def _post(self, path: str, body: object) -> Any:
+    async def post(self, path: str, body: object) -> Any:
+        """What is answered to a body sent to a path."""
         return await self._done(await self._client.post(path, json=body))
 
     async def _get(self, path: str, kind: type[T]) -> T:
@@ -236,7 +214,7 @@ class DemoBank:
                 view = await self.account(account)
                 cash = banks[account.routing_number]
                 deposits.append(_transfer(number, cash, view.ledger_id, cents=account.opening_cents))
-        await self._post("/ledger/transfers", deposits)
+        await self.post("/ledger/transfers", deposits)
 
     async def _open_burst_accounts(self, shard: int, high: int) -> None:
         for some in _pieces(range(BURST_ACCOUNTS), ROWS_MAX):
@@ -246,6 +224,31 @@ class DemoBank:
             reply = await self._submit(shard, encode(Operation.CREATE_ACCOUNTS, rows))
             statuses = decode_reply(Operation.CREATE_ACCOUNTS, reply)["status"]
             invariant(bool((statuses == AccountStatus.CREATED).all()), "the burst has accounts of its own")
+
+
+class DemoTerminal:
+    """A shop's terminal at which `CARD` is shown."""
+
+    def __init__(self, client: CardClient) -> None:
+        self._client = client
+        self._traces = count(1)
+
+    async def ask(self, kind: str, cents: int, *, name: str = "") -> tuple[Mapping[str, str], str]:
+        """Send a message about the card; return its answer, and the name by which a later message means this one."""
+        trace, now = f"{next(self._traces):06}", datetime.now(UTC)
+        fields = {
+            "t": kind, "2": CARD, "3": "000000", "4": f"{cents:012}", "7": f"{now:%m%d%H%M%S}", "11": trace,
+            "32": "99", "41": "ROPEWALK", "49": "840",
+        }  # fmt: skip
+        answer = await self._client.ask({**fields, "90": name} if name else fields)
+        return answer, f"{kind}{trace}{fields['7']}{fields['32']:0>11}{0:011}"
+
+
+async def issue_card(bank: DemoBank, account: Account) -> None:
+    """Issue `CARD` for an account."""
+    path = f"/institutions/{account.routing_number}"
+    await bank.post(f"{path}/card-programmes", {"bin": CARD[:6]})
+    await bank.post(f"{path}/cards", [{"number": CARD, "account_number": account.number, "expires": "3012"}])
 
 
 def _bank_of(account: Account) -> str:

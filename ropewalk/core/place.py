@@ -8,8 +8,12 @@ Checked by: tests/core/test_place.py
 """
 
 import hashlib
+from functools import lru_cache
+from typing import Final
 
 import msgspec
+
+_KEYS_REMEMBERED: Final = 65_536
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -38,6 +42,7 @@ def log_name(service: str, partition: int) -> str:
     return f"{service}/{partition}"
 
 
+@lru_cache(_KEYS_REMEMBERED)
 def partition_of(key: str, partitions: int) -> int:
     """The partition of a key: by a stable hash, the same in every process and for ever."""
     if partitions == 1:

@@ -14,7 +14,7 @@ Checked by: tests/runtime/test_mail.py, ropewalk.proving.town
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import chain, repeat
 
 from ropewalk.communication.transport import Transport
@@ -31,7 +31,10 @@ LOG = logging.getLogger("ropewalk")
 
 
 class Courier:
-    """One leader's. `arrived` wakes the loop that writes receipts, and that reads the log if this one `is_behind`."""
+    """One leader's. `arrived` wakes the loop that writes receipts, and that looks into what is `ahead`.
+
+    `ahead`: what receivers have taken in beyond what was sent, as far as this leader knows.
+    """
 
     def __init__(self, mailbox: Mailbox, transport: Transport, *, log_name: str, arrived: asyncio.Event) -> None:
         self._mailbox = mailbox
@@ -42,7 +45,7 @@ class Courier:
         self._rounds: dict[str, asyncio.Task[None]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self.receipts_are_due = False
-        self.is_behind = False
+        self.ahead: dict[str, int] = {}
 
     def go(self, tasks: asyncio.TaskGroup) -> None:
         """Begin to deliver what waits for receivers that nothing is on its way to."""
@@ -62,10 +65,9 @@ class Courier:
             if self._mailbox.settled(receiver) < through <= self._mailbox.sent(receiver)
         ]
 
-    def check_whole(self) -> None:
-        """Raise Damaged if a receiver has taken in what was never sent, by the state that the whole log gives."""
-        self.is_behind = False
-        for receiver, through in self._taken_in.items():
+    def check_sent(self, ahead: Mapping[str, int]) -> None:
+        """Raise Damaged if that was never sent, by a state that includes the whole log."""
+        for receiver, through in ahead.items():
             sent = self._mailbox.sent(receiver)
             if through > sent:
                 raise Damaged(
@@ -111,7 +113,7 @@ class Courier:
         self._taken_in[receiver] = through
         if through > self._mailbox.sent(receiver):
             # Another leads and has sent more than this one knows of, or the log has lost what was acknowledged.
-            self.is_behind = True
+            self.ahead[receiver] = through
             self._arrived.set()
         self._wait_to_note()
         return True

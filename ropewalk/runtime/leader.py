@@ -163,8 +163,7 @@ class Leader:
         Raises NotAccepted if this process does not lead (any more), Rejected if they are for another partition.
         """
         self._check_serves()
-        self._mail.check_address(delivery, self.identity.log_name)
-        return await self._mail.offer(delivery)
+        return await self._mail.offer(delivery, log_name=self.identity.log_name)
 
     def events(self, after: int, *, limit: int = EVENTS_READ_MAX) -> list[NumberedEvent]:
         """Events of this partition behind number `after`. Raises Rejected if one of them is kept no more."""
@@ -243,10 +242,10 @@ class Leader:
         while True:
             # One turn for those who were just answered: what they ask next belongs into this record.
             await asyncio.sleep(0)
-            if self._mail.is_behind:
+            if ahead := self._mail.take_ahead():
                 self._apply_written()
                 await self._catch_up()
-                self._mail.check_whole()
+                self._mail.check_sent(ahead)
             calls, arrivals = self._calls.take(), self._mail.take()
             if calls or arrivals or self._is_due():
                 await self._write(calls, arrivals)

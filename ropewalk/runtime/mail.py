@@ -8,7 +8,7 @@ Checked by: tests/runtime/test_mail.py, ropewalk.proving.town
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ropewalk.core.limits import MAIL_BYTES_MAX, MAIL_LETTERS_MAX
 from ropewalk.core.mailbox import Delivery, Mailbox, Note
@@ -50,8 +50,13 @@ class Mail:
         self._waiting: deque[Arrival] = deque()
         self._in_flight: dict[Arrival, None] = {}
 
-    async def offer(self, delivery: Delivery) -> int:
-        """Return the number of the sender's last letter that is taken in, once this delivery's are."""
+    async def offer(self, delivery: Delivery, *, log_name: str) -> int:
+        """Return the number of the sender's last letter that is taken in, once this delivery's are.
+
+        Raises Rejected if it is not for this log: its numbers mean nothing here.
+        """
+        if delivery.receiver != log_name:
+            raise Rejected(f"a delivery to {delivery.receiver} came to {log_name}: deliver it there")
         arrival = Arrival(delivery, asyncio.get_running_loop().create_future())
         self._waiting.append(arrival)
         self._arrived.set()
@@ -100,26 +105,22 @@ class Mail:
         """True if what others have taken in should be noted though nobody asks anything."""
         return self._courier is not None and self._courier.receipts_are_due
 
-    @property
-    def is_behind(self) -> bool:
-        """True if others have taken in more than was sent, as far as this leader knows: the log may know more."""
-        return self._courier is not None and self._courier.is_behind
+    def take_ahead(self) -> Mapping[str, int]:
+        """What others have taken in beyond what this leader knows to be sent: the log may know more."""
+        if self._courier is None or not self._courier.ahead:
+            return {}
+        ahead, self._courier.ahead = self._courier.ahead, {}
+        return ahead
 
-    def check_whole(self) -> None:
-        """Raise Damaged if that is so though the whole log was read."""
+    def check_sent(self, ahead: Mapping[str, int]) -> None:
+        """Raise Damaged if that was never sent, now that the whole log was read."""
         if self._courier is not None:
-            self._courier.check_whole()
+            self._courier.check_sent(ahead)
 
     def carry(self, tasks: asyncio.TaskGroup) -> None:
         """Begin to deliver what was posted."""
         if self._courier is not None:
             self._courier.go(tasks)
-
-    @staticmethod
-    def check_address(delivery: Delivery, log_name: str) -> None:
-        """Raise Rejected if a delivery is for another partition: its numbers mean nothing here."""
-        if delivery.receiver != log_name:
-            raise Rejected(f"a delivery to {delivery.receiver} came to {log_name}: deliver it there")
 
     def check_room(self) -> None:
         """Raise NotAccepted while other partitions don't take in what this one has for them."""

@@ -257,7 +257,7 @@ def test_a_record_takes_in_a_bounded_number_of_deliveries_and_the_rest_follow(le
     async def main() -> None:
         mail = Mail(Mailbox(), None, bounds=Bounds(), arrived=asyncio.Event())
         deliveries = [Delivery(f"town/{sender}", "town/0", 1, [Letter(bytes(size))] * letters) for sender in range(5)]
-        async with beside(*(mail.offer(each) for each in deliveries)):
+        async with beside(*(mail.offer(each, log_name=each.receiver) for each in deliveries)):
             await asyncio.sleep(0)
             assert [len(mail.take()) for _ in range(4)] == [2, 2, 1, 0]
 
@@ -365,18 +365,20 @@ def test_a_leader_whose_successor_has_sent_more_is_deposed_and_nothing_is_damage
     async def pay(leader: Leader) -> None:
         await leader.submit([Request(bytes(16), encode_value(Pay(SOURCE, TARGET, 1)))])
 
+    async def stopped(leader: Leader) -> None:
+        while leader.stopped_because is None:
+            await asyncio.sleep(0)
+
     async def main() -> None:
         async with await leading() as old:
             await old.submit([Request(bytes(16), encode_value(Fill(SOURCE, 10)))])
             receiver.taken_in = 0
             await pay(old)
-            async with await leading() as new:
-                for _ in range(3):
-                    await pay(new)
-                receiver.taken_in = 4
-                async with asyncio.timeout(10):
-                    while old.stopped_because is None:
-                        await asyncio.sleep(0)
+            async with await leading() as new, asyncio.timeout(10):
+                await pay(new)
+                await pay(new)
+                receiver.taken_in = 3
+                await stopped(old)
                 assert "led by another process" in str(old.stopped_because)
                 assert new.stopped_because is None
 

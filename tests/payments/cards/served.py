@@ -15,7 +15,7 @@ from ropewalk.runtime.service import Service
 from ropewalk.systems.payments.cards.codec import Fields
 from ropewalk.systems.payments.cards.commands import (
     AnyCommand,
-    Done,
+    CardsDone,
     IssueCards,
     NewCard,
     OpenProgramme,
@@ -83,7 +83,7 @@ async def open_bank(
         OpenProgramme(bin_, routing, 7, stand_in, 2 * stand_in), IssueCards(issued, KEY.check),
     ]  # fmt: skip
     replies = await submit(node, [encode_command(command) for command in commands], partition=partition)
-    assert [decode_reply(reply) for reply in replies] == [Done(), Done()]
+    assert [decode_reply(reply) for reply in replies] == [CardsDone(), CardsDone()]
 
 
 async def submit(node: Node, commands: Sequence[bytes], *, partition: int = 0) -> list[bytes]:

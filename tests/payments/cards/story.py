@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from ropewalk.systems.payments.cards.codec import Codec, Fields, Malformed
-from ropewalk.systems.payments.cards.commands import Answer, BlockCard, Done, Refused
+from ropewalk.systems.payments.cards.commands import Answer, BlockCard, CardsDone, Refused
 from ropewalk.systems.payments.cards.messages import answer_fields, movement_of, reject_fields
 from ropewalk.systems.payments.cards.reasons import Reason
 from ropewalk.systems.payments.cards.specification import load_specification
@@ -133,7 +133,7 @@ def _changed(options: Mapping[str, str]) -> Fields:
 
 
 def _told(reply: object) -> str:
-    assert isinstance(reply, Done | Refused)
+    assert isinstance(reply, CardsDone | Refused)
     return f"refused: {reply.reason}" if isinstance(reply, Refused) else ""
 
 

@@ -5,8 +5,8 @@ import msgspec
 from ropewalk.systems.payments.cards.commands import (
     AnyQuery,
     BlockCard,
+    CardsDone,
     CardView,
-    Done,
     IssueCards,
     ListCards,
     ListProgrammes,
@@ -36,8 +36,8 @@ def asked(one: Bank, query: AnyQuery, kind: type[msgspec.Struct]) -> list[msgspe
 
 def test_a_programme_is_shown_and_may_change_its_terms_and_not_its_bank() -> None:
     one = bank()
-    assert one.do(OpenProgramme(BIN, HARBOR)) == Done(repeated=True)
-    assert one.do(OpenProgramme(BIN, HARBOR, 3, 50_00, 90_00)) == Done()
+    assert one.do(OpenProgramme(BIN, HARBOR)) == CardsDone(repeated=True)
+    assert one.do(OpenProgramme(BIN, HARBOR, 3, 50_00, 90_00)) == CardsDone()
     assert asked(one, ListProgrammes(), ProgrammeView) == [ProgrammeView(BIN, HARBOR, 3, 50_00, 90_00)]
     refused = one.do(OpenProgramme(BIN, MEADOW))
     assert isinstance(refused, Refused)
@@ -66,8 +66,8 @@ def test_cards_are_issued_all_or_none() -> None:
     refused = one.do(IssueCards([*cards[:2], bad], KEY.check))
     assert isinstance(refused, Refused)
     assert asked(one, ListCards(HARBOR), CardView) == []
-    assert one.do(IssueCards([*cards, cards[0]], KEY.check)) == Done()
-    assert one.do(IssueCards(cards, KEY.check)) == Done(repeated=True)
+    assert one.do(IssueCards([*cards, cards[0]], KEY.check)) == CardsDone()
+    assert one.do(IssueCards(cards, KEY.check)) == CardsDone(repeated=True)
     shown = asked(one, ListCards(HARBOR, after=0, limit=1), CardView)
     assert shown == [
         CardView(1, KEY.token(numbers[1]).hex(), masked(numbers[1]), HARBOR, "7", "2912", "active", 0, 0, 0, 0, 0)
@@ -79,9 +79,9 @@ def test_cards_are_issued_all_or_none() -> None:
 def test_a_blocked_card_stays_the_same_card() -> None:
     one = bank()
     one.issue(1, account="7")
-    assert one.do(BlockCard(KEY.token(number_of(1)), "lost")) == Done()
-    assert one.do(BlockCard(KEY.token(number_of(1)), "lost")) == Done(repeated=True)
-    assert one.issue(1, account="7") == Done(repeated=True)
+    assert one.do(BlockCard(KEY.token(number_of(1)), "lost")) == CardsDone()
+    assert one.do(BlockCard(KEY.token(number_of(1)), "lost")) == CardsDone(repeated=True)
+    assert one.issue(1, account="7") == CardsDone(repeated=True)
 
 
 def test_another_card_key_is_told_before_it_does_harm() -> None:

@@ -7,7 +7,7 @@ from ropewalk.systems.payments.controls.limits import TEXT_MAX
 from ropewalk.systems.payments.controls.messages import (
     AccountControls,
     AnyCommand,
-    Done,
+    Controlled,
     Freeze,
     GetAccountControls,
     ListControls,
@@ -32,7 +32,7 @@ def banks() -> Banks:
 
 
 def test_no_more_leaves_at_once_than_the_limit(banks: Banks) -> None:
-    assert isinstance(banks.do(HARBOR, SetLimits("ann", "new", HARBOR, "1", transfer_cents=50)), Done)
+    assert isinstance(banks.do(HARBOR, SetLimits("ann", "new", HARBOR, "1", transfer_cents=50)), Controlled)
     assert banks.pay(HARBOR, banks.here(1, 51), banks.here(2, 50)) == ["exceeds_transfer_limit", "created"]
     assert banks.pay(HARBOR, banks.here(1, 50)) == ["id_already_failed"], "no retry turns out otherwise"
 
@@ -79,7 +79,7 @@ def test_a_limit_of_zero_is_none(banks: Banks) -> None:
 
 def test_nothing_enters_or_leaves_a_frozen_account_but_what_was_promised(banks: Banks) -> None:
     banks.pay(HARBOR, banks.across(1, 100))
-    assert isinstance(banks.do(HARBOR, Freeze("ann", "court order 7", HARBOR, "1")), Done)
+    assert isinstance(banks.do(HARBOR, Freeze("ann", "court order 7", HARBOR, "1")), Controlled)
     assert banks.pay(HARBOR, banks.here(2, 1)) == ["debit_account_frozen"]
     assert banks.pay(HARBOR, banks.across(3, 1)) == ["debit_account_frozen"]
     banks.town.settle()
@@ -96,9 +96,9 @@ def test_nothing_enters_or_leaves_a_frozen_account_but_what_was_promised(banks: 
 
 def test_an_account_that_is_not_frozen_any_more_is_as_before(banks: Banks) -> None:
     for _ in range(2):
-        assert isinstance(banks.do(HARBOR, Freeze("ann", "court order", HARBOR, "1")), Done)
+        assert isinstance(banks.do(HARBOR, Freeze("ann", "court order", HARBOR, "1")), Controlled)
         banks.town.shards[banks.home(HARBOR)].crash()
-        assert isinstance(banks.do(HARBOR, Unfreeze("ann", "order lifted", HARBOR, "1")), Done)
+        assert isinstance(banks.do(HARBOR, Unfreeze("ann", "order lifted", HARBOR, "1")), Controlled)
     assert banks.account(HARBOR, "1")["frozen"] == "none"
     assert banks.pay(HARBOR, banks.here(1, 1)) == ["created"]
     refused = banks.do(HARBOR, Unfreeze("ann", "again", HARBOR, "1"))
@@ -110,7 +110,7 @@ def test_one_side_can_be_frozen_and_the_other_goes_on(banks: Banks) -> None:
     banks.do(HARBOR, Freeze("ann", "dispute", HARBOR, "1", "debits"))
     back = banks.row(2, banks.deposit(HARBOR, 1), banks.deposit(HARBOR, 0), 0)
     assert banks.pay(HARBOR, banks.here(1, 1), back) == ["debit_account_frozen", "created"]
-    assert isinstance(banks.do(HARBOR, Freeze("ann", "worse", HARBOR, "1")), Done)
+    assert isinstance(banks.do(HARBOR, Freeze("ann", "worse", HARBOR, "1")), Controlled)
     assert banks.pay(HARBOR, back | {"id": 3}) == ["credit_account_frozen"]
 
 
@@ -170,7 +170,7 @@ def test_what_holds_for_an_account_is_shown_with_what_counts_against_it(banks: B
 
 def test_a_shard_that_guards_as_many_as_it_can_says_so(banks: Banks, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ropewalk.systems.payments.ledger.guards.GUARDS_MAX", 1)
-    assert isinstance(banks.do(HARBOR, Freeze("ann", "order", HARBOR, "1")), Done)
+    assert isinstance(banks.do(HARBOR, Freeze("ann", "order", HARBOR, "1")), Controlled)
     refused = banks.do(HARBOR, Freeze("ann", "order", HARBOR, "2"))
     assert isinstance(refused, Refused)
     assert refused.reason == "full"

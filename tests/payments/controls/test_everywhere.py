@@ -2,7 +2,14 @@
 
 import pytest
 
-from ropewalk.systems.payments.controls.messages import AnyCommand, Done, Freeze, SetLimits, decode_reply, encode
+from ropewalk.systems.payments.controls.messages import (
+    AnyCommand,
+    Controlled,
+    Freeze,
+    SetLimits,
+    decode_reply,
+    encode,
+)
 from tests.payments.cards import story as cards
 from tests.payments.instant import story as instant
 from tests.payments.instant.desks import Apart, Desk, Together
@@ -38,7 +45,7 @@ def freeze(bank: str, number: str, sides: str = "both") -> Freeze:
 
 
 def control(town: Town, command: AnyCommand) -> None:
-    assert isinstance(decode_reply(town.batch([encode(command)])[0]), Done)
+    assert isinstance(decode_reply(town.batch([encode(command)])[0]), Controlled)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +111,7 @@ def send(desk: Desk, command: Freeze | SetLimits) -> None:
         control(desk.town, command)
     else:
         reply = desk.town.ask(desk.home(command.routing), encode(command))[0]
-        assert isinstance(decode_reply(reply), Done)
+        assert isinstance(decode_reply(reply), Controlled)
 
 
 def test_an_instant_return_waits_for_a_freeze_to_end() -> None:
@@ -129,7 +136,7 @@ def test_an_instant_return_waits_for_a_freeze_to_end() -> None:
 def test_a_card_is_answered_with_the_code_of_iso_8583(command: AnyCommand, answer: str) -> None:
     story = cards.Story()
     story.run(CARD_TOWN)
-    assert isinstance(story.bank.control(command), Done)
+    assert isinstance(story.bank.control(command), Controlled)
     assert story.run("authorise 1 1 50") == answer
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from ropewalk.systems.payments.controls.messages import (
     AnyReply,
-    Done,
+    Controlled,
     Freeze,
     Refused,
     Reverse,
@@ -47,7 +47,7 @@ def balances(banks: Banks) -> list[int]:
 
 def test_a_transfer_goes_back_once(banks: Banks) -> None:
     banks.pay(HARBOR, banks.here(1, 30))
-    assert isinstance(banks.do(HARBOR, back()), Done)
+    assert isinstance(banks.do(HARBOR, back()), Controlled)
     assert balances(banks) == [1_000, 0, 0]
     assert reason_of(banks.do(HARBOR, back())) == "amount"
     assert balances(banks) == [1_000, 0, 0]
@@ -55,19 +55,19 @@ def test_a_transfer_goes_back_once(banks: Banks) -> None:
 
 def test_parts_go_back_until_nothing_is_left(banks: Banks) -> None:
     banks.pay(HARBOR, banks.here(1, 30))
-    assert isinstance(banks.do(HARBOR, back(10)), Done)
+    assert isinstance(banks.do(HARBOR, back(10)), Controlled)
     assert reason_of(banks.do(HARBOR, back(21))) == "amount"
-    assert isinstance(banks.do(HARBOR, back(20)), Done)
+    assert isinstance(banks.do(HARBOR, back(20)), Controlled)
     assert reason_of(banks.do(HARBOR, back(1))) == "amount"
     assert balances(banks) == [1_000, 0, 0]
 
 
 def test_a_reference_goes_back_once_for_ever(banks: Banks) -> None:
     banks.pay(HARBOR, banks.here(1, 30))
-    assert isinstance(banks.do(HARBOR, back(10, reference="CASE-7")), Done)
+    assert isinstance(banks.do(HARBOR, back(10, reference="CASE-7")), Controlled)
     banks.town.shards[banks.home(HARBOR)].crash()
     assert reason_of(banks.do(HARBOR, back(10, reference="CASE-7"))) == "exists"
-    assert isinstance(banks.do(HARBOR, back(10, reference="CASE-8")), Done)
+    assert isinstance(banks.do(HARBOR, back(10, reference="CASE-8")), Controlled)
     assert balances(banks) == [990, 10, 0]
 
 
@@ -77,7 +77,7 @@ def test_what_the_payee_has_not_is_refused_and_can_be_tried_again(banks: Banks) 
     for _ in range(3):
         assert reason_of(banks.do(HARBOR, back())) == "exceeds_credits"
     banks.pay(HARBOR, banks.here(3, 30))
-    assert isinstance(banks.do(HARBOR, back()), Done)
+    assert isinstance(banks.do(HARBOR, back()), Controlled)
 
 
 @pytest.mark.parametrize("why_not", ["spent", "frozen", "limited"])
@@ -93,7 +93,7 @@ def test_the_payees_bank_pays_instead_if_it_is_told_to(banks: Banks, why_not: st
             banks.do(HARBOR, SetLimits("ann", "new", HARBOR, "2", transfer_cents=5))
     kept = balances(banks)[1]
     assert isinstance(banks.do(HARBOR, back()), Refused)
-    assert isinstance(banks.do(HARBOR, back(from_suspense=True)), Done)
+    assert isinstance(banks.do(HARBOR, back(from_suspense=True)), Controlled)
     assert balances(banks)[:2] == [1_000, kept]
     assert banks.suspense(HARBOR) == -30
 
@@ -108,10 +108,10 @@ def test_a_transfer_across_shards_goes_back_across_them(banks: Banks) -> None:
     banks.pay(HARBOR, banks.across(1, 30))
     banks.town.settle()
     assert reason_of(banks.do(HARBOR, back())) == "shard"
-    assert isinstance(banks.do(MEADOW, back(10)), Done)
+    assert isinstance(banks.do(MEADOW, back(10)), Controlled)
     assert reason_of(banks.do(MEADOW, back(21))) == "amount", "what is not decided yet counts"
     banks.town.settle()
-    assert isinstance(banks.do(MEADOW, back()), Done)
+    assert isinstance(banks.do(MEADOW, back()), Controlled)
     banks.town.settle()
     assert balances(banks) == [1_000, 0, 0]
 
@@ -120,11 +120,11 @@ def test_what_the_other_shard_refuses_can_go_back_later(banks: Banks) -> None:
     banks.pay(HARBOR, banks.across(1, 30))
     banks.town.settle()
     banks.do(HARBOR, Freeze("ann", "dispute", HARBOR, "1"))
-    assert isinstance(banks.do(MEADOW, back()), Done)
+    assert isinstance(banks.do(MEADOW, back()), Controlled)
     banks.town.settle()
     assert balances(banks) == [970, 0, 30]
     banks.do(HARBOR, Freeze("ann", "settled", HARBOR, "1", "debits"))
-    assert isinstance(banks.do(MEADOW, back()), Done)
+    assert isinstance(banks.do(MEADOW, back()), Controlled)
     banks.town.settle()
     assert balances(banks) == [1_000, 0, 0]
 
@@ -147,15 +147,15 @@ def test_what_posted_goes_back_and_what_was_pending_or_voided_does_not(banks: Ba
     assert banks.pay(HARBOR, pending(3, banks), resolution(4, 3, VOID), pending(5, banks)) == ["created"] * 3
     for number in (1, 3, 4, 5):
         assert reason_of(banks.do(HARBOR, back(of=number))) == "transfer"
-    assert isinstance(banks.do(HARBOR, back(of=2)), Done)
+    assert isinstance(banks.do(HARBOR, back(of=2)), Controlled)
     assert balances(banks) == [1_000, 0, 0]
 
 
 def test_a_reversal_can_be_reversed(banks: Banks) -> None:
     banks.pay(HARBOR, banks.here(1, 30))
     done = banks.do(HARBOR, back())
-    assert isinstance(done, Done)
-    assert isinstance(banks.do(HARBOR, Reverse("bob", "it was right", done.made_id)), Done)
+    assert isinstance(done, Controlled)
+    assert isinstance(banks.do(HARBOR, Reverse("bob", "it was right", done.made_id)), Controlled)
     assert balances(banks) == [970, 30, 0]
 
 

@@ -133,7 +133,7 @@ class Reply(msgspec.Struct, frozen=True, tag=True, tag_field="reply"):
     """What became of a command."""
 
 
-class Done(Reply, frozen=True):
+class CardsDone(Reply, frozen=True, tag="Done"):
     """It is so; and it was so before, if `repeated`."""
 
     repeated: bool = False
@@ -154,7 +154,7 @@ class Answer(Reply, frozen=True):
     approval: str = ""
 
 
-AnyReply: TypeAlias = Done | Refused | Answer
+AnyReply: TypeAlias = CardsDone | Refused | Answer
 
 
 class Query(msgspec.Struct, frozen=True, tag=True, tag_field="query"):

@@ -1,6 +1,6 @@
 """Opening programmes, issuing cards and blocking them.
 
-Each may be asked again: what is so already is answered `Done(repeated=True)`, and what is there otherwise is refused.
+Each may be asked again: what is so already is answered with `repeated`, and what is there otherwise is refused.
 
 Checked by: tests/payments/cards/test_issuing.py
 """
@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from ropewalk.systems.payments.cards.commands import BlockCard, Done, IssueCards, NewCard, OpenProgramme, Refused
+from ropewalk.systems.payments.cards.commands import BlockCard, CardsDone, IssueCards, NewCard, OpenProgramme, Refused
 from ropewalk.systems.payments.cards.limits import CARDS_ISSUED_MAX, HOLD_DAYS_MAX
 from ropewalk.systems.payments.cards.state import Card, Programme, State
 from ropewalk.systems.payments.processing.books import Holder, lookup, open_accounts
@@ -20,7 +20,7 @@ CARD_STATES: Final = ("active", "blocked", "lost", "stolen")
 _BIN_DIGITS: Final = 6
 
 
-def open_programme(state: State, command: OpenProgramme, *, time_ns: int) -> Done | Refused:
+def open_programme(state: State, command: OpenProgramme, *, time_ns: int) -> CardsDone | Refused:
     """Let an institution issue cards, and open its account for them."""
     if len(command.bin) != _BIN_DIGITS or not _is_digits(command.bin):
         return Refused(
@@ -44,10 +44,10 @@ def open_programme(state: State, command: OpenProgramme, *, time_ns: int) -> Don
     index = np.array([institution])
     if not lookup(state.ledger, Holder.CARDS, index).size:
         open_accounts(state.ledger, Holder.CARDS, index, time_ns=time_ns, limited=np.array([False]))
-    return Done(repeated=known == wanted)
+    return CardsDone(repeated=known == wanted)
 
 
-def issue_cards(state: State, command: IssueCards) -> Done | Refused:
+def issue_cards(state: State, command: IssueCards) -> CardsDone | Refused:
     """Issue all that are not issued yet, or none."""
     if not 1 <= len(command.cards) <= CARDS_ISSUED_MAX:
         return Refused("cards", f"a command issues 1 to {CARDS_ISSUED_MAX} cards: split them")
@@ -66,10 +66,10 @@ def issue_cards(state: State, command: IssueCards) -> Done | Refused:
             return Refused("exists", f"card {new.masked} is issued with other details")
     state.key_check = command.key_check
     state.cards.update(fresh)
-    return Done(repeated=not fresh)
+    return CardsDone(repeated=not fresh)
 
 
-def block_card(state: State, command: BlockCard) -> Done | Refused:
+def block_card(state: State, command: BlockCard) -> CardsDone | Refused:
     """Set what a card is."""
     if command.state not in CARD_STATES:
         return Refused("state", f"{command.state!r} is none of {', '.join(CARD_STATES)}")
@@ -78,7 +78,7 @@ def block_card(state: State, command: BlockCard) -> Done | Refused:
         return Refused("unknown_card", "no card has this number: issue it first")
     repeated = card.state == command.state
     card.state = command.state
-    return Done(repeated)
+    return CardsDone(repeated)
 
 
 def _issued(state: State, new: NewCard) -> Card | Refused:

@@ -25,8 +25,8 @@ from ropewalk.systems.payments.controls.messages import (
     AccountControls,
     AnyCommand,
     AnyReply,
+    Controlled,
     ControlView,
-    Done,
     Freeze,
     GetAccountControls,
     ListControls,
@@ -184,13 +184,13 @@ class Controls:
 
     def _note(
         self, command: AnyCommand, time_ns: int, *, what: str, details: dict[str, str], made_id: str = ""
-    ) -> Done:
+    ) -> Controlled:
         # As callers know it: no other shard has a control with that number.
         number = len(self._journal) * self._shards.place.partitions + self._shards.place.partition
         about = ("", "") if isinstance(command, Reverse) else (command.routing, command.number)
         transfer = command.transfer_id if isinstance(command, Reverse) else ""
         self._journal.add(ControlView(number, time_ns, command.who, command.why, what, *about, transfer, details))
-        return Done(number, made_id)
+        return Controlled(number, made_id)
 
 
 _OF_REVERSAL: Final = {"made_id": "id", "amount": "amount", "paid_by": "debit_account_id"}

@@ -60,7 +60,7 @@ class Reverse(Command, frozen=True):
     from_suspense: bool = False
 
 
-class Done(msgspec.Struct, frozen=True, tag=True, tag_field="reply"):
+class Controlled(msgspec.Struct, frozen=True, tag="Done", tag_field="reply"):
     """It is so, and is noted under this number; `made_id` is the transfer that it made, if it made one.
 
     A transfer to another shard is not decided yet: whoever looks it up finds it when it is.
@@ -123,7 +123,7 @@ class AccountControls(msgspec.Struct, frozen=True):
 
 
 AnyCommand: TypeAlias = SetLimits | Freeze | Unfreeze | Reverse
-AnyReply: TypeAlias = Done | Refused
+AnyReply: TypeAlias = Controlled | Refused
 AnyQuery: TypeAlias = ListControls | GetAccountControls
 
 

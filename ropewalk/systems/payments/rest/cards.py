@@ -24,8 +24,8 @@ from ropewalk.systems.payments.cards.commands import (
     AnyCommand,
     AnyQuery,
     BlockCard,
+    CardsDone,
     CardView,
-    Done,
     IssueCards,
     ListCards,
     ListProgrammes,
@@ -160,7 +160,7 @@ def _change(path: str, summary: str, *, body: type[T], command: Callable[[T, str
         summary=summary,
         handler=handle,
         body={JSON: body},
-        answer={JSON: Done},
+        answer={JSON: CardsDone},
         parameters=(_ROUTING, *WRITE_PARAMETERS),
         group=_GROUP,
     )

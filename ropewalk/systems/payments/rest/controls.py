@@ -21,8 +21,8 @@ from ropewalk.systems.payments.controls import messages as ask_for
 from ropewalk.systems.payments.controls.messages import (
     AccountControls,
     AnyCommand,
+    Controlled,
     ControlView,
-    Done,
     Refused,
     decode_reply,
     encode,
@@ -117,7 +117,7 @@ def _on_account(
         summary=summary,
         handler=handle,
         body={JSON: body},
-        answer={JSON: Done},
+        answer={JSON: Controlled},
         parameters=(ROUTING, ACCOUNT, *COMMAND_PARAMETERS),
         group=_GROUP,
     )
@@ -164,7 +164,7 @@ async def _list(node: Node, http: HttpRequest) -> Response:
     return json_response({"items": rows, "next": next_of(rows, page, cursor="number")}, token=token)
 
 
-async def _do(node: Node, http: HttpRequest, command: AnyCommand, *, shard: int) -> tuple[Done, VectorClock]:
+async def _do(node: Node, http: HttpRequest, command: AnyCommand, *, shard: int) -> tuple[Controlled, VectorClock]:
     """What became of a command. Raises Problem if it was refused."""
     reply, token = await submit(
         node,
@@ -208,7 +208,7 @@ CONTROL_OPERATIONS: Final = (
         summary="Send the money of a transfer back, all or a part of it, and never more than came",
         handler=_reverse,
         body={JSON: Reversal},
-        answer={JSON: Done},
+        answer={JSON: Controlled},
         parameters=(_TRANSFER, *COMMAND_PARAMETERS),
         group=_GROUP,
     ),

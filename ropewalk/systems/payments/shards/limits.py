@@ -9,6 +9,7 @@ from ropewalk.core.limits import OUTBOX_MESSAGES_MAX
 from ropewalk.errors import invariant
 
 SECOND_NS: Final = 1_000_000_000
+"""A second, in which the others here are counted."""
 
 DECIDES_WITHIN_NS: Final = 5 * SECOND_NS
 """How long a shard waits for the votes on a transaction before it decides that nothing moves: longer than a shard
