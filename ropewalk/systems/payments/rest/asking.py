@@ -17,7 +17,7 @@ from ropewalk.errors import Rejected
 from ropewalk.runtime.node import Node, encoded
 from ropewalk.runtime.operations import LEVEL_PARAMETERS, Parameter
 from ropewalk.runtime.problems import Problem, bad_request, not_found
-from ropewalk.runtime.requests import deadline_s_of, level_of
+from ropewalk.runtime.requests import deadline_s_of, level_of, natural
 from ropewalk.runtime.typed import reused
 from ropewalk.systems.payments.processing.limits import PAGE_MAX
 from ropewalk.systems.payments.processing.messages import (
@@ -35,6 +35,8 @@ from ropewalk.systems.payments.rest.reading import Sight
 T = TypeVar("T")
 
 PAGE_DEFAULT: Final = 100
+_DIGITS_MAX: Final = 39
+"""Those of 2^128; `int` refuses a text of thousands with an error of its own."""
 
 PAGE_PARAMETERS: Final = (
     Parameter("after", "The `next` of the page before; left out, the first page."),
@@ -123,16 +125,15 @@ async def look(node: Node, http: HttpRequest, query: AnyQuery, *, kind: type[T])
 def page_of(http: HttpRequest, *, limit_max: int = PAGE_MAX) -> Page:
     """The page that is asked for. Raises Problem (400) if there is no such page."""
     after, limit = http.query_params.get("after"), http.query_params.get("limit", str(PAGE_DEFAULT))
-    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit) <= limit_max):
+    rows = natural(limit) or 0
+    if not 1 <= rows <= limit_max:
         raise bad_request(f"limit is {limit!r}: choose 1 to {limit_max}")
-    if after is None:
-        return Page(None, int(limit))
-    return Page(number(after, "after"), int(limit))
+    return Page(None if after is None else number(after, "after"), rows)
 
 
 def number(text: str, name: str, *, bits: int = 63) -> int:
     """A whole number from a text. Raises Problem (400) if it is none."""
-    if not (text.isascii() and text.isdigit() and int(text) < 2**bits):
+    if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS_MAX and int(text) < 2**bits):
         raise bad_request(f"{name} is {text!r}: give a whole number below 2^{bits}")
     return int(text)
 
