@@ -1,27 +1,11 @@
 """Traces: from the request through append to apply, and on to whoever collects them."""
 
 import asyncio
-from collections.abc import Iterator
 
-import pytest
-from opentelemetry import trace
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace import ReadableSpan
 
 from tests.runtime.served import client_of, counters
-
-EXPORTER = InMemorySpanExporter()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def provider() -> Iterator[None]:
-    """OpenTelemetry takes one provider a process, so this one stays; its spans go nowhere but here."""
-    provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(EXPORTER))
-    trace.set_tracer_provider(provider)
-    yield
-    provider.shutdown()
+from tests.spans import collected
 
 
 def spans_of(*, headers: dict[str, str]) -> dict[str, ReadableSpan]:
@@ -29,9 +13,9 @@ def spans_of(*, headers: dict[str, str]) -> dict[str, ReadableSpan]:
         async with client_of(counters()) as (client, _):
             await client.post("/commands/Add", json={"counter": "a", "amount": 1}, headers=headers)
 
-    EXPORTER.clear()
+    collected().clear()
     asyncio.run(main())
-    return {span.name: span for span in EXPORTER.get_finished_spans()}
+    return {span.name: span for span in collected().get_finished_spans()}
 
 
 def test_append_and_apply_are_children_of_the_request_which_is_a_child_of_the_caller() -> None:

@@ -2,14 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import generate_latest
 
 from ropewalk import open_engine, open_node
@@ -24,8 +20,8 @@ from ropewalk.systems.payments.cards.specification import load_specification
 from tests.payments.cards.bank import KEY, number_of
 from tests.payments.cards.served import NOW_NS, message, naming, open_bank, service, submit
 from tests.payments.processing.town import HARBOR
+from tests.spans import collected
 
-EXPORTER = InMemorySpanExporter()
 SPECIFICATION = load_specification()
 CARD = 918_273_645
 NUMBER = number_of(CARD)
@@ -35,16 +31,6 @@ SECRETS: Fields = {
     "55": "5711" + NUMBER, "62": "PIN 8642",
 }  # fmt: skip
 HIDDEN = [NUMBER, NUMBER[6:], TRACK_3, "29121019876543210", "ROPE/WALK", "CVV 927", *SECRETS.values(), "8642"]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def provider() -> Iterator[None]:
-    """OpenTelemetry takes one provider a process, so this one stays; its spans go nowhere but here."""
-    provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(EXPORTER))
-    trace.set_tracer_provider(provider)
-    yield
-    provider.shutdown()
 
 
 def traces_of(secret: str) -> list[bytes]:
@@ -98,7 +84,7 @@ def test_no_secret_is_kept_logged_traced_measured_or_answered(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    EXPORTER.clear()
+    collected().clear()
     answers = asyncio.run(talk(tmp_path))
     assert [each["39"] for each in answers] == ["00", "00", "00", "00", "00", "51", "30", "14"]
 
@@ -111,7 +97,7 @@ def test_no_secret_is_kept_logged_traced_measured_or_answered(
     assert logged.count(b"can't be read") == 3
     assert leaks(logged) == []
 
-    spans = "\n".join(span.to_json() for span in EXPORTER.get_finished_spans()).encode()
+    spans = "\n".join(span.to_json() for span in collected().get_finished_spans()).encode()
     assert masked(NUMBER).encode() in spans
     assert b'"iso8583.response_code": "51"' in spans
     assert leaks(spans) == []
