@@ -140,11 +140,6 @@ class Bank:
         balance, held = self._of(account_id(Holder.SUSPENSE, 0))
         return balance - held
 
-    def total(self) -> int:
-        """All debits less all credits: zero."""
-        rows = np.frombuffer(self.ledger.save().parts["accounts"], ACCOUNT)
-        return sum(get(row, "debits_posted") - get(row, "credits_posted") for row in rows)
-
     def _ach(self, command: OpenInstitution | OpenAccounts | RestrictAccount) -> None:
         """A command of ACH processing."""
         self._apply([encode_ach(command)])
@@ -152,3 +147,9 @@ class Bank:
     def _of(self, account: int) -> tuple[int, int]:
         (row,) = self.ledger.lookup_accounts(ids_of([account]))
         return get(row, "credits_posted") - get(row, "debits_posted"), get(row, "debits_pending")
+
+
+def total_of(bank: Bank) -> int:
+    """All debits less all credits: zero."""
+    rows = np.frombuffer(bank.ledger.save().parts["accounts"], ACCOUNT)
+    return sum(get(row, "debits_posted") - get(row, "credits_posted") for row in rows)

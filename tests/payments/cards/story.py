@@ -12,7 +12,7 @@ from ropewalk.systems.payments.cards.commands import Answer, BlockCard, CardsDon
 from ropewalk.systems.payments.cards.messages import answer_fields, movement_of, reject_fields
 from ropewalk.systems.payments.cards.reasons import Reason
 from ropewalk.systems.payments.cards.specification import load_specification
-from tests.payments.cards.bank import KEY, Bank, number_of
+from tests.payments.cards.bank import KEY, Bank, number_of, total_of
 
 TYPES = {"authorise": "0100", "advise": "0120", "purchase": "0200", "complete": "0220", "reverse": "0420"}
 ACQUIRER = "21000021"
@@ -119,7 +119,7 @@ class Story:
             return reject_fields(malformed) or {}
         reply = Answer(asked) if isinstance(asked, Reason) else self.bank.do(asked)
         assert isinstance(reply, Answer)
-        assert self.bank.total() == 0
+        assert total_of(self.bank) == 0
         return answer_fields(fields, reply)
 
 

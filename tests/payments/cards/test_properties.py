@@ -12,7 +12,7 @@ from ropewalk.systems.payments.cards.commands import Answer, Authorise, Complete
 from ropewalk.systems.payments.cards.masking import masked
 from ropewalk.systems.payments.cards.reasons import Reason
 from ropewalk.systems.payments.ledger.layout import ACCOUNT, TRANSFER, get
-from tests.payments.cards.bank import KEY, Bank, number_of
+from tests.payments.cards.bank import KEY, Bank, number_of, total_of
 from tests.payments.cards.oracle import Oracle
 
 CARDS = [number_of(card) for card in range(4)]
@@ -73,7 +73,7 @@ def test_messages_are_answered_as_the_oracle_answers_them(given_batches: list[li
         assert answers(one, batch) == [oracle.do(command) for command in batch]
         for account, balance in oracle.balances.items():
             assert one.balance(account) == (balance, oracle.held.get(account, 0))
-        assert one.total() == 0
+        assert total_of(one) == 0
 
 
 @settings(deadline=None)
