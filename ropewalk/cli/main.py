@@ -14,6 +14,7 @@ COMMANDS: Final = {
     "audit": "ropewalk.cli.audit:audit",
     "cards": "ropewalk.cli.cards:cards",
     "config": "ropewalk.cli.config:config",
+    "controls": "ropewalk.cli.controls:controls",
     "counter": "ropewalk.cli.counter:counter",
     "demo": "ropewalk.cli.demo:demo",
     "instant": "ropewalk.cli.instant:instant",
