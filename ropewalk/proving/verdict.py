@@ -58,11 +58,15 @@ def run_judged(
 ) -> Holds | Breach:
     """Run a world in virtual time to its end; whatever is wrong with it is what was broken."""
     shuffle = Random(random.random()) if random.random() < 0.5 else None
-    logging.getLogger("ropewalk").setLevel(logging.CRITICAL)
+    log = logging.getLogger("ropewalk")
+    level = log.level
+    log.setLevel(logging.CRITICAL)
     try:
         return run_virtual(world(), shuffle=shuffle)
     except (AssertionError, Deadlock, Livelock, RopewalkError, ExceptionGroup) as error:
         return Breach(seed, _claim(error), trace[-TRACE_LINES:])
+    finally:
+        log.setLevel(level)
 
 
 def _claim(error: Exception) -> str:

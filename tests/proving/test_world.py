@@ -1,5 +1,6 @@
 """Simulated worlds: a bounded number of seeds here, thousands in `make prove`."""
 
+import logging
 import os
 import subprocess
 import sys
@@ -30,6 +31,13 @@ def test_every_promise_holds(name: str, first: int) -> None:
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_a_seed_gives_the_same_world_every_time(name: str) -> None:
     assert run_world(WORKLOADS[name](7), 7) == run_world(WORKLOADS[name](7), 7)
+
+
+def test_a_world_is_quiet_and_leaves_the_log_of_its_process_as_it_was() -> None:
+    log = logging.getLogger("ropewalk")
+    level = log.level
+    run_world(WORKLOADS["bank"](3), 3)
+    assert log.level == level
 
 
 def test_a_seed_gives_the_same_world_in_any_process() -> None:
