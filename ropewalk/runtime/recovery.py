@@ -12,6 +12,7 @@ import msgspec
 from ropewalk.core.chain import START, Position
 from ropewalk.core.codec import Stored, decode_record
 from ropewalk.core.limits import READ_RECORDS_MAX
+from ropewalk.core.machine import Divisible, Machine
 from ropewalk.core.mailbox import Opening
 from ropewalk.core.partition import Partition
 from ropewalk.core.place import Place
@@ -81,8 +82,15 @@ async def check_partitions(partition: Partition, log: Log, place: Place) -> None
     if kept not in (0, place.partitions):
         raise Rejected(
             f"{place.service} was created with {kept} partitions and is started with {place.partitions}: its keys "
-            f"would be looked for where they are not; start it with {kept}, or split it with `ropewalk split`"
+            f"would be looked for where they are not; start it with {kept}; {_for_more(partition.machine, kept)}"
         )
+
+
+def _for_more(machine: Machine, kept: int) -> str:
+    """What to do about a number of partitions that is too small."""
+    if isinstance(machine, Divisible):
+        return f"`ropewalk split` divides it among a multiple of {kept}"
+    return "its state can't be divided, so another number is for a new service, in a place of its own"
 
 
 async def read_records(

@@ -125,22 +125,40 @@ def test_messages_on_their_way_are_waited_for() -> None:
         divided(service, source, 4)
 
 
+class Undivided:
+    """A machine that can't be divided: everything of a keyed one but `keep`."""
+
+    def __init__(self, machine: object) -> None:
+        self._machine = machine
+
+    def __getattr__(self, name: str) -> object:
+        if name == "keep":
+            raise AttributeError(name)
+        return getattr(self._machine, name)
+
+
+def undivided(partitions: int) -> Service:
+    service = town(partitions)
+    return msgspec.structs.replace(service, machine=lambda shelf, place: Undivided(service.machine(shelf, place)))
+
+
 def test_a_machine_that_is_not_keyed_is_refused() -> None:
-    class Other:
-        """A machine that can't be divided: everything of a keyed one but `keep`."""
-
-        def __init__(self, machine: object) -> None:
-            self._machine = machine
-
-        def __getattr__(self, name: str) -> object:
-            if name == "keep":
-                raise AttributeError(name)
-            return getattr(self._machine, name)
-
-    service = town(2)
-    other = msgspec.structs.replace(service, machine=lambda shelf, place: Other(service.machine(shelf, place)))
     with pytest.raises(Rejected, match="can't be divided by key"):
-        divided(other, MemoryEngine(), 4)
+        divided(undivided(2), MemoryEngine(), 4)
+
+
+@pytest.mark.parametrize(
+    ("service_of", "what_to_do"),
+    [(town, "start it with 2; `ropewalk split` divides it among a multiple of 2$"),
+     (undivided, "start it with 2; its state can't be divided, so another number is for a new service")],
+)  # fmt: skip
+def test_another_number_of_partitions_is_refused_and_split_is_named_only_where_it_can_help(
+    service_of: Callable[[int], Service], what_to_do: str
+) -> None:
+    engine = MemoryEngine()
+    run(service_of(2), engine, fill)
+    with pytest.raises(Rejected, match=f"created with 2 partitions and is started with 4: .*{what_to_do}"):
+        run(service_of(4), engine, fill)
 
 
 def test_a_damaged_snapshot_is_not_divided() -> None:
