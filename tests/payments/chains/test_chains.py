@@ -138,7 +138,7 @@ def test_callers_can_not_say_what_chains_say() -> None:
         chains.apply([Request(NO_ID, CHAINS).command], time_ns=1)
     with pytest.raises(Rejected, match="chains answer no queries"):
         chains.read(CHAINS)
-    with pytest.raises(Rejected, match="this is no message of a chain"):
+    with pytest.raises(Rejected, match="not a message of a chain"):
         chains.receive(Received("a/0", CHAINS + encode_value(1)), time_ns=1)
 
 

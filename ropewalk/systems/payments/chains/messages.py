@@ -8,12 +8,11 @@ The reply is a status of the ledger in lower case: `created` if it was done.
 Checked by: tests/payments/chains/test_chains.py
 """
 
-from typing import Final, TypeAlias, cast
+from typing import Final, TypeAlias
 
 import msgspec
 
-from ropewalk.core.codec import encode_value
-from ropewalk.errors import Rejected
+from ropewalk.systems.payments.coding import Coding
 
 CHAINS: Final = b"\xc4"
 """The first byte of everything here."""
@@ -71,17 +70,7 @@ class GiveBack(msgspec.Struct, frozen=True, array_like=True, tag="give_back"):
 
 Message: TypeAlias = Reserve | Release | Pay | TakeBack | Settle | GiveBack
 
-_MESSAGES: Final[msgspec.msgpack.Decoder[Message]] = msgspec.msgpack.Decoder(cast("type[Message]", Message))
+_MESSAGES: Final = Coding[Message](CHAINS, Message, name="a message of a chain")
 
-
-def encode(message: Message) -> bytes:
-    """The bytes of a message."""
-    return CHAINS + encode_value(message)
-
-
-def decode(command: bytes) -> Message:
-    """The message in some bytes. Raises Rejected if there is none."""
-    try:
-        return _MESSAGES.decode(command[1:])
-    except msgspec.DecodeError as error:
-        raise Rejected(f"this is no message of a chain: {error}") from error
+encode: Final = _MESSAGES.encode
+decode: Final = _MESSAGES.decode

@@ -3,13 +3,12 @@
 Checked by: tests/payments/controls/test_controls.py
 """
 
-from collections.abc import Sequence
 from typing import Final, TypeAlias, cast
 
 import msgspec
 
 from ropewalk.core.codec import encode_value
-from ropewalk.errors import Rejected
+from ropewalk.systems.payments.coding import Coding
 
 CONTROLS: Final = b"\x0c"
 """The first byte of everything here."""
@@ -126,48 +125,16 @@ AnyCommand: TypeAlias = SetLimits | Freeze | Unfreeze | Reverse
 AnyReply: TypeAlias = Controlled | Refused
 AnyQuery: TypeAlias = ListControls | GetAccountControls
 
+_COMMANDS: Final = Coding[AnyCommand](CONTROLS, AnyCommand, name="a command about controls")
+_QUERIES: Final = Coding[AnyQuery](CONTROLS, AnyQuery, name="a query about controls")
 
-def _type(given: object) -> type:
-    """A union of types is not a `type` to a type checker, and is one to msgspec."""
-    return cast(type, given)
-
-
-_COMMANDS: Final[msgspec.msgpack.Decoder[AnyCommand]] = msgspec.msgpack.Decoder(_type(AnyCommand))
-_QUERIES: Final[msgspec.msgpack.Decoder[AnyQuery]] = msgspec.msgpack.Decoder(_type(AnyQuery))
-_REPLIES: Final[msgspec.msgpack.Decoder[AnyReply]] = msgspec.msgpack.Decoder(_type(AnyReply))
+decode_command: Final = _COMMANDS.decode
+decode_query: Final = _QUERIES.decode
+decode_reply: Final = msgspec.msgpack.Decoder(cast("type[AnyReply]", AnyReply)).decode
+decode_views: Final = msgspec.msgpack.Decoder(list[ControlView]).decode
+decode_account: Final = msgspec.msgpack.Decoder(AccountControls).decode
 
 
 def encode(said: AnyCommand | AnyQuery) -> bytes:
     """The bytes of a command or a query."""
     return CONTROLS + encode_value(said)
-
-
-def decode_command(command: bytes) -> AnyCommand:
-    """A command from its bytes. Raises Rejected if they are none."""
-    try:
-        return _COMMANDS.decode(memoryview(command)[1:])
-    except msgspec.DecodeError as error:
-        raise Rejected(f"not a command about controls: {error}") from error
-
-
-def decode_query(query: bytes) -> AnyQuery:
-    """A query from its bytes. Raises Rejected if they are none."""
-    try:
-        return _QUERIES.decode(memoryview(query)[1:])
-    except msgspec.DecodeError as error:
-        raise Rejected(f"not a query about controls: {error}") from error
-
-
-def decode_reply(reply: bytes) -> AnyReply:
-    """What became of a command."""
-    return _REPLIES.decode(reply)
-
-
-def decode_views(answer: bytes) -> Sequence[ControlView]:
-    """What was listed."""
-    return msgspec.msgpack.decode(answer, type=list[ControlView])
-
-
-def decode_account(answer: bytes) -> AccountControls:
-    """What holds for an account."""
-    return msgspec.msgpack.decode(answer, type=AccountControls)

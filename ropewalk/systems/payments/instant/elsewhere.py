@@ -16,12 +16,11 @@ MessagePack; what a caller may ask is in `messages`, and none of these is among 
 Checked by: tests/payments/instant/test_elsewhere.py
 """
 
-from typing import Final, TypeAlias, cast
+from typing import Final, TypeAlias
 
 import msgspec
 
-from ropewalk.core.codec import encode_value
-from ropewalk.errors import Rejected
+from ropewalk.systems.payments.coding import Coding
 from ropewalk.systems.payments.instant.messages import INSTANT
 from ropewalk.systems.payments.instant.record import Note, Outcome, Returned
 from ropewalk.systems.payments.iso20022.model import CancellationRequest, CreditTransfer
@@ -101,17 +100,7 @@ AnyMessage: TypeAlias = (
     Weigh | Verdict | Concluded | WeighReturn | ReturnVerdict | ReturnConcluded | AskBack | RecallAnswered | Noted
 )
 
-_MESSAGES: Final[msgspec.msgpack.Decoder[AnyMessage]] = msgspec.msgpack.Decoder(cast(type, AnyMessage))
+_MESSAGES: Final = Coding[AnyMessage](INSTANT, AnyMessage, name="a message between shards about instant payments")
 
-
-def encode_message(message: AnyMessage) -> bytes:
-    """The bytes of a message."""
-    return INSTANT + encode_value(message)
-
-
-def decode_message(message: bytes) -> AnyMessage:
-    """A message from its bytes. Raises Rejected if they are none."""
-    try:
-        return _MESSAGES.decode(memoryview(message)[1:])
-    except msgspec.DecodeError as error:
-        raise Rejected(f"not a message between shards about instant payments: {error}") from error
+encode_message: Final = _MESSAGES.encode
+decode_message: Final = _MESSAGES.decode

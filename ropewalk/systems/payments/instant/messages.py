@@ -11,8 +11,7 @@ from typing import Final, TypeAlias, cast
 
 import msgspec
 
-from ropewalk.core.codec import encode_value
-from ropewalk.errors import Rejected
+from ropewalk.systems.payments.coding import Coding
 from ropewalk.systems.payments.iso20022.model import (
     CancellationRequest,
     CreditTransfer,
@@ -202,42 +201,11 @@ class PaymentView(msgspec.Struct, frozen=True):
     direction: str = "within"
 
 
-def _type(given: object) -> type:
-    """A union of types is not a `type` to a type checker, and is one to msgspec."""
-    return cast(type, given)
+_COMMANDS: Final = Coding[AnyCommand](INSTANT, AnyCommand, name="a command of instant payments")
+_QUERIES: Final = Coding[AnyQuery](INSTANT, AnyQuery, name="a query of instant payments")
 
-
-_COMMANDS: Final[msgspec.msgpack.Decoder[AnyCommand]] = msgspec.msgpack.Decoder(_type(AnyCommand))
-_QUERIES: Final[msgspec.msgpack.Decoder[AnyQuery]] = msgspec.msgpack.Decoder(_type(AnyQuery))
-_REPLIES: Final[msgspec.msgpack.Decoder[AnyReply]] = msgspec.msgpack.Decoder(_type(AnyReply))
-
-
-def encode_command(command: AnyCommand) -> bytes:
-    """The bytes of a command."""
-    return INSTANT + encode_value(command)
-
-
-def decode_command(command: bytes) -> AnyCommand:
-    """A command from its bytes. Raises Rejected if they are none."""
-    try:
-        return _COMMANDS.decode(memoryview(command)[1:])
-    except msgspec.DecodeError as error:
-        raise Rejected(f"not a command of instant payments: {error}") from error
-
-
-def encode_query(query: AnyQuery) -> bytes:
-    """The bytes of a query."""
-    return INSTANT + encode_value(query)
-
-
-def decode_query(query: bytes) -> AnyQuery:
-    """A query from its bytes. Raises Rejected if they are none."""
-    try:
-        return _QUERIES.decode(memoryview(query)[1:])
-    except msgspec.DecodeError as error:
-        raise Rejected(f"not a query of instant payments: {error}") from error
-
-
-def decode_reply(reply: bytes) -> AnyReply:
-    """What became of a command, from the machine's bytes."""
-    return _REPLIES.decode(reply)
+encode_command: Final = _COMMANDS.encode
+decode_command: Final = _COMMANDS.decode
+encode_query: Final = _QUERIES.encode
+decode_query: Final = _QUERIES.decode
+decode_reply: Final = msgspec.msgpack.Decoder(cast("type[AnyReply]", AnyReply)).decode

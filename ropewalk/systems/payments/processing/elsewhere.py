@@ -15,8 +15,7 @@ from typing import Final, TypeAlias, cast
 import msgspec
 import numpy as np
 
-from ropewalk.core.codec import encode_value
-from ropewalk.errors import Rejected
+from ropewalk.systems.payments.coding import Coding
 from ropewalk.systems.payments.processing.messages import ACH
 
 FAR: Final = np.dtype(
@@ -159,29 +158,8 @@ class Paid(msgspec.Struct, frozen=True, array_like=True, tag="paid"):
 AnyMessage: TypeAlias = SettleThere | JudgeThere | PayThere | AskWindow | OpenWindow | PhaseDone | GoOn | Closed
 AnyReply: TypeAlias = Settled | Judged | Paid
 
+_MESSAGES: Final = Coding[AnyMessage](ACH, AnyMessage, name="a message about ACH")
 
-def _type(given: object) -> type:
-    """A union of types is not a `type` to a type checker, and is one to msgspec."""
-    return cast(type, given)
-
-
-_MESSAGES: Final[msgspec.msgpack.Decoder[AnyMessage]] = msgspec.msgpack.Decoder(_type(AnyMessage))
-_REPLIES: Final[msgspec.msgpack.Decoder[AnyReply]] = msgspec.msgpack.Decoder(_type(AnyReply))
-
-
-def encode_message(message: AnyMessage) -> bytes:
-    """The bytes of a message."""
-    return ACH + encode_value(message)
-
-
-def decode_message(message: bytes) -> AnyMessage:
-    """What another shard says. Raises Rejected if it can't be read."""
-    try:
-        return _MESSAGES.decode(memoryview(message)[1:])
-    except msgspec.DecodeError as error:
-        raise Rejected(f"not a message about ACH: {error}") from error
-
-
-def decode_answer(reply: bytes) -> AnyReply:
-    """What another shard answers."""
-    return _REPLIES.decode(reply)
+encode_message: Final = _MESSAGES.encode
+decode_message: Final = _MESSAGES.decode
+decode_answer: Final = msgspec.msgpack.Decoder(cast("type[AnyReply]", AnyReply)).decode

@@ -14,7 +14,7 @@ from typing import Final, TypeAlias, cast
 import msgspec
 
 from ropewalk.core.codec import encode_value
-from ropewalk.errors import Rejected
+from ropewalk.systems.payments.coding import Coding
 
 SHARDS: Final = b"\x2c"
 """The first byte of everything here."""
@@ -122,47 +122,16 @@ AnyMessage: TypeAlias = Prepare | Decide | Inquire
 AnyReply: TypeAlias = Vote | Outcome
 AnyQuery: TypeAlias = Guarded | IsDecided | Holds | TakeCut
 
+_COMMANDS: Final = Coding[CreateTogether](SHARDS, CreateTogether, name="a command about transfers between shards")
+_MESSAGES: Final = Coding[AnyMessage](SHARDS, AnyMessage, name="a message between shards")
+_QUERIES: Final = Coding[AnyQuery](SHARDS, AnyQuery, name="a query about what is between shards")
 
-def _type(given: object) -> type:
-    """A union of types is not a `type` to a type checker, and is one to msgspec."""
-    return cast(type, given)
-
-
-_COMMANDS: Final[msgspec.msgpack.Decoder[CreateTogether]] = msgspec.msgpack.Decoder(CreateTogether)
-_MESSAGES: Final[msgspec.msgpack.Decoder[AnyMessage]] = msgspec.msgpack.Decoder(_type(AnyMessage))
-_REPLIES: Final[msgspec.msgpack.Decoder[AnyReply]] = msgspec.msgpack.Decoder(_type(AnyReply))
-_QUERIES: Final[msgspec.msgpack.Decoder[AnyQuery]] = msgspec.msgpack.Decoder(_type(AnyQuery))
+decode_command: Final = _COMMANDS.decode
+decode_message: Final = _MESSAGES.decode
+decode_query: Final = _QUERIES.decode
+decode_reply: Final = msgspec.msgpack.Decoder(cast("type[AnyReply]", AnyReply)).decode
 
 
 def encode(said: CreateTogether | AnyMessage | AnyQuery) -> bytes:
     """The bytes of a command, a message or a query."""
     return SHARDS + encode_value(said)
-
-
-def decode_command(command: bytes) -> CreateTogether:
-    """What a caller may ask. Raises Rejected if it can't be read."""
-    try:
-        return _COMMANDS.decode(memoryview(command)[1:])
-    except msgspec.DecodeError as error:
-        raise Rejected(f"not a command about transfers between shards: {error}") from error
-
-
-def decode_message(message: bytes) -> AnyMessage:
-    """What another shard says. Raises Rejected if it can't be read."""
-    try:
-        return _MESSAGES.decode(memoryview(message)[1:])
-    except msgspec.DecodeError as error:
-        raise Rejected(f"not a message between shards: {error}") from error
-
-
-def decode_reply(reply: bytes) -> AnyReply:
-    """What another shard answers."""
-    return _REPLIES.decode(reply)
-
-
-def decode_query(query: bytes) -> AnyQuery:
-    """A query. Raises Rejected if it can't be read."""
-    try:
-        return _QUERIES.decode(memoryview(query)[1:])
-    except msgspec.DecodeError as error:
-        raise Rejected(f"not a query about what is between shards: {error}") from error
