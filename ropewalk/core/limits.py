@@ -18,6 +18,10 @@ BATCH_BYTES_MAX: Final = 2 * COMMAND_BYTES_MAX
 BATCH_REQUESTS_MAX: Final = 8_192
 """Requests in one record, so that one record is applied within some milliseconds."""
 
+BATCH_APPLY_S: Final = 0.004
+"""A record holds the calls that are applied within this time, as the record before shows, or a single call: until it
+is applied nobody gets an answer, nor a refusal. At half of it an overloaded partition answers fewer."""
+
 QUEUE_REQUESTS_MAX: Final = 65_536
 """Requests accepted and not yet answered, of one partition. Past it the answer is `NotAccepted`, at once."""
 

@@ -80,6 +80,7 @@ class Calls:
         self._requests = 0
         self._bytes = 0
         self._seconds_per_request = 0.0
+        self._paced_requests = float(bounds.batch_requests_max)
         self.admission = Admission(ceiling=bounds.queue_requests_max, target_s=bounds.answer_target_s)
         self.arrived = asyncio.Event()
 
@@ -134,12 +135,13 @@ class Calls:
     def take(self) -> list[Call]:
         """The next calls that fit one record, in order of arrival. They are in flight until `finish`."""
         taken: list[Call] = []
+        requests_max = min(self._bounds.batch_requests_max, self._paced_requests)
         requests = size = 0
         while self._waiting:
             call = self._waiting[0]
             requests += len(call.requests)
             size += call.bytes
-            if taken and (requests > self._bounds.batch_requests_max or size > self._bounds.batch_bytes_max):
+            if taken and (requests > requests_max or size > self._bounds.batch_bytes_max):
                 break
             self._waiting.popleft()
             if call.answers.done():
@@ -165,6 +167,14 @@ class Calls:
         for call in calls:
             self._release(call)
             del self._in_flight[call]
+
+    def pace(self, *, applied: int, took_s: float) -> None:
+        """So many requests and messages were applied in one step: no record takes in more than the next should hold.
+
+        Who would be refused waits for that step. A call that is larger by itself has a record for itself.
+        """
+        if applied and took_s > 0:
+            self._paced_requests = applied * limits.BATCH_APPLY_S / took_s
 
     def expire(self) -> None:
         """Tell the calls whose deadline has passed: those that wait did not happen, those in flight perhaps."""

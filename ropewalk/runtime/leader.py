@@ -40,7 +40,7 @@ from ropewalk.runtime.calls import Answers, Bounds, Call, Calls
 from ropewalk.runtime.checkpoints import Checkpoints
 from ropewalk.runtime.courier import Courier
 from ropewalk.runtime.listeners import Heard, Listeners
-from ropewalk.runtime.mail import Arrival, Mail
+from ropewalk.runtime.mail import Arrival, Mail, letters_in
 from ropewalk.runtime.readers import ReadAnswer, Readers
 from ropewalk.runtime.recovery import catch_up, check_partitions, load_snapshot
 from ropewalk.runtime.resilience_metrics import RESILIENCE
@@ -322,6 +322,7 @@ class Leader:
         self._mail.finish(written.arrivals)
         self._listeners.tell()
         if not self._stopping:
+        self._calls.pace(applied=answered + letters_in(written.arrivals), took_s=end_s - start_s)
             self._mail.carry(self._tasks)
         self._current_at_s = written.began_s
         self.metrics.measure(position, answered, took_s=end_s - start_s, waiting=self._calls.requests)

@@ -39,6 +39,11 @@ class Arrival:
             self.taken_in.set_exception(error)
 
 
+def letters_in(arrivals: Sequence[Arrival]) -> int:
+    """How many letters these deliveries bring."""
+    return sum([len(arrival.delivery.letters) for arrival in arrivals])
+
+
 class Mail:
     """All of one partition. `arrived` wakes the loop that will take deliveries in."""
 
@@ -93,7 +98,7 @@ class Mail:
         """A record is applied: how many letters came with it, and how many wait to go out."""
         metrics.outbox_messages.set(self._mailbox.waiting)
         if arrivals:
-            metrics.messages_taken_in.inc(sum([len(arrival.delivery.letters) for arrival in arrivals]))
+            metrics.messages_taken_in.inc(letters_in(arrivals))
 
     def notes(self, arrivals: Sequence[Arrival]) -> list[Note]:
         """What the next record is to note: these deliveries, and what others have taken in of ours."""

@@ -7,6 +7,7 @@ import pytest
 
 from ropewalk.communication.admission import Priority
 from ropewalk.core.chain import Position
+from ropewalk.core.limits import BATCH_APPLY_S
 from ropewalk.core.machine import NO_ID, Request
 from ropewalk.errors import NotAccepted, OutcomeUnknown, Rejected, RopewalkError
 from ropewalk.runtime.calls import Answers, Bounds, Call, Calls
@@ -62,6 +63,40 @@ def test_a_record_takes_no_more_bytes_than_fit() -> None:
         for each in offered:
             calls.offer(each)
         assert calls.take() == offered[:1]
+
+    run(body)
+
+
+def test_a_record_takes_what_is_applied_in_time_as_the_one_before_shows() -> None:
+    async def body(calls: Calls, _: Clock) -> None:
+        for _ in range(5):
+            calls.offer(call(b"a"))
+        calls.pace(applied=3, took_s=1.5 * BATCH_APPLY_S)
+        assert len(calls.take()) == 2
+        calls.pace(applied=2, took_s=0.5 * BATCH_APPLY_S)
+        assert len(calls.take()) == 3
+
+    run(body)
+
+
+def test_a_slow_record_is_followed_by_one_call_at_least() -> None:
+    async def body(calls: Calls, _: Clock) -> None:
+        offered = [call(b"a", b"b"), call(b"c")]
+        for each in offered:
+            calls.offer(each)
+        calls.pace(applied=1, took_s=100 * BATCH_APPLY_S)
+        assert calls.take() == offered[:1]
+
+    run(body)
+
+
+def test_a_record_without_requests_and_a_clock_that_stands_still_say_nothing_of_pace() -> None:
+    async def body(calls: Calls, _: Clock) -> None:
+        for _ in range(3):
+            calls.offer(call(b"a"))
+        calls.pace(applied=0, took_s=BATCH_APPLY_S)
+        calls.pace(applied=1, took_s=0.0)
+        assert len(calls.take()) == 3
 
     run(body)
 
