@@ -121,7 +121,7 @@ class Leader:
         self._ended = asyncio.Event()
         self._sweep: asyncio.TimerHandle | None = None
         self._written: _Written | None = None
-        self._term = 0
+        self._term, self._retry_at_s = 0, 0.0
         self._readers, self._current_at_s = Readers(arrived=arrived), self._loop.time()
 
     async def submit(
@@ -264,22 +264,24 @@ class Leader:
                 self._tasks.create_task(self._checkpoints.save(self.partition))
 
     async def _wait_for_work(self) -> None:
-        arrived = self._calls.arrived
+        arrived, due_in_s = self._calls.arrived, self._due_in_s()
         arrived.clear()
-        wakes_at_ns = self.partition.wakes_at_ns
-        if wakes_at_ns is None:
-            await arrived.wait()
-            return
-        timer = self._loop.call_later(max(0.0, (wakes_at_ns - self._now_ns()) / 1e9), arrived.set)
+        timer = None if due_in_s is None else self._loop.call_later(max(0.0, due_in_s), arrived.set)
         await arrived.wait()
-        timer.cancel()
+        if timer is not None:
+            timer.cancel()
 
     def _is_due(self) -> bool:
         # What the record before sets is known when it is applied, and it may be what is due now.
         if self._written is not None or self._stopping:
             return False
-        wakes_at_ns = self.partition.wakes_at_ns
-        return self._mail.wants_record or (wakes_at_ns is not None and wakes_at_ns <= self._now_ns())
+        due_in_s = self._due_in_s()
+        return self._mail.wants_record or (due_in_s is not None and due_in_s <= 0)
+
+    def _due_in_s(self) -> float | None:
+        # No caller paces what a timer asks for: after a refusal it waits as long as a caller is told to.
+        wakes_at_ns, retry_in_s = self.partition.wakes_at_ns, self._retry_at_s - self._loop.time()
+        return None if wakes_at_ns is None else max((wakes_at_ns - self._now_ns()) / 1e9, retry_in_s)
 
     async def _write(self, calls: Sequence[Call], arrivals: Sequence[Arrival]) -> None:
         """Make one record of these calls and deliveries durable, and apply the record before it meanwhile."""
@@ -291,6 +293,7 @@ class Leader:
         self._apply_written()
         appended = await append
         if isinstance(appended, NotAccepted):
+            self._retry_at_s = self._loop.time() + appended.retry_after_s
             self._refuse(calls, arrivals, appended)
             return
         if isinstance(appended, RopewalkError):
@@ -319,10 +322,10 @@ class Leader:
             answered += count
         end_s = self._loop.time()
         self._calls.finish(written.calls, took_s=end_s - written.began_s, append_s=written.append.took_s)
+        self._calls.pace(applied=answered + letters_in(written.arrivals), took_s=end_s - start_s)
         self._mail.finish(written.arrivals)
         self._listeners.tell()
         if not self._stopping:
-        self._calls.pace(applied=answered + letters_in(written.arrivals), took_s=end_s - start_s)
             self._mail.carry(self._tasks)
         self._current_at_s = written.began_s
         self.metrics.measure(position, answered, took_s=end_s - start_s, waiting=self._calls.requests)

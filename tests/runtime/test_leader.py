@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -19,6 +20,7 @@ from ropewalk.data.reads import AtLeast, Stale
 from ropewalk.engines.memory import MemoryEngine, MemoryLog
 from ropewalk.engines.sqlite import SqliteEngine
 from ropewalk.errors import NotAccepted, OutcomeUnknown, Rejected
+from ropewalk.proving.virtual import run_virtual
 from ropewalk.runtime.calls import Answers, Bounds
 from ropewalk.runtime.leader import Leader, lead
 from ropewalk.runtime.writer import Identity
@@ -65,11 +67,20 @@ class FullLog(MemoryLog):
     """A log on a disk that is full while `is_full`."""
 
     is_full = False
+    refused = 0
 
     async def append(self, payload: bytes) -> Position:
         if self.is_full:
+            self.refused += 1
             raise NotAccepted("the disk is full", retry_after_s=1.0)
         return await super().append(payload)
+
+
+async def seconds_pass(seconds: float) -> None:
+    """In virtual time."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await asyncio.Event().wait()
 
 
 async def memory(log: MemoryLog | None = None) -> Storage:
@@ -266,6 +277,28 @@ def test_a_timer_fires_though_nobody_asks_anything() -> None:
                 await asyncio.sleep(0)
 
     run(memory, body)
+
+
+def test_a_timer_that_a_full_disk_refuses_is_tried_again_with_pauses_and_fires_when_there_is_room() -> None:
+    log = FullLog()
+
+    async def main() -> None:
+        now_s = asyncio.get_running_loop().time
+        async with (
+            lead(counter(), await memory(log), IDENTITY, now_ns=lambda: int(now_s() * 10**9)) as leader,
+            asyncio.timeout(60),
+        ):
+            await leader.submit([request(AddAt("a", 7, time_ns=int(now_s() * 10**9)))])
+            log.is_full = True
+            await seconds_pass(10)
+            assert 9 <= log.refused <= 11, "as often as the disk says"
+            with pytest.raises(NotAccepted, match="the disk is full"):
+                await leader.submit([request(Add("a", 1))])
+            log.is_full = False
+            await seconds_pass(2)
+            assert await value(leader, "a") == 7
+
+    run_virtual(main())
 
 
 def test_reads_see_what_their_level_says() -> None:
