@@ -1,5 +1,5 @@
 """A service with transactions for `ropewalk split` to find."""
 
-from tests.runtime.bank import bank
+from ropewalk.proving.workloads.accounts import bank
 
 SERVICE = bank(2)

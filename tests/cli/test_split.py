@@ -14,8 +14,8 @@ from click.testing import CliRunner
 from ropewalk import Service, open_engine, open_node
 from ropewalk.cli import split as module
 from ropewalk.cli.main import main
+from ropewalk.proving.workloads.accounts import Deposit, Move, bank
 from ropewalk.runtime.transactions.calls import transact
-from tests.runtime.bank import Deposit, Move, bank
 
 SERVICE = """
 from ropewalk import Applied, Service

@@ -1,5 +1,5 @@
 """A service with sagas for `ropewalk serve` to find."""
 
-from tests.runtime.travel import travel
+from ropewalk.proving.workloads.travel import travel
 
 SERVICE = travel()

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import msgspec
 
 from ropewalk.coordination.sagas.messages import Compensate, GetSaga, ListSagas, Resolve, Retry, Start
+from ropewalk.proving.workloads.travel import Close, Stock, Trip, travel
 from tests.coordination.joined import Joined
-from tests.runtime.travel import Close, Stock, Trip, travel
 
 SAGAS = "flights-sagas"
 

@@ -11,8 +11,8 @@ from ropewalk.coordination.sagas.limits import HISTORY_MAX, SAGAS_KEPT_S
 from ropewalk.coordination.sagas.messages import Compensate, GetSaga, ListSagas, Resolve, Retry, Start
 from ropewalk.core.effects import Publish
 from ropewalk.errors import Rejected
+from ropewalk.proving.workloads.travel import TRIP, Book, Close, Stock, Trip, travel
 from tests.coordination.joined import Joined
-from tests.runtime.travel import TRIP, Book, Close, Stock, Trip, travel
 
 SAGAS = "flights-sagas"
 

@@ -15,8 +15,8 @@ from ropewalk.coordination.sagas.turn import Turn
 from ropewalk.core.keyed import KeyedMachine
 from ropewalk.core.mailbox import Mailbox
 from ropewalk.errors import Bug
+from ropewalk.proving.workloads.travel import Close, Stock, Trip, travel
 from tests.coordination.joined import Joined, Step
-from tests.runtime.travel import Close, Stock, Trip, travel
 
 SAGAS = "flights-sagas"
 FLIGHTS, HOTELS = ("F1", "F2"), ("H1", "H2", "")

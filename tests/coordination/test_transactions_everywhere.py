@@ -12,8 +12,8 @@ from ropewalk.coordination.commit import Commit, Decision
 from ropewalk.coordination.transactions import machine
 from ropewalk.coordination.transactions.messages import GetTransaction
 from ropewalk.core.mailbox import Mailbox
+from ropewalk.proving.workloads.accounts import Deposit, Move, bank
 from tests.coordination.joined import Joined, Step
-from tests.runtime.bank import Deposit, Move, bank
 
 NAMES = ("ada", "bob", "cleo", "eve")
 BALANCE = 5

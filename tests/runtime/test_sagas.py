@@ -12,10 +12,10 @@ from ropewalk.data.engine import Engine
 from ropewalk.engines.memory import MemoryEngine
 from ropewalk.engines.sqlite import SqliteEngine
 from ropewalk.errors import NotAccepted, Rejected
+from ropewalk.proving.workloads.travel import Close, House, Stock, Trip, houses, travel
 from ropewalk.runtime.neighbours import with_beside
 from ropewalk.runtime.node import Node, open_node
 from ropewalk.runtime.sagas.calls import compensate, resolve, retry, saga, sagas, start, wait_saga
-from tests.runtime.travel import Close, House, Stock, Trip, houses, travel
 
 
 @pytest.fixture(params=["memory", "sqlite"])

@@ -8,12 +8,12 @@ import httpx
 import pytest
 
 from ropewalk.engines.memory import MemoryEngine
+from ropewalk.proving.workloads.travel import Stock, travel
 from ropewalk.runtime.edge import document_of
 from ropewalk.runtime.node import Node, open_node
 from ropewalk.runtime.sagas.calls import wait_saga
 from ropewalk.runtime.server import serving
 from tests.runtime.served import problem
-from tests.runtime.travel import Stock, travel
 
 Story = Callable[[httpx.AsyncClient, Node], Awaitable[None]]
 TRIP = {"id": "t1", "saga": "trip", "input": {"id": "t1", "flight": "F1", "hotel": "H1"}}

@@ -8,11 +8,11 @@ import pytest
 from ropewalk.coordination.commit import Decision
 from ropewalk.engines.sqlite import SqliteEngine
 from ropewalk.errors import OutcomeUnknown
+from ropewalk.proving.workloads.accounts import Account, Deposit, Move, bank
 from ropewalk.runtime.node import open_node
 from ropewalk.runtime.service import Service
 from ropewalk.runtime.splitting import renumber, split
 from ropewalk.runtime.transactions.calls import transact, transactions
-from tests.runtime.bank import Account, Deposit, Move, bank
 
 NAMES = ("ada", "bob", "cleo", "eve")
 

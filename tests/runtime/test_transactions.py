@@ -16,9 +16,9 @@ from ropewalk.data.engine import Engine
 from ropewalk.engines.memory import MemoryEngine
 from ropewalk.engines.sqlite import SqliteEngine
 from ropewalk.errors import NotAccepted, OutcomeUnknown, Rejected
+from ropewalk.proving.workloads.accounts import Abort, Account, Deposit, Move, bank
 from ropewalk.runtime.node import Node, _Post, open_node
 from ropewalk.runtime.transactions.calls import read_settled, transact, transaction, transactions
-from tests.runtime.bank import Abort, Account, Deposit, Move, bank
 
 ADA, BOB = "ada", "bob"
 

@@ -7,10 +7,10 @@ import httpx
 import pytest
 
 from ropewalk.engines.memory import MemoryEngine
+from ropewalk.proving.workloads.accounts import bank
 from ropewalk.runtime.edge import document_of
 from ropewalk.runtime.node import open_node
 from ropewalk.runtime.server import serving
-from tests.runtime.bank import bank
 from tests.runtime.served import problem
 
 MOVE = {"id": "m1", "source": "ada", "target": "bob", "amount": 4}

@@ -1,4 +1,7 @@
-"""Flights and hotels, each a service that knows nothing of the other, and a trip, which needs both."""
+"""Flights and hotels, each a service that knows nothing of the other, and a trip, which needs both.
+
+Checked by: tests/runtime/test_sagas.py
+"""
 
 from collections.abc import Mapping
 
@@ -8,6 +11,7 @@ from ropewalk.coordination.neighbours import Call
 from ropewalk.coordination.sagas.definition import Replies, Saga, Step
 from ropewalk.core.effects import Publish
 from ropewalk.core.keyed import Applied, Entry
+from ropewalk.errors import invariant
 from ropewalk.runtime.sagas.service import with_sagas
 from ropewalk.runtime.service import Service
 
@@ -21,26 +25,35 @@ class House(msgspec.Struct, frozen=True):
 
 
 class Stock(msgspec.Struct, frozen=True, tag=True):
+    """So much is free."""
+
     house: str
     free: int
 
 
 class Close(msgspec.Struct, frozen=True, tag=True):
+    """Nobody is in any more, or is again."""
+
     house: str
     is_closed: bool = True
 
 
 class Book(msgspec.Struct, frozen=True, tag=True):
+    """A place for a trip."""
+
     house: str
     trip: str
 
 
 class Cancel(msgspec.Struct, frozen=True, tag=True):
+    """No place for a trip."""
+
     house: str
     trip: str
 
 
 def apply(houses: Mapping[str, House], entry: Entry[Stock | Close | Book | Cancel]) -> Applied[House]:
+    """The rules of a house. Who books twice, or cancels what is not booked, stops the partition."""
     command = entry.command
     house = houses.get(command.house, House())
     match command:
@@ -51,19 +64,18 @@ def apply(houses: Mapping[str, House], entry: Entry[Stock | Close | Book | Cance
         case _ if house.is_closed:
             return Applied("closed")
         case Book(name, trip):
-            if trip in house.booked:
-                return Applied("booked_twice")
+            invariant(trip not in house.booked, "a step is done once", trip=trip)
             if house.free == 0:
                 return Applied("sold_out")
             return Applied("booked", {name: House(house.free - 1, (*house.booked, trip))})
         case Cancel(name, trip):
-            if trip not in house.booked:
-                return Applied("never_booked")
+            invariant(trip in house.booked, "only what was done is undone", trip=trip)
             left = tuple(each for each in house.booked if each != trip)
             return Applied("cancelled", {name: House(house.free + 1, left)})
 
 
 def houses(name: str, partitions: int) -> Service:
+    """One of the services."""
     return Service.keyed(
         name,
         commands=Stock | Close,
@@ -77,20 +89,25 @@ def houses(name: str, partitions: int) -> Service:
 
 
 class Trip(msgspec.Struct, frozen=True):
+    """What a saga is started with; without a hotel it needs none."""
+
     id: str
     flight: str
     hotel: str
 
 
 def book(service: str, house: str, trip: Trip) -> Call:
+    """Ask a house for a place."""
     return Call(service, house, Book(house, trip.id))
 
 
 def cancel(service: str, house: str, trip: Trip) -> Call:
+    """Give the place back."""
     return Call(service, house, Cancel(house, trip.id))
 
 
 def tell(trip: Trip, replies: Replies) -> Publish:
+    """Tell who wants to know."""
     return Publish("trip_booked", trip.id, replies)
 
 
@@ -122,4 +139,5 @@ TRIP = Saga(
 
 
 def travel(*sagas: Saga, partitions: int = 1) -> Service:
+    """Flights with their sagas (trips, unless others are given), beside hotels."""
     return with_sagas(houses("flights", partitions), *(sagas or (TRIP,)), others=[houses("hotels", partitions)])

@@ -6,24 +6,22 @@ has nothing; and what a saga says is done is what the services say.
 Checked by: tests/proving/test_processes.py
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from random import Random
 from typing import Any, Final
 
 import msgspec
 
-from ropewalk.coordination.neighbours import Call
 from ropewalk.coordination.sagas.definition import Saga, Step
 from ropewalk.coordination.sagas.messages import Compensate, GetSaga, ListSagas, Retry, Start
 from ropewalk.coordination.sagas.state import State, StepState
 from ropewalk.core.codec import encode_value
-from ropewalk.core.keyed import Applied, Entry
 from ropewalk.core.machine import Machine, Request
 from ropewalk.core.place import Place
 from ropewalk.data.shelf import Shelf
 from ropewalk.errors import invariant
 from ropewalk.proving.workload import Asked, Cut
-from ropewalk.runtime.sagas.service import with_sagas
+from ropewalk.proving.workloads.travel import Close, Stock, Trip, book, cancel, travel
 from ropewalk.runtime.service import Service
 
 FREE: Final = 2
@@ -34,90 +32,20 @@ HOTELS: Final = ("hotel-1", "hotel-2")
 _HELD: Final = (StepState.DONE, StepState.FAILED)
 
 
-class House(msgspec.Struct, frozen=True):
-    """What can be booked, who has it, and whether anybody is in to answer."""
-
-    guests: tuple[str, ...] = ()
-    is_closed: bool = False
-
-
-class Close(msgspec.Struct, frozen=True, tag=True):
-    """Nobody is in any more, or is again."""
-
-    house: str
-    is_closed: bool
-
-
-class Book(msgspec.Struct, frozen=True, tag=True):
-    """A place for a trip."""
-
-    house: str
-    trip: str
-
-
-class Cancel(msgspec.Struct, frozen=True, tag=True):
-    """No place for a trip."""
-
-    house: str
-    trip: str
-
-
-class Trip(msgspec.Struct, frozen=True):
-    """What a saga is started with."""
-
-    id: str
-    flight: str
-    hotel: str
-
-
-def apply(houses: Mapping[str, House], entry: Entry[Close | Book | Cancel]) -> Applied[House]:
-    """The rules of a house. Who books twice, or cancels what is not booked, stops the partition."""
-    command = entry.command
-    house = houses.get(command.house, House())
-    match command:
-        case Close(name, is_closed):
-            return Applied("done", {name: House(house.guests, is_closed)})
-        case _ if house.is_closed:
-            return Applied("closed")
-        case Book(name, trip):
-            invariant(trip not in house.guests, "a step is done once", trip=trip)
-            if len(house.guests) == FREE:
-                return Applied("full")
-            return Applied("booked", {name: House((*house.guests, trip))})
-        case Cancel(name, trip):
-            invariant(trip in house.guests, "only what was done is undone", trip=trip)
-            return Applied("cancelled", {name: House(tuple(each for each in house.guests if each != trip))})
-
-
-def _houses(name: str) -> Service:
-    return Service.keyed(
-        name,
-        commands=Close,
-        messages=Book | Cancel,
-        value=House,
-        apply=apply,
-        key=lambda command: command.house,
-        partitions=2,
-    )
-
-
 def _step(name: str, service: str, retries: int) -> Step:
     return Step(
         name,
-        do=lambda trip, _: Call(service, getattr(trip, name), Book(getattr(trip, name), trip.id)),
+        do=lambda trip, _: book(service, getattr(trip, name), trip),
         done="booked",
-        undo=lambda trip, _: Call(service, getattr(trip, name), Cancel(getattr(trip, name), trip.id)),
+        undo=lambda trip, _: cancel(service, getattr(trip, name), trip),
         undone="cancelled",
         timeout_s=1,
         retries=retries,
     )
 
 
-AIRLINE: Final = with_sagas(
-    _houses("flights"),
-    Saga("trip", [_step("flight", "flights", 0), _step("hotel", "hotels", 1)], input=Trip),
-    others=[_houses("hotels")],
-)
+TRIP: Final = Saga("trip", [_step("flight", "flights", 0), _step("hotel", "hotels", 1)], input=Trip)
+AIRLINE: Final = travel(TRIP, partitions=2)
 SERVICES: Final = {each.name: each for each in (AIRLINE, *(each.service for each in AIRLINE.followers))}
 SAGAS: Final = SERVICES["flights-sagas"]
 PLACES: Final[Sequence[Place]] = [
@@ -135,7 +63,8 @@ class Trips:
         return SERVICES[place.service].machine(shelf, place)
 
     def opening(self) -> Sequence[Asked]:
-        return []
+        stocks = {house: encode_value(Stock(house, FREE)) for house in (*FLIGHTS, *HOTELS)}
+        return [(_log_of(house), Request(house.encode().ljust(16), stock)) for house, stock in stocks.items()]
 
     def request(self, random: Random) -> Asked:
         number, kind = random.randrange(IDS), random.random()
@@ -195,9 +124,12 @@ def _check_booked(cut: Cut, views: Sequence[Any]) -> None:
             if step["state"] in _HELD:
                 said[view["input"][step["name"]]].append(view["summary"]["id"])
     for house, trips in said.items():
-        found = _read(cut, _log(SERVICES["flights" if house in FLIGHTS else "hotels"], house), house)
-        guests = [] if found is None else found["guests"]
-        invariant(sorted(guests) == sorted(trips), "what is booked is what sagas did", house=house, guests=guests)
+        booked = _read(cut, _log_of(house), house)["booked"]
+        invariant(sorted(booked) == sorted(trips), "what is booked is what sagas did", house=house, booked=booked)
+
+
+def _log_of(house: str) -> str:
+    return _log(SERVICES["flights" if house in FLIGHTS else "hotels"], house)
 
 
 def _log(service: Service, key: str) -> str:
