@@ -167,17 +167,22 @@ class Client(Generic[Q, A]):
 
     async def _ask_twice(self, first: int, request: _Request[Q], *, late_after_s: float) -> A:
         """Ask one target, and another when it is late. The first answer counts; who is slower is given up."""
-        async with asyncio.TaskGroup() as tasks:
-            asked = [tasks.create_task(self._outcome(first, request))]
-            await asyncio.wait(asked, timeout=late_after_s)
-            second = None if asked[0].done() else self._permitted({*request.failed, first})
-            if second is not None and self._hedging.may_send_second(self._now_s()):
-                self._hedged += 1
-                asked.append(tasks.create_task(self._outcome(second, request)))
-            outcome = await _first_answer(asked)
-            for task in asked:
-                task.cancel()
-        if isinstance(outcome, RopewalkError):
+        outcome: A | Exception
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                asked = [tasks.create_task(self._outcome(first, request))]
+                await asyncio.wait(asked, timeout=late_after_s)
+                second = None if asked[0].done() else self._permitted({*request.failed, first})
+                if second is not None and self._hedging.may_send_second(self._now_s()):
+                    self._hedged += 1
+                    asked.append(tasks.create_task(self._outcome(second, request)))
+                outcome = await _first_answer(asked)
+                for task in asked:
+                    task.cancel()
+        except ExceptionGroup as group:
+            # A bug in an attempt comes out as itself, as it does where there is one attempt.
+            outcome = group.exceptions[0]
+        if isinstance(outcome, Exception):
             raise outcome
         return outcome
 

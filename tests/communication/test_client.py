@@ -36,7 +36,7 @@ async def virtual(seconds: float) -> None:
 class Node:
     """A target that takes so long and then answers with its name, or fails."""
 
-    def __init__(self, name: str, *, takes_s: float = 0.01, error: RopewalkError | None = None) -> None:
+    def __init__(self, name: str, *, takes_s: float = 0.01, error: Exception | None = None) -> None:
         self.name = name
         self.takes_s = takes_s
         self.error = error
@@ -268,6 +268,21 @@ def test_if_both_of_a_hedged_read_fail_the_caller_gets_the_first_error() -> None
         with pytest.raises(Rejected):
             await client.call("look", nature=Nature.STALE_READ)
         assert client.state().hedges == 1
+
+    run(story, *nodes)
+
+
+@pytest.mark.parametrize("hedges", [0, 1])
+def test_a_bug_in_one_attempt_of_a_hedged_read_comes_out_as_itself(hedges: int) -> None:
+    nodes = [Node("a"), Node("b")]
+
+    async def story(client: Client[str, str]) -> None:
+        await learn(client, *nodes)
+        for node in nodes:
+            node.takes_s, node.error = 0.001 + hedges, KeyError("a bug")
+        with pytest.raises(KeyError, match="a bug"):
+            await client.call("look", nature=Nature.STALE_READ)
+        assert client.state().hedges == hedges
 
     run(story, *nodes)
 
