@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from ropewalk.communication.deadlines import HEADER
+
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
@@ -21,7 +23,7 @@ JSON: Final = "application/json"
 BYTES: Final = "application/octet-stream"
 
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
-DEADLINE: Final = "Ropewalk-Deadline"
+DEADLINE: Final = HEADER
 PRIORITY: Final = "Ropewalk-Priority"
 TOKEN: Final = "Ropewalk-Token"
 

@@ -1,0 +1,103 @@
+"""A service at a URL: a target for `communication.client.Client`, and what its problems mean here.
+
+    async with service_at("http://10.0.0.1:8080") as first, service_at("http://10.0.0.2:8080") as second:
+        client = Client([first, second], draw=random.random)
+        sell = Question("POST", "/commands/Sell", body=b'{"buyer": "Ada"}', key="order-42")
+        answer = await client.call(sell, nature=Nature.REPEATABLE_WRITE)
+
+Promise:    an error says whether anything happened, as the service said it, or as is known when it said nothing; the
+            deadline goes along, so the service gives up no later than its caller.
+Checked by: tests/runtime/test_over_http.py
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import Any, Final
+
+import httpx
+import msgspec
+
+from ropewalk.communication.deadlines import Deadline, deadline_in
+from ropewalk.communication.limits import BULKHEAD_RUNNING_MAX
+from ropewalk.communication.outcomes import Unreachable
+from ropewalk.core.limits import DEADLINE_MAX_S
+from ropewalk.errors import NotAccepted, OutcomeUnknown, RopewalkError
+from ropewalk.runtime.operations import DEADLINE, IDEMPOTENCY_KEY, JSON
+from ropewalk.runtime.problems import Problem
+
+_CONNECT_S: Final = 5.0
+_NO_ROOM: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+class Question(msgspec.Struct, frozen=True):
+    """A request over HTTP. With a `key` the service takes a repeat for one, and answers as it did."""
+
+    method: str
+    path: str
+    params: Mapping[str, str] = {}
+    body: bytes | None = None
+    key: str = ""
+    headers: Mapping[str, str] = {}
+
+
+class ServiceAt:
+    """Made by `service_at`."""
+
+    def __init__(self, url: str, http: httpx.AsyncClient) -> None:
+        self.name = url
+        self._http = http
+        self._now_s = asyncio.get_running_loop().time
+
+    async def send(self, request: Question, *, deadline: Deadline) -> httpx.Response:
+        """Ask once, and return an answer that is no error.
+
+        Problem         no, and never; its name says why
+        NotAccepted     no, not now; `Unreachable` if nothing listens there
+        OutcomeUnknown  no answer came in time, or none that this kind of service gives
+        """
+        now_s = self._now_s()
+        until = deadline.sooner(deadline_in(DEADLINE_MAX_S, now_s=now_s))
+        headers = {DEADLINE: until.header(now_s), "Content-Type": JSON, **request.headers}
+        if request.key:
+            headers[IDEMPOTENCY_KEY] = request.key
+        try:
+            async with asyncio.timeout_at(until.at_s):
+                response = await self._http.request(
+                    request.method, request.path, params=request.params, content=request.body, headers=headers
+                )
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise Unreachable(f"no service answers at {self.name}") from error
+        except (httpx.TransportError, TimeoutError) as error:
+            why = str(error) or "it took too long"
+            raise OutcomeUnknown(f"the answer of {self.name} was lost ({why}): it may have happened") from error
+        if not response.is_success:
+            raise error_of(response)
+        return response
+
+
+@asynccontextmanager
+async def service_at(url: str) -> AsyncIterator[ServiceAt]:
+    """The service at a URL, over connections that are kept until the block ends."""
+    limits = httpx.Limits(max_connections=BULKHEAD_RUNNING_MAX, max_keepalive_connections=BULKHEAD_RUNNING_MAX)
+    timeout = httpx.Timeout(None, connect=_CONNECT_S)
+    async with httpx.AsyncClient(base_url=url, timeout=timeout, limits=limits) as http:
+        yield ServiceAt(url, http)
+
+
+def error_of(response: httpx.Response) -> RopewalkError:
+    """The error that an answer tells of. What is no problem document was not said by a service of ours."""
+    try:
+        told = msgspec.json.decode(response.content, type=dict[str, Any])
+        kind = str(told["type"])
+    except (msgspec.DecodeError, KeyError):
+        asked = f"{response.url} answered {response.status_code}"
+        return OutcomeUnknown(f"{asked}, and not as a service of Ropewalk does: is it the right URL?")
+    detail = str(told.get("detail", told))
+    if response.status_code in _NO_ROOM:
+        return NotAccepted(detail, retry_after_s=float(told.get("retry_after_s", 1.0)))
+    if response.is_server_error:
+        return OutcomeUnknown(detail)
+    more = {name: value for name, value in told.items() if name not in ("type", "title", "status", "detail")}
+    return Problem(HTTPStatus(response.status_code), kind.rpartition(":")[2], detail, more=more)
