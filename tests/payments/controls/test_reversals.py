@@ -98,6 +98,24 @@ def test_the_payees_bank_pays_instead_if_it_is_told_to(banks: Banks, why_not: st
     assert banks.suspense(HARBOR) == -30
 
 
+def test_the_payees_bank_pays_across_shards_too(banks: Banks) -> None:
+    banks.pay(HARBOR, banks.across(1, 30))
+    banks.town.settle()
+    banks.do(MEADOW, Freeze("ann", "dispute", MEADOW, "1"))
+    assert isinstance(banks.do(MEADOW, back(from_suspense=True)), Controlled)
+    banks.town.settle()
+    assert balances(banks) == [1_000, 0, 30]
+    assert banks.suspense(MEADOW) == -30
+
+
+@pytest.mark.parametrize("text", ["", "-1", "0", "1.0", "²", f"{WIDE_MAX + 1}", "9" * 5_000])
+def test_what_is_no_id_of_a_transfer_is_refused(banks: Banks, text: str) -> None:
+    refused = banks.do(HARBOR, Reverse("ann", "paid twice", text))
+    assert isinstance(refused, Refused)
+    assert refused.reason == "transfer"
+    assert len(refused.detail) < 200
+
+
 def test_a_payer_who_is_frozen_gets_nothing_back(banks: Banks) -> None:
     banks.pay(HARBOR, banks.here(1, 30))
     banks.do(HARBOR, Freeze("ann", "dispute", HARBOR, "1", "credits"))

@@ -23,12 +23,13 @@ from ropewalk.systems.payments.ledger.ledger import Ledger
 from ropewalk.systems.payments.ledger.statuses import TransferStatus
 from ropewalk.systems.payments.processing.books import RESERVED_BYTE, Holder, Move, account_id
 from ropewalk.systems.payments.processing.directory import Directory
-from ropewalk.systems.payments.shards.addresses import name_accounts, own_accounts, shard_of
+from ropewalk.systems.payments.shards.addresses import full_id, name_accounts, own_accounts, shard_of
 from ropewalk.systems.payments.shards.coordinating import begin_each, subject_of
 from ropewalk.systems.payments.shards.state import State
 from ropewalk.systems.payments.shards.statuses import ShardStatus
 
 _DIGEST_BYTES: Final = 14
+_ID_DIGITS_MAX: Final = len(f"{2**128 - 1}")
 _GOING: Final = (TransferStatus.CREATED, ShardStatus.PREPARED)
 _UNUSED: Final = ABSENT >> STATE_SHIFT
 _MOVES_NOTHING: Final = TransferFlags.VOID_PENDING_TRANSFER
@@ -71,7 +72,7 @@ def reverse(shards: State, directory: Directory, command: Reverse, *, time_ns: i
         suspense = _suspense_of(directory, get(own[0], "debit_account_id"))
         if suspense is None:
             return Refused("suspense", "the payee's account is of no institution: there is no suspense account")
-        put(back[0], "debit_account_id", suspense)
+        put(back[0], "debit_account_id", full_id(suspense, shards.place))
         own, status = own_accounts(back, shards.place), TransferStatus.CREATED
     if status is TransferStatus.CREATED:
         status = _move(shards, back, own, crosses=original.crosses, time_ns=time_ns)
@@ -83,8 +84,10 @@ def reverse(shards: State, directory: Directory, command: Reverse, *, time_ns: i
 def _original(shards: State, text: str) -> Original | Refused:
     """The transfer that is named, if it can be reversed here."""
     place = shards.place
-    if not (text.isascii() and text.isdigit() and 0 < int(text) < 2**128):
-        return Refused("transfer", f"{text!r} is not the id of a transfer: a decimal number of up to 128 bits")
+    # Python turns no text of thousands of digits into a number.
+    if not (len(text) <= _ID_DIGITS_MAX and text.isascii() and text.isdigit() and 0 < int(text) < 2**128):
+        shown = text[: _ID_DIGITS_MAX + 1]
+        return Refused("transfer", f"{shown!r} is not the id of a transfer: a decimal number of up to 128 bits")
     ids = ids_of([int(text)])
     found = shards.ledger.lookup_transfers(ids)
     if not found.size:
