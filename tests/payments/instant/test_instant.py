@@ -1,6 +1,7 @@
 """Instant payments as a part of the machine: what it says, tells, keeps and refuses to read."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -39,6 +40,7 @@ from ropewalk.systems.payments.iso20022.reading import read
 from ropewalk.systems.payments.iso20022.samples import credit_transfer, recall
 from ropewalk.systems.payments.iso20022.writing import write
 from ropewalk.systems.payments.machine import PaymentsMachine
+from tests.payments.instant.desks import Apart, Desk, Together
 from tests.payments.instant.story import Story, uetr
 
 STORIES = Path(__file__).parent / "stories"
@@ -175,6 +177,19 @@ def test_there_are_no_more_returns_than_can_be_looked_up_at_once(story: Story) -
     story.run("pay a harbor/1000 meadow/2001 100")
     told = story.run("\n".join(f"return a 1 id=R{number}" for number in range(RETURNS_MAX + 1)))
     assert told.split("\n") == [*["ACSC"] * RETURNS_MAX, "RJCT AG13"]
+
+
+@pytest.mark.parametrize("opened", [Together, Apart])
+def test_a_recall_after_the_last_return_is_remembered_when_its_words_are_let_go(
+    opened: Callable[[int], Desk],
+) -> None:
+    story = Story(opened)
+    story.run(f"keep 1{TOWN}policy meadow/2001 recalls=accept")
+    story.run("pay a harbor/1000 meadow/2001 50")
+    story.run("\n".join(f"return a 1 id=R{number}" for number in range(RETURNS_MAX)))
+    assert story.run("recall a") == "IPAY ACCR"
+    story.run("pay b harbor/1000 meadow/2001 40\npay c harbor/1000 meadow/2001 1")
+    assert story.run("recall a case=AGAIN\nbalances harbor/1000") == "RJCR RJCR ARDT\nharbor/1000: 59.00"
 
 
 def test_a_long_history_keeps_its_first_note_and_the_newest(story: Story) -> None:

@@ -19,7 +19,10 @@ PAYMENTS_KEPT: Final = 20_000
 all. The newest, and whatever is still open; of those before, the ledger still knows the money, for ever."""
 
 RETURNS_MAX: Final = 16
-"""Returns of one payment, so that all of them are looked up at once."""
+"""Returns of one payment that its creditor's bank sends, so that all of them are looked up at once."""
+
+RETURNS_AND_RECALL_MAX: Final = RETURNS_MAX + 1
+"""Times that money of one payment goes back: a recall sends all that is left, however many returns there were."""
 
 NOTES_MAX: Final = 64
 """What the history of one payment holds; the first and the newest stay."""
@@ -40,4 +43,4 @@ USUAL_TERMS: Final = Terms()
 """FedNow's."""
 
 invariant(AMOUNT_CENTS_MAX <= AMOUNT_MAX, "a message holds the largest amount")
-invariant(RETURNS_MAX <= 256, "the number of a return fits a byte")
+invariant(RETURNS_AND_RECALL_MAX <= 256, "the number of a return fits a byte")

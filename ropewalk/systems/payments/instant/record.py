@@ -27,7 +27,7 @@ from ropewalk.systems.payments.instant.halves import (
     half_moved,
     half_returns_moved,
 )
-from ropewalk.systems.payments.instant.limits import NOTES_MAX, RETURNS_MAX, Terms
+from ropewalk.systems.payments.instant.limits import NOTES_MAX, RETURNS_AND_RECALL_MAX, Terms
 from ropewalk.systems.payments.instant.waiting import Waiting
 from ropewalk.systems.payments.iso20022.model import (
     Agent,
@@ -290,11 +290,11 @@ class Record:
         """A payment whose words were let go, from its money: of one between two shards, from the half here."""
         moved = payment_moved(self.ledger, uetr)
         if moved is not None:
-            return self._payment_of(uetr, moved, returns_moved(self.ledger, uetr, count_max=RETURNS_MAX))
+            return self._payment_of(uetr, moved, returns_moved(self.ledger, uetr, count_max=RETURNS_AND_RECALL_MAX))
         half = half_moved(self.ledger, uetr) if self.place.partitions > 1 else None
         if half is None:
             return None
-        returns = [each.moved for each in half_returns_moved(self.ledger, uetr, count_max=RETURNS_MAX)]
+        returns = [each.moved for each in half_returns_moved(self.ledger, uetr, count_max=RETURNS_AND_RECALL_MAX)]
         payment = self._payment_of(uetr, half.moved, returns)
         payment.peer, payment.arrives, payment.far = half.peer, half.moved.payer < 0, half.moved.key
         return payment
