@@ -131,6 +131,15 @@ def test_only_plain_transfers_cross(town: Town) -> None:
     assert town.balance(of(town, 1)) == (99, 0, 0)
 
 
+def test_what_crosses_never_expires(town: Town) -> None:
+    row, other = across(town, 1, 1, timeout=1), transfer(2, of(town, 1), of(town, 2), 1)
+    assert town.pay(0, row, other) == ["timeout_reserved_for_pending_transfer", "created"]
+    assert town.pay_together(0, row, across(town, 3, 1)) == [
+        "timeout_reserved_for_pending_transfer", "linked_event_failed",
+    ]  # fmt: skip
+    assert (town.lanes(), town.balance(of(town, 1))) == ([], (99, 0, 0))
+
+
 def test_what_is_sent_to_the_wrong_shard_is_refused(town: Town) -> None:
     with pytest.raises(Rejected, match="row 0 names an account of shard 0, and this is payments/1: send it to that"):
         town.pay(1, across(town, 1, 1))
@@ -170,6 +179,52 @@ def test_a_hold_past_its_time_asks_and_goes_on_holding_until_it_is_told(town: To
     assert town.lanes() == [(0, 1), (1, 0)]
     town.settle()
     assert (town.balance(at(town, 2)), undecided(town)) == ((30, 0, 0), 0)
+
+
+def test_a_coordinator_that_is_away_is_asked_once_and_again_when_it_has_answered(town: Town) -> None:
+    town.pay(0, across(town, 1, 30))
+    town.deliver(0, 1)
+    town.deliver(1, 0)
+    for _ in range(5):
+        town.wait(10)
+    assert town.shards[1].mailbox.waiting == 1
+    town.deliver(1, 0)
+    hear_outcome(town.shards[1].machine.shards.state, 0, Outcome(1, is_decided=False))
+    town.shards[1].crash()
+    town.wait(10)
+    assert town.shards[1].mailbox.waiting == 1
+    town.settle()
+    assert (town.balance(at(town, 2)), undecided(town)) == ((30, 0, 0), 0)
+
+
+def test_a_shard_that_does_not_vote_is_asked_for_no_more_than_the_bound(town: Town) -> None:
+    for number in range(1, 5):
+        assert town.pay(0, across(town, number, 1)) == ["prepared"]
+        town.wait(5)
+    waiting = town.shards[0].mailbox.waiting
+    town.shards[0].crash()
+    both = (across(town, 5, 1), transfer(6, of(town, 1), of(town, 2), 1))
+    assert town.pay(0, *both) == ["too_many_undecided", "created"]
+    assert town.pay_together(0, across(town, 5, 1)) == ["too_many_undecided"]
+    assert town.shards[0].mailbox.waiting == waiting == 8
+    town.settle()
+    assert town.pay(0, across(town, 5, 1)) == ["prepared"]
+    town.settle()
+    assert (town.balance(at(town, 2)), undecided(town)) == ((1, 0, 0), 0)
+
+
+def test_a_shard_that_does_not_vote_keeps_nobody_from_the_others() -> None:
+    town = Town(3)
+    a, b, c = (town.account(1, shard) for shard in range(3))
+    town.open([a, b, c])
+    for number in range(1, 5):
+        assert town.pay(0, transfer(number, a, b, 1)) == ["prepared"]
+        town.wait(5)
+    assert town.pay(0, transfer(5, a, b, 1), transfer(6, a, c, 7)) == ["too_many_undecided", "prepared"]
+    town.deliver(0, 2, count=2)
+    town.deliver(2, 0)
+    town.deliver(0, 2)
+    assert town.balance(c) == (7, 0, 0)
 
 
 def test_an_answer_that_contradicts_the_order_of_messages_stops_the_shard(town: Town) -> None:

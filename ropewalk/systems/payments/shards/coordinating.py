@@ -48,6 +48,12 @@ def begin_each(state: State, rows: Rows, subject: str, *, time_ns: int) -> Rows:
     """Transfers from accounts here to accounts elsewhere, each on its own; return one RESULT each."""
     peers = shards_of(rows["credit_account_id_high"], state.place)
     chosen = np.unique(peers).tolist()
+    is_silent = np.isin(peers, [peer for peer in chosen if state.is_silent(peer)])
+    if is_silent.any():
+        results = _refused(rows, ShardStatus.TOO_MANY_UNDECIDED)
+        if not is_silent.all():
+            results[~is_silent] = begin_each(state, rows[~is_silent], subject, time_ns=time_ns)
+        return results
     if len(state.own) + len(chosen) > state.patience.undecided_max:
         return _refused(rows, ShardStatus.TOO_MANY_UNDECIDED)
     whole, results = state.holds.hold(rows, np.arange(rows.size, dtype="i4"), time_ns=time_ns)
@@ -66,8 +72,10 @@ def begin_together(state: State, rows: Rows, subject: str, *, time_ns: int) -> R
     """Transfers between accounts anywhere, all or none; return one RESULT each."""
     if len(state.own) >= state.patience.undecided_max:
         return _refused(rows, ShardStatus.TOO_MANY_UNDECIDED)
-    if (rows["flags"] != 0).any():
-        return _not_together(rows, np.where(rows["flags"] != 0, np.uint32(ShardStatus.MUST_BE_PLAIN), _CREATED))
+    has_flags, has_timeout = rows["flags"] != 0, rows["timeout"] != 0
+    if (has_flags | has_timeout).any():
+        why = np.where(has_flags, ShardStatus.MUST_BE_PLAIN, TransferStatus.TIMEOUT_RESERVED_FOR_PENDING_TRANSFER)
+        return _not_together(rows, np.where(has_flags | has_timeout, why, _CREATED).astype("u4"))
     debits, credits = (shards_of(rows[f"{side}_account_id_high"], state.place) for side in ("debit", "credit"))
     if (debits < 0).any() or (credits < 0).any():
         missing = np.where(
@@ -77,6 +85,9 @@ def begin_together(state: State, rows: Rows, subject: str, *, time_ns: int) -> R
     here = state.place.partition
     if (debits == here).all() and (credits == here).all():
         return _chained(state, rows, time_ns=time_ns)
+    others = [peer for peer in np.unique(np.concatenate([debits, credits])).tolist() if peer != here]
+    if any(state.is_silent(peer) for peer in others):
+        return _refused(rows, ShardStatus.TOO_MANY_UNDECIDED)
     near = np.flatnonzero((debits == here) | (credits == here)).astype("i4")
     own, results = state.holds.hold(rows[near], near, time_ns=time_ns)
     statuses = np.full(rows.size, _CREATED)
@@ -86,11 +97,7 @@ def begin_together(state: State, rows: Rows, subject: str, *, time_ns: int) -> R
         return _not_together(rows, statuses)
     # If this is a repeat, nothing is held anywhere, and the votes tell that the others exist too.
     statuses[statuses == _CREATED] = _PREPARED
-    peers = {
-        peer: np.flatnonzero((debits == peer) | (credits == peer)).astype("i4").tobytes()
-        for peer in np.unique(np.concatenate([debits, credits])).tolist()
-        if peer != here
-    }
+    peers = {peer: np.flatnonzero((debits == peer) | (credits == peer)).astype("i4").tobytes() for peer in others}
     _begin(state, rows, subject, own=own, peers=peers, time_ns=time_ns, whole=statuses)
     answers = _refused(rows, ShardStatus.PREPARED)
     answers["status"] = statuses
@@ -100,6 +107,7 @@ def begin_together(state: State, rows: Rows, subject: str, *, time_ns: int) -> R
 
 def count_vote(state: State, peer: int, vote: Vote, *, time_ns: int) -> None:
     """Take note of a shard's vote, and decide if it was the last one."""
+    state.unheard[peer] = state.unheard.get(peer, 1) - 1
     transaction = state.own.get(vote.number)
     if transaction is None or peer not in transaction.waiting:
         return
@@ -154,6 +162,7 @@ def _begin(
     )
     for peer, places in peers.items():
         part = rows[np.frombuffer(places, "i4")]
+        state.unheard[peer] = state.unheard.get(peer, 0) + 1
         _send(state, peer, Prepare(state.begun, part.tobytes()), tag=b"vote")
 
 

@@ -4,7 +4,7 @@
     plain ones to an account elsewhere ──► a transaction for each other shard, begun behind them
     other ones to an account elsewhere ──► refused with a status
 
-A row is plain if it has no flags and is in no chain. What is debited elsewhere is sent there in the first place.
+A row is plain if it has no flags and no timeout and is in no chain. What is debited elsewhere is sent there at once.
 
 Promise:    each row is answered, in order; results are those of a ledger that gets the rows of a request that stay
             here first, and then those that leave.
@@ -124,7 +124,7 @@ class Front:
         far = self._is_far(rows)
         chained = rows["flags"] & _LINKED != 0
         chained[1:] |= chained[:-1].copy()
-        leaves = far & (rows["flags"] == 0) & ~chained
+        leaves = far & (rows["flags"] == 0) & (rows["timeout"] == 0) & ~chained
         results = np.zeros(rows.size, RESULT)
         stays = np.flatnonzero(~leaves)
         if stays.size:

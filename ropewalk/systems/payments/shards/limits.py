@@ -19,8 +19,8 @@ ASKS_AFTER_NS: Final = 10 * SECOND_NS
 """How long a shard holds money for another's transaction before it asks what became of it, and then asks again."""
 
 UNDECIDED_MAX: Final = 1_024
-"""Transactions that a shard coordinates and has not decided. Past it transfers to other shards are answered with
-`TOO_MANY_UNDECIDED` until some are."""
+"""Transactions that a shard coordinates and has not decided, and votes that one other shard owes it. Past it
+transfers, to all others or to that one, are answered with `TOO_MANY_UNDECIDED` until there are fewer."""
 
 
 class Patience(NamedTuple):
@@ -35,4 +35,4 @@ USUAL_PATIENCE: Final = Patience()
 """The three bounds above; tests take smaller ones."""
 
 invariant(DECIDES_WITHIN_NS < ASKS_AFTER_NS, "who is asked has decided by then, unless it is away")
-invariant(2 * UNDECIDED_MAX <= OUTBOX_MESSAGES_MAX, "an outbox holds what all open transactions send")
+invariant(2 * UNDECIDED_MAX <= OUTBOX_MESSAGES_MAX, "an outbox holds all that one silent shard is sent")

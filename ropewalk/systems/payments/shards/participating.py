@@ -45,7 +45,9 @@ def ask_overdue(state: State, *, time_ns: int) -> None:
         (coordinator, number), first = next(iter(state.promised.items()))
         if first.asks_ns > time_ns:
             return
-        state.outgoing.send(log_name(state.place.service, coordinator), encode(Inquire(number)), tag=b"outcome")
+        if not first.is_asked:
+            state.outgoing.send(log_name(state.place.service, coordinator), encode(Inquire(number)), tag=b"outcome")
+            first.is_asked = True
         # Behind all others, whose time comes no later than this one's comes again.
         del state.promised[coordinator, number]
         first.asks_ns = time_ns + state.patience.asks_after_ns
@@ -59,9 +61,11 @@ def tell_outcome(state: State, message: Inquire) -> Outcome:
 
 def hear_outcome(state: State, coordinator: int, outcome: Outcome) -> None:
     """Take note of an answer. A decision was told before it, so there is nothing to do but to see that it was."""
-    is_held = (coordinator, outcome.number) in state.promised
+    promised = state.promised.get((coordinator, outcome.number))
+    if promised is not None:
+        promised.is_asked = False
     invariant(
-        not (outcome.is_decided and is_held),
+        not (outcome.is_decided and promised is not None),
         "a decision arrives before the answer that there is one",
         coordinator=coordinator,
         number=outcome.number,

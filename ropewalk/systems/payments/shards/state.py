@@ -34,11 +34,16 @@ class Transaction(msgspec.Struct):
 
 
 class Promised(msgspec.Struct):
-    """What is held here for a transaction of another shard, whose `rows` it sent; when to ask what became of it."""
+    """What is held here for a transaction of another shard, whose `rows` it sent; when to ask what became of it.
+
+    It is not asked again before the answer has come (`is_asked`): a question to a shard that is away is not lost, and
+    one more every few seconds would fill the outbox.
+    """
 
     rows: int
     holding: Holding
     asks_ns: int
+    is_asked: bool = False
 
 
 class _Saved(msgspec.Struct, frozen=True):
@@ -49,10 +54,14 @@ class _Saved(msgspec.Struct, frozen=True):
     promised: list[tuple[int, int, Promised]]
     sent: dict[str, int]
     taken: dict[str, int]
+    unheard: dict[int, int] = {}
 
 
 class State:
-    """All of it. `begun` numbers the transactions that began here; `sent` and `taken` count messages by log."""
+    """All of it. `begun` numbers the transactions that began here; `sent` and `taken` count messages by log.
+
+    `unheard` counts the votes that each other shard owes, also on what was decided without it.
+    """
 
     def __init__(self, ledger: Ledger, place: Place, *, outgoing: Outgoing, patience: Patience) -> None:
         self.ledger = ledger
@@ -65,13 +74,18 @@ class State:
         self.promised: dict[tuple[int, int], Promised] = {}
         self.sent: dict[str, int] = {}
         self.taken: dict[str, int] = {}
+        self.unheard: dict[int, int] = {}
+
+    def is_silent(self, peer: int) -> bool:
+        """True if a shard owes so many votes that no more are asked of it: what it is sent waits in the outbox."""
+        return self.unheard.get(peer, 0) >= self.patience.undecided_max
 
     def save(self) -> dict[str, bytes]:
         """All of it but the ledger."""
         promised = [(shard, number, each) for (shard, number), each in self.promised.items()]
         saved = _Saved(
             self.begun, self.holds.resolved, self.holds.between.save(), list(self.own.values()), promised,
-            self.sent, self.taken,
+            self.sent, self.taken, self.unheard,
         )  # fmt: skip
         return {"transactions": msgspec.msgpack.encode(saved)}
 
@@ -82,4 +96,4 @@ class State:
         self.holds.between.load(saved.between)
         self.own = {transaction.number: transaction for transaction in saved.own}
         self.promised = {(shard, number): each for shard, number, each in saved.promised}
-        self.sent, self.taken = dict(saved.sent), dict(saved.taken)
+        self.sent, self.taken, self.unheard = dict(saved.sent), dict(saved.taken), dict(saved.unheard)
