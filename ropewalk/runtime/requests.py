@@ -87,8 +87,17 @@ def decoded(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:
         raise Problem(
             HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_body", f"the body is not what is expected: {error}"
         ) from error
-    except msgspec.DecodeError as error:
+    except (ValueError, RecursionError) as error:
+        # Beside its own errors: text that is no UTF-8, and what is nested too deep.
         raise bad_request(f"the body is not JSON: {error}") from error
+
+
+def query_of(request: Request, kind: type[T]) -> T:
+    """The query of the URL. Raises Problem (400) if it is not of the type."""
+    try:
+        return msgspec.convert(dict(request.query_params), kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise bad_request(f"the query of the URL is not what is expected: {error}") from error
 
 
 def request_id_of(request: Request) -> bytes:

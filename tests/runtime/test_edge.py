@@ -191,6 +191,8 @@ def test_a_body_that_is_no_command_is_a_problem() -> None:
         for body, status in (
             (b"{", 400),
             (b"\xff", 400),
+            (b'{"counter": "\xff", "amount": 1}', 400),
+            (b'{"more": ' + b"[" * 100_000, 400),
             (b"[]", 422),
             (b'{"counter": "a"}', 422),
             (b'{"counter": 1, "amount": 1}', 422),
