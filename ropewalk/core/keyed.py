@@ -12,7 +12,7 @@ Checked by: tests/core/test_keyed.py, ropewalk.proving.conformance (machine chec
 
 import heapq
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
-from typing import Generic, TypeVar, Union, cast
+from typing import Final, Generic, TypeVar, Union, cast
 
 import msgspec
 
@@ -23,6 +23,11 @@ from ropewalk.core.limits import TIMERS_FIRED_MAX
 from ropewalk.core.machine import Batch, Event, Message, Outcome, Received, Saved
 from ropewalk.core.place import Place
 from ropewalk.errors import Damaged, Rejected
+
+_UNREADABLE: Final = (ValueError, RecursionError)
+"""What msgspec raises: of its own errors, those of text that is no UTF-8, and of what is nested too deep."""
+
+_SHOWN_BYTES: Final = 32
 
 V = TypeVar("V")
 C = TypeVar("C")
@@ -103,7 +108,7 @@ class KeyedMachine(Generic[V, C, Q]):
         """Raise Rejected if the command is not one of this machine's."""
         try:
             self._commands.decode(command)
-        except msgspec.DecodeError as error:
+        except _UNREADABLE as error:
             raise Rejected(f"{self.name} can't read this command: {error}") from error
 
     def apply(self, batch: Batch) -> Outcome:
@@ -124,7 +129,7 @@ class KeyedMachine(Generic[V, C, Q]):
             raise Rejected(f"{self.name} answers no query but a key")
         try:
             decoded = self._queries.decode(query)
-        except msgspec.DecodeError as error:
+        except _UNREADABLE as error:
             raise Rejected(f"{self.name} can't read this query: {error}") from error
         return encode_value(self._answer(self._state, decoded))
 
@@ -158,15 +163,21 @@ class KeyedMachine(Generic[V, C, Q]):
         return len(self._state) + len(self._timers)
 
     def _receive(self, message: Received, batch: Batch) -> object:
-        if message.is_reply:
-            replied = Replied(message.tag.decode(), msgspec.msgpack.decode(message.command))
-            return self._step(cast(C, replied), batch, sender=message.sender)
-        return self._step(self._decoded(message.command, batch), batch, sender=message.sender)
+        try:
+            command = _replied(message) if message.is_reply else self._known.decode(message.command)
+        except _UNREADABLE as error:
+            kind, beginning = "reply" if message.is_reply else "message", message.command[:_SHOWN_BYTES]
+            raise Damaged(
+                f"{self.name}: {kind} {message.number} of {message.sender} in the record at {batch.position} "
+                f"can't be read ({error}): it begins with {beginning!r}; nothing was skipped: start a program of "
+                f"{self.name} that knows it"
+            ) from error
+        return self._step(cast(C, command), batch, sender=message.sender)
 
     def _decoded(self, command: bytes, batch: Batch) -> C:
         try:
             return self._known.decode(command)
-        except msgspec.DecodeError as error:
+        except _UNREADABLE as error:
             raise Damaged(
                 f"{self.name}: a command in the record at position {batch.position} can't be read ({error}); "
                 "nothing was skipped: start the newer program that wrote it"
@@ -232,5 +243,9 @@ def _type(given: object) -> type:
 def _key(query: bytes) -> str | None:
     try:
         return msgspec.msgpack.decode(query, type=str)
-    except msgspec.DecodeError:
+    except _UNREADABLE:
         return None
+
+
+def _replied(message: Received) -> Replied:
+    return Replied(message.tag.decode(), msgspec.msgpack.decode(message.command))

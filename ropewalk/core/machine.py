@@ -30,13 +30,15 @@ class Request(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class Received(msgspec.Struct, frozen=True, gc=False):
     """A message from another partition (`sender` is the name of its log), applied exactly once.
 
-    Or, if `is_reply`, what this machine's own message with that `tag` was answered.
+    Or, if `is_reply`, what this machine's own message with that `tag` was answered. `number` is its place among what
+    the sender has sent to this partition, from 1 on.
     """
 
     sender: str
     command: bytes
     tag: bytes = b""
     is_reply: bool = False
+    number: int = 0
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):

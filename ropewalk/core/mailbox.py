@@ -105,7 +105,10 @@ class Mailbox:
         if delivery.first > through + 1 or not fresh:
             return ()
         self._inbox[delivery.sender] = through + len(fresh)
-        return [Received(delivery.sender, each.command, each.tag, each.is_reply) for each in fresh]
+        return [
+            Received(delivery.sender, each.command, each.tag, each.is_reply, number)
+            for number, each in enumerate(fresh, start=through + 1)
+        ]
 
     def settle(self, receipt: Receipt) -> None:
         """Forget letters that have been taken in."""

@@ -10,6 +10,7 @@ Checked by: tests/proving/test_letters.py, tests/canaries/test_town.py
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from ropewalk.core.machine import Outcome, Received
 from ropewalk.core.mailbox import Delivery, Letter, Mailbox, Note, Receipt
@@ -63,9 +64,9 @@ class Letters:
     def on_the_way(self) -> list[Received]:
         """What was sent and is not taken in."""
         return [
-            _received(sender, letter)
+            _received(sender, letter, number)
             for (sender, receiver), letters in self._sent.items()
-            for letter in letters[self._taken_in[sender, receiver] :]
+            for number, letter in islice(enumerate(letters, start=1), self._taken_in[sender, receiver], None)
         ]
 
     def check_at_rest(self, owner: str, mailbox: Mailbox) -> None:
@@ -86,7 +87,7 @@ class Letters:
                 raise Broken(f"a delivery holds what was sent under its numbers [{number} of {pair}: {letter}]")
             if number == self._taken_in[pair] + 1:
                 self._taken_in[pair] = number
-                yield _received(delivery.sender, letter)
+                yield _received(delivery.sender, letter, number)
             else:
                 self.again += number <= self._taken_in[pair]
 
@@ -94,5 +95,5 @@ class Letters:
         self._sent.setdefault(pair, []).append(letter)
 
 
-def _received(sender: str, letter: Letter) -> Received:
-    return Received(sender, letter.command, letter.tag, letter.is_reply)
+def _received(sender: str, letter: Letter, number: int) -> Received:
+    return Received(sender, letter.command, letter.tag, letter.is_reply, number)

@@ -42,7 +42,10 @@ def test_an_inbox_that_forgets_its_numbers_at_a_snapshot(monkeypatch: pytest.Mon
 def test_a_receiver_that_applies_a_repeated_delivery(monkeypatch: pytest.MonkeyPatch) -> None:
     def take_in(own: Any, delivery: Delivery) -> Sequence[Received]:
         own._inbox[delivery.sender] = delivery.first + len(delivery.letters) - 1
-        return [Received(delivery.sender, each.command, each.tag, each.is_reply) for each in delivery.letters]
+        return [
+            Received(delivery.sender, each.command, each.tag, each.is_reply, number)
+            for number, each in enumerate(delivery.letters, start=delivery.first)
+        ]
 
     monkeypatch.setattr(Mailbox, "take_in", take_in)
     assert "each message takes effect once, in order" in claim_found()

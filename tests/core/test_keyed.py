@@ -10,6 +10,7 @@ from ropewalk.core.codec import Kind, Record, decode_record, encode_record, enco
 from ropewalk.core.effects import At
 from ropewalk.core.keyed import Applied, Entry, KeyedMachine
 from ropewalk.core.machine import Batch, Request
+from ropewalk.core.mailbox import Delivery, Letter, Mailbox
 from ropewalk.core.partition import Partition
 from ropewalk.errors import Damaged, Rejected
 
@@ -34,6 +35,10 @@ def apply(state: Mapping[str, int], entry: Entry[Add | AddLater]) -> Applied[int
             return Applied(total, {key: total})
         case AddLater(key, amount, at_ns):
             return Applied("set", effects=[At(at_ns, Add(key, amount))])
+
+
+NO_TEXT = encode_value({"type": "Add", "key": "a", "amount": 1}).replace(b"\xa1a", b"\xa1\xff")
+TOO_DEEP = b"\x82\xa1x" + b"\x91" * 100_000 + b"\xc0" + encode_value("type") + encode_value("Add")
 
 
 def counter() -> KeyedMachine[int, Add | AddLater, str]:
@@ -69,8 +74,26 @@ def test_timers_fire_once_in_the_order_of_their_time() -> None:
 
 
 def test_a_command_that_can_not_be_read_is_rejected_before_it_is_written() -> None:
-    with pytest.raises(Rejected, match="counter can't read this command"):
-        counter().vet(encode_value({"type": "Multiply"}))
+    for command in (encode_value({"type": "Multiply"}), b"\xc1", NO_TEXT, TOO_DEEP):
+        with pytest.raises(Rejected, match="counter can't read this command"):
+            counter().vet(command)
+
+
+@pytest.mark.parametrize("is_reply", [False, True])
+@pytest.mark.parametrize("command", [b"\xc1" + bytes(50), NO_TEXT], ids=["no_messagepack", "no_text"])
+def test_a_message_that_can_not_be_read_stops_the_machine_and_says_whose_it_is_and_which(
+    command: bytes, is_reply: bool
+) -> None:
+    sender, receiver = Mailbox(), Mailbox()
+    for each in (encode_value(Add("a", 1)), command):
+        sender.post("counter/0", Letter(each, b"tag", is_reply=is_reply))
+    _, letters = sender.letters("counter/0", after=0, count_max=9, bytes_max=999)
+    _, second = receiver.take_in(Delivery("bank/3", "counter/0", 1, letters))
+    with pytest.raises(Damaged) as stopped:
+        counter().apply(Batch(Position(7), 1, [], [second]))
+    told = str(stopped.value)
+    assert f"{'reply' if is_reply else 'message'} 2 of bank/3 in the record at 7 can't be read" in told
+    assert f"it begins with {command[:32]!r}; nothing was skipped: start a program of counter that knows it" in told
 
 
 def test_saving_and_loading_gives_the_same_state() -> None:

@@ -41,14 +41,14 @@ def test_each_takes_effect_once_in_order_however_it_comes() -> None:
 def test_what_is_on_the_way_was_sent_and_has_not_come() -> None:
     letters = sent()
     letters.take_in(B, delivery(1, LETTERS[0]))
-    assert letters.on_the_way() == [Received(A, b"two", b"tag"), Received(A, b"three")]
+    assert letters.on_the_way() == [Received(A, b"two", b"tag", number=2), Received(A, b"three", number=3)]
 
 
 def test_the_reply_to_a_message_with_a_tag_is_a_letter() -> None:
     letters = sent()
     taken = letters.take_in(B, delivery(1, *LETTERS))
     letters.send(B, Outcome([b"1", b"2", b"3"]), taken)
-    assert letters.on_the_way() == [Received(B, b"2", b"tag", is_reply=True)]
+    assert letters.on_the_way() == [Received(B, b"2", b"tag", is_reply=True, number=1)]
 
 
 def test_a_record_may_be_read_when_what_it_speaks_of_has_happened() -> None:
