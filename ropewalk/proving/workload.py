@@ -5,10 +5,11 @@ Checked by: tests/proving/test_world.py, tests/proving/test_town.py
 
 from collections.abc import Mapping, Sequence
 from random import Random
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
+from ropewalk.core.codec import encode_value
 from ropewalk.core.machine import Batch, Machine, Received, Request
 from ropewalk.core.place import Place
 from ropewalk.data.shelf import Shelf
@@ -69,6 +70,10 @@ class Cut(msgspec.Struct, frozen=True):
     machines: Mapping[str, Machine]
     on_the_way: Sequence[Received]
     is_at_rest: bool = False
+
+    def read(self, log: str, query: object) -> Any:
+        """What a partition answers."""
+        return msgspec.msgpack.decode(self.machines[log].read(encode_value(query)))
 
 
 class TownWorkload(Protocol):

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import msgspec
 
 from ropewalk.coordination.neighbours import Neighbour, Neighbours
-from ropewalk.core.place import Place
 from ropewalk.errors import Rejected
 from ropewalk.runtime.node import Node
 from ropewalk.runtime.service import Follower, Service
@@ -17,7 +16,7 @@ from ropewalk.runtime.typed import members
 
 def neighbours_of(services: Sequence[Service]) -> Neighbours:
     """Each service by its name."""
-    return {each.name: Neighbour(Place(each.name, 0, each.partitions), _kinds(each)) for each in services}
+    return {each.name: Neighbour(each.places[0], _kinds(each)) for each in services}
 
 
 def with_beside(service: Service, *services: Service) -> Service:

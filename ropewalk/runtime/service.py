@@ -15,7 +15,7 @@ import msgspec
 from ropewalk.core.keyed import Applied, Entry, KeyedMachine
 from ropewalk.core.limits import PARTITIONS_MAX
 from ropewalk.core.machine import Machine
-from ropewalk.core.place import Place, partition_of
+from ropewalk.core.place import Place, log_name, partition_of
 from ropewalk.data.shelf import Shelf
 from ropewalk.errors import Rejected
 from ropewalk.runtime.operations import Operation
@@ -123,3 +123,12 @@ class Service(msgspec.Struct, frozen=True):
     def partition_of(self, key: str) -> int:
         """The partition of a key."""
         return partition_of(key, self.partitions)
+
+    def log_of(self, key: str) -> str:
+        """The name of the log of a key's partition."""
+        return log_name(self.name, self.partition_of(key))
+
+    @property
+    def places(self) -> Sequence[Place]:
+        """Where its machines stand, by the numbers of their partitions."""
+        return [Place(self.name, number, self.partitions) for number in range(self.partitions)]

@@ -43,7 +43,7 @@ class Part(msgspec.Struct, frozen=True):
 async def count_partitions(service: Service, engine: Engine) -> int:
     """How many partitions a service was created with; 0 if it never was."""
     storage = await engine.open(service.name, 0)
-    partition = Partition(service.machine(storage.shelf, Place(service.name, 0, service.partitions)))
+    partition = Partition(service.machine(storage.shelf, service.places[0]))
     await load_snapshot(partition, storage)
     return await kept_partitions(partition, storage.log)
 
@@ -57,9 +57,8 @@ async def split(
     """
     _check_numbers(service, partitions)
     parts: list[Part] = []
-    for number in range(service.partitions):
-        storage = await source.open(service.name, number)
-        parent = await _recovered(service, storage, Place(service.name, number, service.partitions))
+    for number, place in enumerate(service.places):
+        parent = await _recovered(service, await source.open(service.name, number), place)
         _check_parent(service, parent, number)
         children = [
             await _divide(
@@ -77,8 +76,7 @@ async def split(
 
 async def renumber(service: Service, source: Engine, target: Engine) -> None:
     """Copy a service that exchanges messages with one that is divided: as it is, but its mail begins anew too."""
-    for number in range(service.partitions):
-        place = Place(service.name, number, service.partitions)
+    for number, place in enumerate(service.places):
         parent = await _recovered(service, await source.open(service.name, number), place)
         _check_parent(service, parent, number)
         await _divide(service, parent, await target.open(service.name, number), place=place)

@@ -13,7 +13,6 @@ from ropewalk.core.codec import Kind, Record, decode_record, encode_record, enco
 from ropewalk.core.machine import NO_ID, Request
 from ropewalk.core.mailbox import Delivery, Note, Receipt
 from ropewalk.core.partition import Partition
-from ropewalk.core.place import Place
 from ropewalk.engines.memory import MemoryShelf
 from ropewalk.runtime.service import Service
 
@@ -149,7 +148,7 @@ class Joined:
         return replies[-1] or b"" if replies else b""
 
     def _log_of(self, service: str, key: str) -> str:
-        return Place(service, 0, self._services[service].partitions).log_of(key)
+        return self._services[service].log_of(key)
 
     def _opened(self, service: Service, number: int) -> Partition:
         partition = Partition(self._machine(service, number))
@@ -157,7 +156,7 @@ class Joined:
         return partition
 
     def _machine(self, service: Service, number: int) -> Any:
-        place = Place(service.name, number, service.partitions)
+        place = service.places[number]
         return service.machine(self._shelves.setdefault(place.log_name, MemoryShelf()), place)
 
 

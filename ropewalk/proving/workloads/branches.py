@@ -195,12 +195,7 @@ class Branches:
         return _Judge()
 
     def check(self, cut: Cut) -> None:
-        balances = [
-            balance
-            for account in ACCOUNTS
-            if (balance := msgspec.msgpack.decode(cut.machines[_branch(account)].read(encode_value(account))))
-            is not None
-        ]
+        balances = [balance for account in ACCOUNTS if (balance := cut.read(_branch(account), account)) is not None]
         total = sum(balances) + sum(map(_carried, cut.on_the_way))
         invariant(total == OPENING_BALANCE * len(balances), "money is neither made nor lost", total=total)
 

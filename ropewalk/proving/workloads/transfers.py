@@ -9,9 +9,7 @@ Checked by: tests/proving/test_processes.py
 from collections.abc import Sequence
 from itertools import permutations
 from random import Random
-from typing import Any, Final
-
-import msgspec
+from typing import Final
 
 from ropewalk.coordination.commit import Decision
 from ropewalk.coordination.transactions.messages import GetTransaction, ListTransactions
@@ -22,7 +20,6 @@ from ropewalk.data.shelf import Shelf
 from ropewalk.errors import invariant
 from ropewalk.proving.workload import Asked, Cut
 from ropewalk.proving.workloads.accounts import Deposit, Move, bank
-from ropewalk.runtime.service import Service
 
 ACCOUNTS: Final = tuple(f"account-{number}" for number in range(5))
 OPENING_BALANCE: Final = 10
@@ -34,9 +31,7 @@ _MOVES: Final = list(permutations(ACCOUNTS, 2))
 BANK: Final = bank(3, coordinators=2, timeout_s=TIMEOUT_S)
 COORDINATOR: Final = BANK.followers[0].service
 SERVICES: Final = {each.name: each for each in (BANK, COORDINATOR)}
-PLACES: Final[Sequence[Place]] = [
-    Place(each.name, number, each.partitions) for each in SERVICES.values() for number in range(each.partitions)
-]
+PLACES: Final[Sequence[Place]] = [place for each in SERVICES.values() for place in each.places]
 
 
 class Transfers:
@@ -50,38 +45,29 @@ class Transfers:
 
     def opening(self) -> Sequence[Asked]:
         deposits = {name: encode_value(Deposit(name, OPENING_BALANCE)) for name in ACCOUNTS}
-        return [(_log(BANK, name), Request(name.encode().ljust(16), paid)) for name, paid in deposits.items()]
+        return [(BANK.log_of(name), Request(name.encode().ljust(16), paid)) for name, paid in deposits.items()]
 
     def request(self, random: Random) -> Asked:
         number = random.randrange(IDS)
         source, target = _MOVES[number % len(_MOVES)]
         move = Move(f"move-{number}", source, target, 1 + number % 6)
-        return _log(COORDINATOR, move.id), Request(random.randbytes(16), encode_value(move))
+        return COORDINATOR.log_of(move.id), Request(random.randbytes(16), encode_value(move))
 
     def query(self, random: Random) -> tuple[str, bytes]:
         account = random.choice(ACCOUNTS)
-        return _log(BANK, account), encode_value(account)
+        return BANK.log_of(account), encode_value(account)
 
     def judge(self, _: Place) -> None:
         return None
 
     def check(self, cut: Cut) -> None:
-        accounts = [account for name in ACCOUNTS if (account := _read(cut, _log(BANK, name), name)) is not None]
+        accounts = [account for name in ACCOUNTS if (account := cut.read(BANK.log_of(name), name)) is not None]
         held = [(id_, amount) for account in accounts for id_, amount in account["held"].items()]
-        decided = {id_: _read(cut, _log(COORDINATOR, id_), GetTransaction(id_))["decision"] for id_, _ in held}
+        decided = {id_: cut.read(COORDINATOR.log_of(id_), GetTransaction(id_))["decision"] for id_, _ in held}
         coming = sum(amount for id_, amount in held if decided[id_] == Decision.COMMITTED)
         total = sum(account["balance"] for account in accounts) + coming
         invariant(total == OPENING_BALANCE * len(accounts), "no transaction is half done", total=total, held=held)
         if cut.is_at_rest:
-            logs = [place.log_name for place in PLACES if place.service == COORDINATOR.name]
-            query = encode_value(ListTransactions())
-            still_open = [each for log in logs for each in msgspec.msgpack.decode(cut.machines[log].read(query))]
+            query = ListTransactions()
+            still_open = [each for place in COORDINATOR.places for each in cut.read(place.log_name, query)]
             invariant(not still_open and not held, "at rest all have ended", open=still_open, held=held)
-
-
-def _log(service: Service, key: str) -> str:
-    return Place(service.name, 0, service.partitions).log_of(key)
-
-
-def _read(cut: Cut, log: str, query: object) -> Any:
-    return msgspec.msgpack.decode(cut.machines[log].read(encode_value(query)))

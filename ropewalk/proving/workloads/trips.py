@@ -22,7 +22,6 @@ from ropewalk.data.shelf import Shelf
 from ropewalk.errors import invariant
 from ropewalk.proving.workload import Asked, Cut
 from ropewalk.proving.workloads.travel import Close, Stock, Trip, book, cancel, travel
-from ropewalk.runtime.service import Service
 
 FREE: Final = 2
 IDS: Final = 40
@@ -48,9 +47,7 @@ TRIP: Final = Saga("trip", [_step("flight", "flights", 0), _step("hotel", "hotel
 AIRLINE: Final = travel(TRIP, partitions=2)
 SERVICES: Final = {each.name: each for each in (AIRLINE, *(each.service for each in AIRLINE.followers))}
 SAGAS: Final = SERVICES["flights-sagas"]
-PLACES: Final[Sequence[Place]] = [
-    Place(each.name, number, each.partitions) for each in SERVICES.values() for number in range(each.partitions)
-]
+PLACES: Final[Sequence[Place]] = [place for each in SERVICES.values() for place in each.places]
 
 
 class Trips:
@@ -71,25 +68,24 @@ class Trips:
         command: Start | Compensate | Retry | Close
         if kind < 0.15:
             command = Close(random.choice(FLIGHTS), random.random() < 0.4)
-            log = _log(AIRLINE, command.house)
+            log = AIRLINE.log_of(command.house)
         else:
             command = _of_saga(number, kind)
-            log = _log(SAGAS, command.id)
+            log = SAGAS.log_of(command.id)
         return log, Request(random.randbytes(16), encode_value(command))
 
     def query(self, random: Random) -> tuple[str, bytes]:
         id_ = f"trip-{random.randrange(IDS)}"
-        return _log(SAGAS, id_), encode_value(GetSaga(id_))
+        return SAGAS.log_of(id_), encode_value(GetSaga(id_))
 
     def judge(self, _: Place) -> None:
         return None
 
     def check(self, cut: Cut) -> None:
         if cut.is_at_rest:
-            logs = [place.log_name for place in PLACES if place.service == SAGAS.name]
-            query = encode_value(ListSagas(limit=IDS))
-            listed = [each["id"] for log in logs for each in msgspec.msgpack.decode(cut.machines[log].read(query))]
-            views = [_read(cut, _log(SAGAS, id_), GetSaga(id_)) for id_ in listed]
+            query = ListSagas(limit=IDS)
+            listed = [each["id"] for place in SAGAS.places for each in cut.read(place.log_name, query)]
+            views = [cut.read(SAGAS.log_of(id_), GetSaga(id_)) for id_ in listed]
             _check_ended(views)
             _check_booked(cut, views)
 
@@ -124,17 +120,9 @@ def _check_booked(cut: Cut, views: Sequence[Any]) -> None:
             if step["state"] in _HELD:
                 said[view["input"][step["name"]]].append(view["summary"]["id"])
     for house, trips in said.items():
-        booked = _read(cut, _log_of(house), house)["booked"]
+        booked = cut.read(_log_of(house), house)["booked"]
         invariant(sorted(booked) == sorted(trips), "what is booked is what sagas did", house=house, booked=booked)
 
 
 def _log_of(house: str) -> str:
-    return _log(SERVICES["flights" if house in FLIGHTS else "hotels"], house)
-
-
-def _log(service: Service, key: str) -> str:
-    return Place(service.name, 0, service.partitions).log_of(key)
-
-
-def _read(cut: Cut, log: str, query: object) -> Any:
-    return msgspec.msgpack.decode(cut.machines[log].read(encode_value(query)))
+    return SERVICES["flights" if house in FLIGHTS else "hotels"].log_of(house)
