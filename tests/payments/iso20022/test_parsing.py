@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ropewalk.systems.payments.iso20022.faults import MessageRefused
-from ropewalk.systems.payments.iso20022.limits import DEPTH_MAX, ELEMENTS_MAX, MESSAGE_BYTES_MAX
+from ropewalk.systems.payments.iso20022.limits import DEPTH_MAX, ELEMENTS_MAX, MESSAGE_BYTES_MAX, NAME_CHARS_MAX
 from ropewalk.systems.payments.iso20022.parsing import parse
 
 LAUGHS = b"""<?xml version="1.0"?>
@@ -65,6 +65,12 @@ def test_the_number_of_elements_is_bounded() -> None:
     most = b"<a>" + (ELEMENTS_MAX - 1) * b"<b/>"
     parse(most + b"</a>")
     assert refused(most + b"\n<b/></a>") == (2, f"there are more than {ELEMENTS_MAX} elements")
+
+
+def test_names_are_bounded() -> None:
+    longest = NAME_CHARS_MAX * b"a"
+    parse(b"<" + longest + b"/>")
+    assert refused(b"<b>\n<a" + longest + b"/></b>") == (2, f"a name has more than {NAME_CHARS_MAX} characters")
 
 
 def test_size_is_bounded() -> None:

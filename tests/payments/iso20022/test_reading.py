@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from ropewalk.systems.payments.iso20022.faults import MessageRefused
-from ropewalk.systems.payments.iso20022.limits import FAULTS_TOLD_MAX
+from ropewalk.systems.payments.iso20022.limits import FAULTS_TOLD_MAX, REPEATS_MAX
 from ropewalk.systems.payments.iso20022.model import NO_AGENT, CreditTransfer
 from ropewalk.systems.payments.iso20022.reading import read
 from ropewalk.systems.payments.iso20022.samples import UETR, broken, credit_transfer, recall, status_request
@@ -93,6 +93,34 @@ def test_of_many_faults_the_first_are_told() -> None:
     assert len(faults_of(change(credit_transfer()))) == FAULTS_TOLD_MAX
 
 
+def test_what_is_kept_of_a_message_is_bounded() -> None:
+    line = "<Ustrd>SAILCLOTH, INVOICE 117</Ustrd>"
+    message = read(replaced(line, REPEATS_MAX * line)(credit_transfer())).message
+    assert isinstance(message, CreditTransfer)
+    assert len(message.remittance) == REPEATS_MAX
+    more = replaced(line, (REPEATS_MAX + 1) * line)
+    assert faults_of(more(credit_transfer()))[0][1:] == (f"{TRANSFER}/RmtInf/Ustrd", "it comes 17 times")
+
+
+@pytest.mark.parametrize(
+    ("around", "element"),
+    [
+        ("Assgnr", "Assgnmt/Assgnr/Agt"),
+        ("Assgne", "Assgnmt/Assgne/Agt"),
+        ("Cretr", "Case/Cretr/Agt"),
+        ("Fr", "Fr/FIId"),
+        ("To", "To/FIId"),
+    ],
+)
+def test_who_could_not_be_answered_is_not_listened_to(around: str, element: str) -> None:
+    content = recall()
+    start, end = content.index(f"<{around}>".encode()), content.index(f"</{around}>".encode())
+    person = f"<{around}><Pty><Nm>ADA</Nm></Pty>".encode()
+    assert [fault[1:] for fault in faults_of(content[:start] + person + content[end:])] == [
+        (element, "it names no bank")
+    ]
+
+
 def test_two_documents_or_headers_are_not_guessed_between() -> None:
     content = credit_transfer()
     start, end = content.index(b"<AppHdr"), content.index(b"<Document")
@@ -135,3 +163,9 @@ def test_a_recall_of_two_payments_is_refused() -> None:
     start, end = content.index(b"<TxInf>"), content.index(b"</TxInf>") + 8
     twice = content[:end] + content[start:end] + content[end:]
     assert {message for _, _, message in faults_of(twice)} == {"it comes more than once"}
+
+
+def test_a_recall_of_two_payments_that_share_no_field_is_refused() -> None:
+    other = b"<TxInf><OrgnlEndToEndId>OTHER</OrgnlEndToEndId></TxInf></Undrlyg>"
+    first = recall().replace(b"<OrgnlEndToEndId>INVOICE-2026-117</OrgnlEndToEndId>", b"")
+    assert faults_of(first.replace(b"</Undrlyg>", other))[0][1:] == ("Undrlyg/TxInf", "it comes more than once")

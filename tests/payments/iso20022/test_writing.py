@@ -22,6 +22,7 @@ from ropewalk.systems.payments.iso20022.fields import (
     TEXT_140,
     TEXT_350,
     UETR,
+    Bank,
     Fixed,
     Kind,
     Layout,
@@ -64,6 +65,8 @@ def values(layout: Layout) -> st.SearchStrategy[dict[str, object]]:
                 needed[name] = st.lists(texts(kind), max_size=3)
             case Several(_, name, made, inside):
                 needed[name] = st.lists(values(inside).map(lambda each, made=made: nested(each, made)), max_size=2)
+            case Bank(_, name, _):
+                needed[f"{name}.routing"] = others.pop(f"{name}.routing")
             case Fixed():
                 pass
     return st.fixed_dictionaries(needed, optional=others)

@@ -60,13 +60,21 @@ class Several(NamedTuple):
     layout: "Layout"
 
 
-Field: TypeAlias = Text | Fixed | Money | Texts | Several
+class Bank(NamedTuple):
+    """An agent that the answer names: its number, BIC or name must be there, at least if there is an element `of`."""
+
+    path: str
+    field: str
+    of: str = ""
+
+
+Field: TypeAlias = Text | Fixed | Money | Texts | Several | Bank
 Layout: TypeAlias = Sequence[Field]
 
 
 def field_name(field: Field) -> str:
     """The field of the view that it fills; nothing if it fills none."""
-    return "" if isinstance(field, Fixed) else field.field
+    return "" if isinstance(field, (Fixed, Bank)) else field.field
 
 
 def _up_to(length: int) -> Kind:

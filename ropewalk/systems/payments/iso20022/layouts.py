@@ -22,6 +22,7 @@ from ropewalk.systems.payments.iso20022.fields import (
     TEXT_140,
     TEXT_350,
     UETR,
+    Bank,
     Fixed,
     Layout,
     Money,
@@ -70,6 +71,11 @@ def _agent(path: str, field: str) -> Layout:
         Text(f"{inside}/ClrSysMmbId/MmbId", f"{field}.routing", MEMBER),
         Text(f"{inside}/Nm", f"{field}.name", TEXT_140),
     )
+
+
+def _answered(path: str, field: str, *, of: str = "") -> Layout:
+    """An agent that the answer must name."""
+    return (*_agent(path, field), Bank(path, field, of))
 
 
 def _account(path: str, field: str) -> Layout:
@@ -175,11 +181,11 @@ _STATUS_REQUEST: Final[Layout] = (
 def _case(path: str) -> Layout:
     return (
         Text("Assgnmt/Id", "message_id", TEXT_35, is_needed=True),
-        *_agent("Assgnmt/Assgnr/Agt", "assigner"),
-        *_agent("Assgnmt/Assgne/Agt", "assignee"),
+        *_answered("Assgnmt/Assgnr/Agt", "assigner"),
+        *_answered("Assgnmt/Assgne/Agt", "assignee"),
         Text("Assgnmt/CreDtTm", "created", DATE_TIME, is_needed=True),
         Text(f"{path}/Id", "case_id", TEXT_35),
-        *_agent(f"{path}/Cretr/Agt", "case_creator"),
+        *_answered(f"{path}/Cretr/Agt", "case_creator", of=path),
     )
 
 
@@ -206,8 +212,8 @@ _RESOLUTION: Final[Layout] = (
 )
 
 HEADER: Final[Layout] = (
-    *_agent("Fr/FIId", "sender"),
-    *_agent("To/FIId", "receiver"),
+    *_answered("Fr/FIId", "sender"),
+    *_answered("To/FIId", "receiver"),
     Text("BizMsgIdr", "message_id", TEXT_35, is_needed=True),
     Text("MsgDefIdr", "definition", TEXT_35, is_needed=True),
     Text("MktPrctc/Regy", "registry", TEXT_350),

@@ -18,6 +18,12 @@ ELEMENTS_MAX: Final = 4_096
 """Elements of one message, so that what is wrong with it is found within some milliseconds: libxml2 looks at all the
 neighbours of each fault. A credit transfer has some 80."""
 
+NAME_CHARS_MAX: Final = 256
+"""Of an element's name with its namespace: those here have up to 80. Each path is made of up to 32 of them."""
+
+REPEATS_MAX: Final = 16
+"""Lines of remittance, and reasons, of one payment: schemas let a message be full of them, and each is kept."""
+
 FAULTS_TOLD_MAX: Final = 20
 """Faults that the refusal of a message lists."""
 

@@ -1,7 +1,7 @@
 """Strangers' bytes as an element tree: nothing is fetched, nothing is expanded, nothing is without bound.
 
-A message is UTF-8, has no document type and so no entities but the five of XML, and is bounded in bytes, elements and
-depth. Comments and processing instructions are left out.
+A message is UTF-8, has no document type and so no entities but the five of XML, and is bounded in bytes, elements,
+depth and names. Comments and processing instructions are left out.
 
 Promise:    whatever the bytes are, the answer is a tree or `MessageRefused`; no file or address is opened.
 Checked by: tests/payments/iso20022/test_parsing.py
@@ -12,7 +12,7 @@ from typing import Final, cast
 from lxml import etree
 
 from ropewalk.systems.payments.iso20022.faults import Fault, MessageRefused
-from ropewalk.systems.payments.iso20022.limits import DEPTH_MAX, ELEMENTS_MAX, MESSAGE_BYTES_MAX
+from ropewalk.systems.payments.iso20022.limits import DEPTH_MAX, ELEMENTS_MAX, MESSAGE_BYTES_MAX, NAME_CHARS_MAX
 
 _SMALLER: Final = "no message that is read here is so large: send one payment a message"
 _DOCUMENT_TYPE: Final = "<!DOCTYPE"
@@ -74,6 +74,8 @@ def _check_size(root: etree._Element, elements_max: int) -> None:
         count += event == "start"
         if depth > DEPTH_MAX:
             raise _refused(line_of(element), f"elements are more than {DEPTH_MAX} deep", _SMALLER)
+        if len(element.tag) > NAME_CHARS_MAX:
+            raise _refused(line_of(element), f"a name has more than {NAME_CHARS_MAX} characters", _SMALLER)
         if count > elements_max:
             raise _refused(line_of(element), f"there are more than {elements_max} elements", _SMALLER)
 

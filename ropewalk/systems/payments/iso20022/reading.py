@@ -15,6 +15,7 @@ from lxml import etree
 
 from ropewalk.systems.payments.iso20022.faults import Fault, MessageRefused
 from ropewalk.systems.payments.iso20022.fields import (
+    Bank,
     Field,
     Fixed,
     Kind,
@@ -26,6 +27,7 @@ from ropewalk.systems.payments.iso20022.fields import (
     field_name,
 )
 from ropewalk.systems.payments.iso20022.layouts import DEFINITIONS, HEADER, HEADER_DEFINITION, NAMESPACE, Definition
+from ropewalk.systems.payments.iso20022.limits import REPEATS_MAX
 from ropewalk.systems.payments.iso20022.model import Envelope, Header
 from ropewalk.systems.payments.iso20022.money import Amount, amount_of
 from ropewalk.systems.payments.iso20022.parsing import line_of, name_of, namespace_of, parse
@@ -33,6 +35,11 @@ from ropewalk.systems.payments.iso20022.parsing import line_of, name_of, namespa
 _DOCUMENT: Final = "Document"
 _APPLICATION_HEADER: Final = "AppHdr"
 _HEADER_NAMESPACE: Final = NAMESPACE + HEADER_DEFINITION
+
+_NAMES: Final = ("routing", "bic", "name")
+"""The fields of a view that name a bank."""
+
+_NAME_ONE: Final = "name the bank that is to be answered: by its ClrSysMmbId/MmbId, BICFI or Nm"
 
 Fields = dict[str, object]
 T = TypeVar("T")
@@ -105,6 +112,10 @@ class _Reader:
         known = len(self.faults)
         values: Fields = {outer: {} for outer, dot, _ in (field_name(each).partition(".") for each in layout) if dot}
         places = _places(element)
+        # Two payments that are named by different fields would be read as one.
+        for path in places.repeated():
+            if any(field.path.startswith(f"{path}/") for field in layout):
+                self._object_to_repeat(path, places)
         for field in layout:
             self._read(field, places, values)
         return None if len(self.faults) > known else msgspec.convert(values, view)
@@ -124,19 +135,29 @@ class _Reader:
                 if element is not None:
                     _put(values, name, self._amount(path, element))
             case Texts(path, name, kind):
-                _put(values, name, [self._text(path, each, kind) for each in places.at(path)])
+                _put(values, name, [self._text(path, each, kind) for each in self._some(places, path)])
             case Several(path, name, made, layout):
-                _put(values, name, [self.made(made, layout, each) for each in places.at(path)])
+                _put(values, name, [self.made(made, layout, each) for each in self._some(places, path)])
+            case Bank(path, name, of):
+                bank = values[name]
+                is_named = isinstance(bank, dict) and any(bank.get(each) for each in _NAMES)
+                if not is_named and (not of or places.at(of)):
+                    self._object(path, places.root, "it names no bank", advice=_NAME_ONE)
 
     def _one(self, places: "_Places", path: str, *, is_needed: bool) -> etree._Element | None:
         found = places.at(path)
         if len(found) > 1:
-            self._object(
-                path, found[1], "it comes more than once", advice="send one payment a message, and this once"
-            )
+            self._object_to_repeat(path, places)
         if not found and is_needed:
             self._object(path, places.root, "it is missing", advice=f"add {path}")
         return found[0] if len(found) == 1 else None
+
+    def _some(self, places: "_Places", path: str) -> list[etree._Element]:
+        found = places.at(path)
+        if len(found) > REPEATS_MAX:
+            what = f"it comes {len(found)} times"
+            self._object(path, found[REPEATS_MAX], what, advice=f"send it up to {REPEATS_MAX} times")
+        return found
 
     def _text(self, path: str, element: etree._Element, kind: Kind) -> str:
         text = element.text or ""
@@ -154,6 +175,10 @@ class _Reader:
         self._object(path, element, what, advice='give an amount like <… Ccy="USD">51.74</…>')
         return None
 
+    def _object_to_repeat(self, path: str, places: "_Places") -> None:
+        advice = "send one payment a message, and this once"
+        self._object(path, places.at(path)[1], "it comes more than once", advice=advice)
+
     def _object(self, path: str, element: etree._Element, what: str, *, advice: str) -> None:
         self.faults.append(Fault(line_of(element), path, what, advice))
 
@@ -168,6 +193,10 @@ class _Places:
     def at(self, path: str) -> list[etree._Element]:
         """The elements at a path, in order."""
         return self._found.get(path, [])
+
+    def repeated(self) -> list[str]:
+        """The paths at which there are several elements."""
+        return [path for path, found in self._found.items() if len(found) > 1]
 
 
 def _places(root: etree._Element) -> _Places:
