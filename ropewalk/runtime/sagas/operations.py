@@ -22,8 +22,7 @@ from ropewalk.coordination.sagas.state import State
 from ropewalk.errors import Rejected
 from ropewalk.runtime.node import Node
 from ropewalk.runtime.operations import DEADLINE_PARAMETER, JSON, Operation, Parameter
-from ropewalk.runtime.problems import bad_request
-from ropewalk.runtime.requests import body_of, deadline_s_of, decoded, json_response
+from ropewalk.runtime.requests import body_of, deadline_s_of, decoded, json_response, query_of
 from ropewalk.runtime.sagas.calls import compensate, resolve, retry, saga, sagas, start
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -74,10 +73,7 @@ async def _start(node: Node, http: HttpRequest) -> Response:
 
 
 async def _list(node: Node, http: HttpRequest) -> Response:
-    try:
-        asked = msgspec.convert(dict(http.query_params), _Asked, strict=False)
-    except msgspec.ValidationError as error:
-        raise bad_request(f"the query of the URL is not what is expected: {error}") from error
+    asked = query_of(http, _Asked)
     if not 1 <= asked.limit <= SAGAS_PAGE_MAX:
         raise Rejected(f"limit is {asked.limit}: give 1 to {SAGAS_PAGE_MAX}")
     items = await sagas(node, state=asked.state, after=asked.after, limit=asked.limit)

@@ -19,8 +19,7 @@ from ropewalk.coordination.transactions.messages import Progress
 from ropewalk.errors import Rejected
 from ropewalk.runtime.node import Node
 from ropewalk.runtime.operations import DEADLINE_PARAMETER, JSON, Operation, Parameter
-from ropewalk.runtime.problems import bad_request
-from ropewalk.runtime.requests import body_of, deadline_s_of, decoded, json_response
+from ropewalk.runtime.requests import body_of, deadline_s_of, decoded, json_response, query_of
 from ropewalk.runtime.transactions.calls import transact, transaction, transactions
 from ropewalk.runtime.typed import members
 
@@ -92,10 +91,7 @@ class _Asked(msgspec.Struct, frozen=True):
 
 
 async def _list(node: Node, http: HttpRequest) -> Response:
-    try:
-        asked = msgspec.convert(dict(http.query_params), _Asked, strict=False)
-    except msgspec.ValidationError as error:
-        raise bad_request(f"the query of the URL is not what is expected: {error}") from error
+    asked = query_of(http, _Asked)
     if not 1 <= asked.limit <= TRANSACTIONS_PAGE_MAX:
         raise Rejected(f"limit is {asked.limit}: give 1 to {TRANSACTIONS_PAGE_MAX}")
     items = await transactions(node, is_open=asked.open, after=asked.after, limit=asked.limit)

@@ -26,8 +26,15 @@ from ropewalk.runtime.operations import (
     Operation,
     Parameter,
 )
-from ropewalk.runtime.problems import bad_request
-from ropewalk.runtime.requests import body_of, deadline_s_of, decoded, json_response, level_of, request_id_of
+from ropewalk.runtime.requests import (
+    body_of,
+    deadline_s_of,
+    decoded,
+    json_response,
+    level_of,
+    query_of,
+    request_id_of,
+)
 from ropewalk.systems.coordination.catalogue import ACQUIRE, CHANGES, OFFERS
 from ropewalk.systems.coordination.offers import Offer, Terms
 
@@ -85,11 +92,7 @@ async def _posted(decoder: "msgspec.json.Decoder[Any]", http: HttpRequest, _: ty
 
 
 async def _asked(_: object, http: HttpRequest, type_: type) -> tuple[Any, Terms]:
-    try:
-        body: Any = msgspec.convert(dict(http.query_params), type_, strict=False)
-    except msgspec.ValidationError as error:
-        raise bad_request(f"the query of the URL is not what is expected: {error}") from error
-    return body, Terms(deadline_s=deadline_s_of(http), level=level_of(http))
+    return query_of(http, type_), Terms(deadline_s=deadline_s_of(http), level=level_of(http))
 
 
 OPERATIONS: Final[Sequence[Operation]] = tuple([_operation(offer) for offer in OFFERS])
