@@ -13,16 +13,17 @@ import signal
 import sys
 from asyncio.subprocess import Process
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing
+from contextlib import AbstractAsyncContextManager
 from typing import Final, TypeVar
 
 import click
 import msgspec
 
 from ropewalk.cli.client import asking
-from ropewalk.cli.coordinating import coordinated, tell
+from ropewalk.cli.coordinating import coordinated, tell, tell_changes
 from ropewalk.systems.coordination.client import Coordination, SessionLost
 from ropewalk.systems.coordination.holding import TTL_S
+from ropewalk.systems.coordination.offers import Change
 
 F = TypeVar("F", bound=Callable[..., object])
 Claim = Callable[[Coordination], AbstractAsyncContextManager[int]]
@@ -132,15 +133,11 @@ def leader(name: str, *, url: str, as_json: bool) -> None:
 def watch(name: str, *, count: int | None, url: str, as_json: bool) -> None:
     """Print who leads, and then each change."""
 
+    def words(change: Change) -> str:
+        return f"{change.value or change.session} (token {change.version})" if change.version else "nobody"
+
     async def work(coordination: Coordination) -> None:
-        printed = 0
-        async with aclosing(coordination.watch(name, "election")) as changes:
-            async for change in changes:
-                words = f"{change.value or change.session} (token {change.version})" if change.version else "nobody"
-                tell(change, words, as_json=as_json)
-                printed += 1
-                if printed == count:
-                    return
+        await tell_changes(coordination.watch(name, "election"), words, count=count, as_json=as_json)
 
     coordinated(url, work)
 

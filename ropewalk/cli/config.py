@@ -3,14 +3,13 @@
 Checked by: tests/cli/test_coordination.py
 """
 
-from contextlib import aclosing
-
 import click
 
 from ropewalk.cli.client import asking
-from ropewalk.cli.coordinating import coordinated, tell
+from ropewalk.cli.coordinating import coordinated, tell, tell_changes
 from ropewalk.coordination.recipes.messages import Kept, Key
 from ropewalk.systems.coordination.client import Coordination
+from ropewalk.systems.coordination.offers import Change
 
 config = click.Group("config", help="Keep configuration: keys with a value and a version.")
 
@@ -79,15 +78,12 @@ def list_(prefix: str, *, url: str, as_json: bool) -> None:
 def watch(name: str, *, count: int | None, url: str, as_json: bool) -> None:
     """Print what is there, and then each change: of one key, or of all below NAME if it ends with /."""
 
+    def words(change: Change) -> str:
+        value = "deleted" if change.value is None else f"= {change.value}"
+        return f"{change.name} {value} (version {change.version})"
+
     async def work(coordination: Coordination) -> None:
-        printed = 0
-        async with aclosing(coordination.watch(name)) as changes:
-            async for change in changes:
-                value = "deleted" if change.value is None else f"= {change.value}"
-                tell(change, f"{change.name} {value} (version {change.version})", as_json=as_json)
-                printed += 1
-                if printed == count:
-                    return
+        await tell_changes(coordination.watch(name), words, count=count, as_json=as_json)
 
     coordinated(url, work)
 

@@ -4,13 +4,15 @@ Checked by: tests/cli/test_coordination.py
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 
 import click
 import msgspec
 
 from ropewalk.errors import RopewalkError
 from ropewalk.systems.coordination.client import Coordination, connected
+from ropewalk.systems.coordination.offers import Change
 
 
 def coordinated(url: str, work: Callable[[Coordination], Awaitable[None]]) -> None:
@@ -24,6 +26,19 @@ def coordinated(url: str, work: Callable[[Coordination], Awaitable[None]]) -> No
         asyncio.run(main())
     except RopewalkError as error:
         raise click.ClickException(str(error)) from error
+
+
+async def tell_changes(
+    changes: AsyncGenerator[Change, None], words: Callable[[Change], str], *, count: int | None, as_json: bool
+) -> None:
+    """Print each change, until so many are printed."""
+    printed = 0
+    async with aclosing(changes):
+        async for change in changes:
+            tell(change, words(change), as_json=as_json)
+            printed += 1
+            if printed == count:
+                return
 
 
 def tell(row: msgspec.Struct, words: str, *, as_json: bool) -> None:
