@@ -111,13 +111,13 @@ class Client(Generic[Q, A]):
         """Ask, again if need be, until there is an answer or an error that stands.
 
         Rejected        no, and never
-        NotAccepted     nothing happened: no target had room, or was well, in time
+        NotAccepted     nothing happened in any attempt: no target had room, or was well, in time
         OutcomeUnknown  perhaps it happened
         """
         deadline = deadline_in(deadline_s, now_s=self._now_s())
         sent = _Request(request, nature, deadline, set())
         self._retries.budget.earn(self._now_s())
-        attempts = 0
+        attempts, lost = 0, None
         while True:
             attempts += 1
             try:
@@ -125,6 +125,11 @@ class Client(Generic[Q, A]):
             except RopewalkError as error:
                 failure = Failure(error, nature, attempts, deadline)
                 pause_s = self._retries.pause_s(failure, now_s=self._now_s(), draw=self._draw())
+                if nature is Nature.REPEATABLE_WRITE and isinstance(error, OutcomeUnknown):
+                    lost = error
+                if pause_s is None and lost is not None and isinstance(error, NotAccepted):
+                    # The last attempt surely did nothing; an earlier one perhaps did.
+                    raise lost from error
                 if pause_s is None:
                     raise
             self._retried += 1

@@ -101,6 +101,21 @@ def test_what_may_have_happened_is_sent_again_only_if_that_is_safe(nature: Natur
     assert len(silent.asked) == asked
 
 
+@pytest.mark.parametrize(("nature", "told"), [(Nature.REPEATABLE_WRITE, OutcomeUnknown), (Nature.READ, NotAccepted)])
+def test_a_last_attempt_that_did_nothing_does_not_hide_that_an_earlier_one_may_have(
+    nature: Nature, told: type[Exception]
+) -> None:
+    silent = Node("silent", takes_s=1.0, error=OutcomeUnknown("the connection broke"))
+
+    async def story(client: Client[str, str]) -> None:
+        asyncio.get_running_loop().call_later(1.5, setattr, silent, "error", NotAccepted("full", retry_after_s=0.5))
+        with pytest.raises(told):
+            await client.call("pay", nature=nature, deadline_s=60.0)
+
+    run(story, silent)
+    assert len(silent.asked) == ATTEMPTS_MAX
+
+
 def test_a_rejected_request_is_sent_once() -> None:
     strict = Node("strict", error=Rejected("no such account"))
 
