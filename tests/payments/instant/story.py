@@ -101,10 +101,12 @@ class Story:
         self.desk.change(ach.RestrictAccount(BANKS[bank], number, restriction))
         return ""
 
-    def _do_policy(self, name: str, arrivals: str = "accept", recalls: str = "ask", who: str = "OPS") -> str:
+    def _do_policy(
+        self, name: str, arrivals: str = "accept", recalls: str = "ask", who: str = "OPS", why: str = "a story"
+    ) -> str:
         """Say how an account's bank decides."""
         bank, _, number = name.partition("/")
-        return self._done(messages.SetPolicy(BANKS.get(bank, bank), number, arrivals, recalls, who, "a story"))
+        return self._done(messages.SetPolicy(BANKS.get(bank, bank), number, arrivals, recalls, who, why))
 
     def _do_pay(self, letter: str, debtor: str, creditor: str, amount: str, **changes: str) -> str:
         """Send a credit transfer."""

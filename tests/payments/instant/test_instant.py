@@ -12,7 +12,8 @@ from ropewalk.core.machine import Batch, Event, Received, Request
 from ropewalk.engines.memory import MemoryShelf
 from ropewalk.errors import Rejected
 from ropewalk.proving.conformance import check_machine
-from ropewalk.systems.payments.instant.limits import NOTES_MAX, PAYMENTS_KEPT, RETURNS_MAX, Terms
+from ropewalk.systems.payments.instant import record
+from ropewalk.systems.payments.instant.limits import NOTES_MAX, PAYMENTS_KEPT, RETURNS_MAX, WORDS_MAX, Terms
 from ropewalk.systems.payments.instant.messages import (
     INSTANT,
     AnyQuery,
@@ -190,6 +191,33 @@ def test_a_recall_after_the_last_return_is_remembered_when_its_words_are_let_go(
     assert story.run("recall a") == "IPAY ACCR"
     story.run("pay b harbor/1000 meadow/2001 40\npay c harbor/1000 meadow/2001 1")
     assert story.run("recall a case=AGAIN\nbalances harbor/1000") == "RJCR RJCR ARDT\nharbor/1000: 59.00"
+
+
+@pytest.mark.parametrize("opened", [Together, Apart])
+def test_no_more_recalls_wait_for_people_than_may(
+    opened: Callable[[int], Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(record, "OPEN_MAX", 2)
+    story = Story(opened)
+    story.run(f"keep 1{TOWN}")
+    told = story.run("\n".join(f"pay {each} harbor/1000 meadow/2001 1\nrecall {each}" for each in "abcde"))
+    answers = told.split("\n")[1::2]
+    assert answers[0] == "PDCR PDCR"
+    assert answers[-1] == "RJCR RJCR NARR"
+    assert answers.count("PDCR PDCR") <= 1 + 2
+    assert story.run("decide-recall a accept\ndecide-recall b accept") == "IPAY ACCR\nIPAY ACCR"
+    assert story.run("pay f harbor/1000 meadow/2001 1\nrecall e case=AGAIN") == "ACCC\nPDCR PDCR"
+
+
+@pytest.mark.parametrize("words", ["who", "why"])
+def test_what_people_say_is_bounded(story: Story, words: str) -> None:
+    story.run("policy meadow/2001 arrivals=ask\npay a harbor/1000 meadow/2001 10")
+    most, more = (f"{words}={number * 'w'}" for number in (WORDS_MAX, WORDS_MAX + 1))
+    refused = f"refused: who: say who decides and why in up to {WORDS_MAX} characters each"
+    assert story.run(f"decide a accept {more}\npolicy meadow/2001 {more}") == f"{refused}\n{refused}"
+    assert story.run(f"decide a accept {most}\nrecall a\ndecide-recall a CUST {more}") == (
+        f"ACCC\nPDCR PDCR\n{refused}"
+    )
 
 
 def test_a_long_history_keeps_its_first_note_and_the_newest(story: Story) -> None:

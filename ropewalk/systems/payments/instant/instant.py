@@ -33,7 +33,7 @@ from ropewalk.systems.payments.instant.messages import (
     decode_command,
     decode_query,
 )
-from ropewalk.systems.payments.instant.paying import decide, take_payment
+from ropewalk.systems.payments.instant.paying import against_words, decide, take_payment
 from ropewalk.systems.payments.instant.queries import answer
 from ropewalk.systems.payments.instant.recalling import decide_recall, take_recall
 from ropewalk.systems.payments.instant.record import USUAL_POLICY, Policy, Record
@@ -148,8 +148,9 @@ def _set_policy(record: Record, command: SetPolicy) -> AnyReply:
         return Refused("unknown_account", f"{command.routing!r} has no account {command.number!r}: open it first")
     if command.arrivals not in ARRIVALS or command.recalls not in RECALLS:
         return Refused("policy", f"arrivals are {' or '.join(ARRIVALS)}, recalls {', '.join(RECALLS)}")
-    if not command.who.strip():
-        return Refused("who", "say who decides")
+    against = against_words(command.who, command.why)
+    if against is not None:
+        return against
     wanted = Policy(command.arrivals == "ask", command.recalls)
     repeated = record.policies.get(slot, USUAL_POLICY) == wanted
     record.policies[slot] = wanted

@@ -18,6 +18,10 @@ PAYMENTS_KEPT: Final = 20_000
 """Payments whose words are kept (who asked, why it was refused): some 1,000 bytes each, and each snapshot holds them
 all. The newest, and whatever is still open; of those before, the ledger still knows the money, for ever."""
 
+OPEN_MAX: Final = 10_000
+"""Payments kept beyond those since somebody is to decide: past it a recall does not wait for a person. Each payment
+that is taken looks at up to twice as many for one that may go, in half a millisecond."""
+
 RETURNS_MAX: Final = 16
 """Returns of one payment that its creditor's bank sends, so that all of them are looked up at once."""
 
@@ -26,6 +30,9 @@ RETURNS_AND_RECALL_MAX: Final = RETURNS_MAX + 1
 
 NOTES_MAX: Final = 64
 """What the history of one payment holds; the first and the newest stay."""
+
+WORDS_MAX: Final = 200
+"""Characters of who decides, and of why: the history keeps them."""
 
 TIMEOUTS_STEP: Final = 256
 """Payments that one batch rejects because their time has passed; the next batch goes on."""

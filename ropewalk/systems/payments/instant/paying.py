@@ -16,7 +16,8 @@ Checked by: tests/payments/instant/test_stories.py, test_properties.py
 from ropewalk.systems.payments.instant import answers
 from ropewalk.systems.payments.instant.books import hold, pay, post, void
 from ropewalk.systems.payments.instant.halves import far_key
-from ropewalk.systems.payments.instant.messages import Answered, AnyReply, Decide, Refused
+from ropewalk.systems.payments.instant.limits import WORDS_MAX
+from ropewalk.systems.payments.instant.messages import Answered, AnyReply, Decide, DecideRecall, Refused
 from ropewalk.systems.payments.instant.payments_elsewhere import (
     conclude_leaving,
     give_verdict,
@@ -104,7 +105,7 @@ def decide(record: Record, command: Decide, *, time_ns: int) -> AnyReply:
     payment = record.find(command.uetr)
     if payment is None:
         return Refused("unknown_payment", f"there is no payment with the UETR {command.uetr!r}")
-    against = against_decision(command.accept, command.reason, who=command.who)
+    against = against_decision(command)
     if against is not None:
         return against
     code = command.reason
@@ -123,14 +124,24 @@ def decide(record: Record, command: Decide, *, time_ns: int) -> AnyReply:
     return Answered(answers.report(payment))
 
 
-def against_decision(accept: bool, reason: str, *, who: str) -> Refused | None:
+def against_decision(decision: Decide | DecideRecall) -> Refused | None:
     """What keeps anybody from deciding so; nothing if there is nothing."""
+    against = against_words(decision.who, decision.why)
+    if against is not None:
+        return against
+    if decision.accept == bool(decision.reason):
+        return Refused("reason", "give a reason to refuse, and none to accept")
+    if decision.reason and decision.reason not in REASONS:
+        return Refused("reason", f"{decision.reason!r} is none of {', '.join(REASONS)}")
+    return None
+
+
+def against_words(who: str, why: str) -> Refused | None:
+    """What keeps anybody from saying so who decides, and why; nothing if there is nothing."""
     if not who.strip():
         return Refused("who", "say who decides")
-    if accept == bool(reason):
-        return Refused("reason", "give a reason to refuse, and none to accept")
-    if reason and reason not in REASONS:
-        return Refused("reason", f"{reason!r} is none of {', '.join(REASONS)}")
+    if max(len(who), len(why)) > WORDS_MAX:
+        return Refused("who", f"say who decides and why in up to {WORDS_MAX} characters each")
     return None
 
 

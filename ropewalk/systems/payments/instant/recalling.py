@@ -9,11 +9,13 @@ Of a payment between two shards the debtor's shard takes a recall, and the credi
 
     NOOR  no such payment, or not of that amount      AM04  the creditor does not have it (any more)
     AGNT  asked for by another bank than paid         CUST  the account's bank keeps what has come
-    ARDT  all of it has gone back already
+    ARDT  all of it has gone back already             NARR  too much waits for people: ask again
 
 Promise:    a recall that is repeated gets its answer as it is now; an accepted one sends back what is left, once.
 Checked by: tests/payments/instant/test_stories.py (recalls), test_properties.py
 """
+
+from typing import Final
 
 import msgspec
 
@@ -39,6 +41,13 @@ from ropewalk.systems.payments.iso20022.model import CancellationRequest, Resolu
 from ropewalk.systems.payments.iso20022.reasons import REASONS
 
 RECALLED = "FOCR"
+
+_POLICIES: Final = {
+    "accept": ("policy: accept", ""),
+    "refuse": ("policy: refuse", "CUST"),
+    "ask": ("too much waits for people", "NARR"),
+}
+"""What is noted of a recall that no person decides, and the reason why the money does not go back, if any."""
 
 
 def take_recall(record: Record, request: CancellationRequest, *, time_ns: int) -> Resolution:
@@ -107,7 +116,7 @@ def decide_recall(record: Record, command: DecideRecall, *, time_ns: int) -> Any
     payment = record.find(command.uetr)
     if payment is None or payment.recall is None:
         return Refused("unknown_recall", f"no payment with the UETR {command.uetr!r} is recalled")
-    against = against_decision(command.accept, command.reason, who=command.who)
+    against = against_decision(command)
     if against is not None:
         return against
     code = command.reason
@@ -124,13 +133,13 @@ def decide_recall(record: Record, command: DecideRecall, *, time_ns: int) -> Any
 
 
 def _follow_policy(record: Record, payment: Payment, request: CancellationRequest, *, time_ns: int) -> None:
-    """Decide at once if the creditor's account says how."""
+    """Decide at once if the creditor's account says how, or if as many wait for people as may."""
     policy = record.policies.get(payment.creditor, USUAL_POLICY).recalls
-    if policy != "ask":
-        reason = "" if policy == "accept" else "CUST"
-        note = Note(time_ns, f"policy: {policy}", payment.transfer.creditor_agent.routing)
-        note_and_tell(record, payment, note)
-        payment.recall = _decided(record, payment, request, reason=reason, time_ns=time_ns)
+    if policy == "ask" and record.has_room():
+        return
+    what, reason = _POLICIES[policy]
+    note_and_tell(record, payment, Note(time_ns, what, payment.transfer.creditor_agent.routing))
+    payment.recall = _decided(record, payment, request, reason=reason, time_ns=time_ns)
 
 
 def _decided(record: Record, payment: Payment, request: CancellationRequest, *, reason: str, time_ns: int) -> Recall:

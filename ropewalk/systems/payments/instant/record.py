@@ -27,7 +27,7 @@ from ropewalk.systems.payments.instant.halves import (
     half_moved,
     half_returns_moved,
 )
-from ropewalk.systems.payments.instant.limits import NOTES_MAX, RETURNS_AND_RECALL_MAX, Terms
+from ropewalk.systems.payments.instant.limits import NOTES_MAX, OPEN_MAX, RETURNS_AND_RECALL_MAX, Terms
 from ropewalk.systems.payments.instant.waiting import Waiting
 from ropewalk.systems.payments.iso20022.model import (
     Agent,
@@ -201,6 +201,10 @@ class Record:
             if excess > 0 and not self._payments[uetr].is_open:
                 del self._payments[uetr]
                 excess -= 1
+
+    def has_room(self) -> bool:
+        """Whether one more payment may wait for a person, however long that takes."""
+        return len(self._payments) < self.terms.payments_kept + OPEN_MAX
 
     def next_attempt(self) -> int:
         """A number for an attempt at a return: no other here has it."""
