@@ -4,7 +4,8 @@ Lines that begin with # are for the reader. `REWRITE=1 pytest` writes down what 
 """
 
 import os
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 Run = Callable[[str], str]
@@ -14,6 +15,21 @@ Run = Callable[[str], str]
 def stories_beside(test: str, folder: str = "stories") -> list[Path]:
     """The stories in a folder beside a test, which says `__file__`."""
     return sorted((Path(test).parent / folder).glob("*.txt"))
+
+
+def asked_in(block: str) -> Iterator[tuple[str, list[str], dict[str, str]]]:
+    """What each line of a block asks: a verb, its words, and its options, which are words with =."""
+    for line in block.splitlines():
+        verb, *words = shlex.split(line) or [""]
+        if verb:
+            plain = [word for word in words if "=" not in word]
+            yield verb, plain, dict(word.split("=", 1) for word in words if "=" in word)
+
+
+def done(block: str, verbs: Mapping[str, Callable[..., str]]) -> str:
+    """What is to be seen when each line of a block is done."""
+    seen = [verbs[verb](*words, **options) for verb, words, options in asked_in(block)]
+    return "\n".join(each for each in seen if each)
 
 
 def told(path: Path, run: Run) -> str:

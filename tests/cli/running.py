@@ -5,9 +5,10 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread, Timer
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).parents[2]
@@ -42,7 +43,25 @@ def running(*words: str, environment: Mapping[str, str] | None = None) -> Iterat
             process.kill()
 
 
+def load_until_killed(service: Running, call: Callable[[Running], None], *, callers: int, seconds: float) -> None:
+    """Call a service from some threads, kill it in the middle, and wait until every caller has noticed."""
+    threads = [Thread(target=call, args=(service,)) for _ in range(callers)]
+    for thread in threads:
+        thread.start()
+    Timer(seconds, service.process.kill).start()
+    for thread in threads:
+        thread.join()
+    service.process.wait()
+
+
 def ropewalk(*words: str, given: str = "") -> "subprocess.CompletedProcess[str]":
     """One command, run to its end."""
     command = [sys.executable, "-m", "ropewalk", *words]
     return subprocess.run(command, cwd=ROOT, input=given, capture_output=True, text=True, check=False, timeout=60)
+
+
+def asked(service: Running, *words: str, code: int = 0) -> list[Any]:
+    """What a command prints as JSON, one object a line."""
+    done = ropewalk(*words, "--url", service.url, "--json")
+    assert done.returncode == code, done.stderr + done.stdout
+    return [json.loads(line) for line in done.stdout.splitlines()]

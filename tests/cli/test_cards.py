@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ropewalk.systems.payments.cards.tokens import card_number
-from tests.cli.running import Running, ropewalk, running
+from tests.cli.running import Running, asked, ropewalk, running
 from tests.payments.processing.town import HARBOR
 
 NUMBER = card_number("400000123456789")
@@ -37,13 +37,6 @@ def open_bank(service: Running) -> None:
     assert [each.status_code for each in opened] == [200, 200]
     assert asked(service, "cards", "programme", HARBOR, "400000", "--stand-in", "50")[0]["repeated"] is False
     assert asked(service, "cards", "issue", HARBOR, "7", NUMBER, "--expires", "4912", "--limit", "100")
-
-
-def asked(service: Running, *words: str, code: int = 0) -> list[Any]:
-    """What a command about the service prints as JSON, one object a line."""
-    done = ropewalk(*words, "--url", service.url, "--json")
-    assert done.returncode == code, done.stderr + done.stdout
-    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def sent(service: Running, *words: str, code: int = 0) -> Any:

@@ -6,12 +6,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import httpx
 import pytest
 
-from tests.cli.running import ROOT, Running, ropewalk, running
+from tests.cli.running import ROOT, Running, asked, ropewalk, running
 
 PRINT_TOKEN = (sys.executable, "-c", "import os; print(os.environ['ROPEWALK_TOKEN'])")
 
@@ -22,13 +21,6 @@ def service() -> Iterator[Running]:
     with running("up", "coordination", "--engine", "memory:", "--partitions", "3") as service:
         yield service
         assert service.stop() == 0
-
-
-def asked(service: Running, *words: str) -> list[dict[str, Any]]:
-    """What a command prints as JSON, one object a line."""
-    done = ropewalk(*words, "--url", service.url, "--json")
-    assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def test_a_command_runs_while_the_lock_is_held_and_has_its_token(service: Running) -> None:

@@ -1,23 +1,19 @@
 """Instant payments and statements from the command line, at a service that was brought up with schemas."""
 
-import asyncio
 import csv
-import json
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 
 from ropewalk.systems.payments.iso20022 import samples
 from ropewalk.systems.payments.iso20022.parsing import name_of, parse
 from ropewalk.systems.payments.iso20022.reading import read
 from ropewalk.systems.payments.iso20022.schemas import NEEDED
-from tests.cli.running import Running, ropewalk, running
+from tests.cli.running import Running, asked, ropewalk, running
 from tests.payments.iso20022.test_schemas import LENIENT, put
-from tests.payments.rest.town import open_everything
+from tests.payments.rest.town import open_everything_at
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "instant"
 BARBARA = ("992000231", "20000001")
@@ -30,21 +26,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         element = "AppHdr" if "head." in namespace else "Document"
         put(folder, namespace, LENIENT.format(namespace=namespace, element=element, inside=""))
     with running("up", "payments", "--engine", "memory:", "--schemas", str(folder)) as service:
-
-        async def prepare() -> None:
-            async with httpx.AsyncClient(base_url=service.url) as client:
-                await open_everything(client)
-
-        asyncio.run(prepare())
+        open_everything_at(service.url)
         yield service
         assert service.stop() == 0
-
-
-def asked(service: Running, *words: str, code: int = 0) -> list[Any]:
-    """What a command prints as JSON, one object a line."""
-    done = ropewalk(*words, "--url", service.url, "--json")
-    assert done.returncode == code, done.stderr + done.stdout
-    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def shown(service: Running, *words: str, code: int = 0) -> str:

@@ -1,19 +1,16 @@
 """Payments from the command line: brought up, opened over HTTP, and then asked by command."""
 
-import asyncio
-import json
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
-from typing import Any
 
 import httpx
 import pytest
 
 from ropewalk.systems.payments.ach import read, samples
-from tests.cli.running import Running, ropewalk, running
-from tests.payments.rest.town import open_everything
+from tests.cli.running import Running, asked, ropewalk, running
+from tests.payments.rest.town import open_everything_at
 
 
 @pytest.fixture(scope="module")
@@ -21,21 +18,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """One service for all of these tests: each opens what it needs, or leaves it as it was."""
     folder = tmp_path_factory.mktemp("books")
     with running("up", "payments", "--engine", f"sqlite:{folder}") as service:
-
-        async def prepare() -> None:
-            async with httpx.AsyncClient(base_url=service.url) as client:
-                await open_everything(client)
-
-        asyncio.run(prepare())
+        open_everything_at(service.url)
         yield service
         assert service.stop() == 0
-
-
-def asked(service: Running, *words: str, code: int = 0) -> list[Any]:
-    """What a command prints as JSON, one object a line."""
-    done = ropewalk(*words, "--url", service.url, "--json")
-    assert done.returncode == code, done.stderr + done.stdout
-    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def test_files_are_submitted_settled_and_their_returns_saved(service: Running, tmp_path: Path) -> None:

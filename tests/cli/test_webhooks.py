@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import Queue
 from threading import Thread
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import httpx
 import pytest
 
 from ropewalk.communication.webhooks.signatures import verify
-from tests.cli.running import Running, ropewalk, running
+from tests.cli.running import Running, asked, ropewalk, running
 
 
 class Receiver(BaseHTTPRequestHandler):
@@ -49,38 +49,34 @@ def service() -> Iterator[Running]:
         assert service.stop() == 0
 
 
-def asked(service: Running, *words: str) -> list[Any]:
-    done = ropewalk("webhooks", *words, "--url", service.url, "--json")
-    assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
-
-
 def pay(service: Running, order: str) -> None:
     assert httpx.post(f"{service.url}/commands/Pay", json={"order": order}).status_code == 200
 
 
 def test_endpoints_are_added_listed_and_looked_after(service: Running, receiver: str) -> None:
-    [added] = asked(service, "add", receiver, "--id", "shop", "--kind", "order.paid", "--subject-prefix", "eu/")
+    [added] = asked(
+        service, "webhooks", "add", receiver, "--id", "shop", "--kind", "order.paid", "--subject-prefix", "eu/"
+    )
     pay(service, "us/1")
     pay(service, "eu/1")
     headers, body = Receiver.got.get(timeout=20)
     verify(body, headers, [added["secret"]], now_s=int(headers["webhook-timestamp"]))
     assert json.loads(body)["subject"] == "eu/1"
-    [status] = asked(service, "list")
+    [status] = asked(service, "webhooks", "list")
     assert (status["endpoint"], status["kinds"], status["dead"]) == ("shop", ["order.paid"], 0)
-    assert asked(service, "rotate", "shop", "--keep", "60")[0]["secret"].startswith("whsec_")
-    assert asked(service, "disable", "shop")[0]["disabled_because"] == "an operator disabled it"
-    assert "disabled_because" not in asked(service, "enable", "shop")[0]
-    assert asked(service, "waiting", "shop") == []
-    assert asked(service, "dead", "shop") == []
-    assert asked(service, "retry", "shop", "--all") == [{"count": 0}]
-    assert asked(service, "drop", "shop", "event-1", "event-2") == [{"count": 0}]
+    assert asked(service, "webhooks", "rotate", "shop", "--keep", "60")[0]["secret"].startswith("whsec_")
+    assert asked(service, "webhooks", "disable", "shop")[0]["disabled_because"] == "an operator disabled it"
+    assert "disabled_because" not in asked(service, "webhooks", "enable", "shop")[0]
+    assert asked(service, "webhooks", "waiting", "shop") == []
+    assert asked(service, "webhooks", "dead", "shop") == []
+    assert asked(service, "webhooks", "retry", "shop", "--all") == [{"count": 0}]
+    assert asked(service, "webhooks", "drop", "shop", "event-1", "event-2") == [{"count": 0}]
     shown = ropewalk("webhooks", "list", "--url", service.url).stdout
     assert "shop" in shown
     assert "sending" in shown
     removed = ropewalk("webhooks", "remove", "shop", "--url", service.url).stdout
     assert removed == "shop is forgotten, with 0 messages that it did not take\n"
-    assert asked(service, "list") == []
+    assert asked(service, "webhooks", "list") == []
 
 
 @pytest.mark.parametrize(

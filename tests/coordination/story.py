@@ -1,6 +1,5 @@
 """What the stories in `stories/` can say: one verb a line, options as name=value."""
 
-import shlex
 from collections.abc import Callable
 
 from ropewalk.coordination.recipes import messages
@@ -32,6 +31,7 @@ from ropewalk.coordination.recipes.messages import (
     Waiting,
 )
 from tests.coordination.room import Room
+from tests.stories import asked_in
 
 TTL_MS = 1_000
 BASE = NUMBERS_PER_RECORD
@@ -65,11 +65,8 @@ class Story:
     def run(self, block: str) -> str:
         """Do what each line says; return what there is to see."""
         told = []
-        for line in block.splitlines():
-            verb, *words = shlex.split(line)
-            plain = [word for word in words if "=" not in word]
-            options = dict(word.split("=", 1) for word in words if "=" in word)
-            told.append(self._verbs[verb](*plain, **options))
+        for verb, words, options in asked_in(block):
+            told.append(self._verbs[verb](*words, **options))
             told += [f"  {kind} {subject} {_data(data)}".rstrip() for kind, subject, data in self.room.told()]
         return "\n".join(each for each in told if each)
 

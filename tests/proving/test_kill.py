@@ -12,7 +12,7 @@ import numpy as np
 
 from ropewalk.systems.payments.ledger.layout import ACCOUNT, ID, RESULT, TRANSFER, Rows
 from ropewalk.systems.payments.ledger.statuses import TransferStatus
-from tests.cli.running import Running, running
+from tests.cli.running import Running, load_until_killed, running
 
 KILLS = 20
 CALLERS = 4
@@ -32,15 +32,7 @@ class Load:
         self._lock = threading.Lock()
 
     def run(self, service: Running, *, seconds: float) -> None:
-        """Load a service, kill it in the middle, and wait until every caller has noticed."""
-        callers = [threading.Thread(target=self._call, args=(service,)) for _ in range(CALLERS)]
-        for caller in callers:
-            caller.start()
-        timer = threading.Timer(seconds, service.process.kill)
-        timer.start()
-        for caller in callers:
-            caller.join()
-        service.process.wait()
+        load_until_killed(service, self._call, callers=CALLERS, seconds=seconds)
 
     def _call(self, service: Running) -> None:
         with closing(connect(service)) as connection:

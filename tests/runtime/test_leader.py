@@ -25,6 +25,7 @@ from ropewalk.runtime.calls import Answers, Bounds
 from ropewalk.runtime.leader import Leader, lead
 from ropewalk.runtime.writer import Identity
 from tests.runtime.counter import Add, AddAt, Break, counter, request
+from tests.runtime.gated import GatedLog
 
 IDENTITY = Identity("counter", 0, b"w" * 16)
 
@@ -35,19 +36,6 @@ def totals(answers: Answers) -> list[object]:
 
 async def value(leader: Leader, key: str, **level: object) -> object:
     return msgspec.msgpack.decode((await leader.read(encode_value(key), **level)).answer)  # type: ignore[arg-type]
-
-
-class GatedLog(MemoryLog):
-    """A log whose appends wait until the gate is open."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.gate = asyncio.Event()
-        self.gate.set()
-
-    async def append(self, payload: bytes) -> Position:
-        await self.gate.wait()
-        return await super().append(payload)
 
 
 class ForgetfulLog(MemoryLog):

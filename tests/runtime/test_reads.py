@@ -11,25 +11,20 @@ from ropewalk.core.chain import Position
 from ropewalk.core.clock import VectorClock
 from ropewalk.core.codec import encode_value
 from ropewalk.data.reads import STRONG, AtLeast, ReadLevel, Stale
-from ropewalk.engines.memory import MemoryEngine, MemoryLog
+from ropewalk.engines.memory import MemoryEngine
 from ropewalk.errors import NotAccepted
 from ropewalk.runtime.leader import Leader, lead
 from ropewalk.runtime.writer import Identity
 from tests.runtime.counter import Add, counter, request
+from tests.runtime.gated import GatedLog
 
 
-class WatchedLog(MemoryLog):
-    """A log that counts the questions for its end, and whose appends wait until the gate is open."""
+class WatchedLog(GatedLog):
+    """A log that counts the questions for its end, too."""
 
     def __init__(self) -> None:
         super().__init__()
         self.asked = 0
-        self.gate = asyncio.Event()
-        self.gate.set()
-
-    async def append(self, payload: bytes) -> Position:
-        await self.gate.wait()
-        return await super().append(payload)
 
     async def last(self) -> Position:
         self.asked += 1

@@ -1,6 +1,7 @@
 """The Python API: the same over a node in the program and over HTTP; in virtual time where it is about time."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, aclosing, suppress
 from typing import Any, TypeVar
 
@@ -208,6 +209,16 @@ class CutDoor:
         return await self._door.ask(offer, body, key=key)
 
 
+async def ends_within(ttl_s: int, node: Node, work: Callable[[CutDoor], Awaitable[None]]) -> None:
+    """The work is told in time that nobody has confirmed its session."""
+    now_s = asyncio.get_running_loop().time
+    async with opened(node) as door:
+        began_s = now_s()
+        with pytest.raises(SessionLost, match="has not confirmed"):
+            await work(CutDoor(door))
+        assert now_s() - began_s <= ttl_s
+
+
 def test_a_block_is_told_when_nobody_confirms_its_session() -> None:
     async def main(node: Node, _: Coordination) -> None:
         async def work(door: CutDoor) -> None:
@@ -215,12 +226,7 @@ def test_a_block_is_told_when_nobody_confirms_its_session() -> None:
                 door.cut = OFFERS
                 await asyncio.Event().wait()
 
-        now_s = asyncio.get_running_loop().time
-        async with opened(node) as door:
-            began_s = now_s()
-            with pytest.raises(SessionLost, match="has not confirmed"):
-                await work(CutDoor(door))
-            assert now_s() - began_s <= 3
+        await ends_within(3, node, work)
 
     in_virtual_time(main)
 
@@ -235,12 +241,7 @@ def test_only_what_keeps_a_session_alive_counts_as_its_life() -> None:
                         await asyncio.wait_for(asyncio.Event().wait(), 2)
                 await asyncio.Event().wait()
 
-        now_s = asyncio.get_running_loop().time
-        async with opened(node) as door:
-            began_s = now_s()
-            with pytest.raises(SessionLost, match="has not confirmed"):
-                await work(CutDoor(door))
-            assert now_s() - began_s <= 3
+        await ends_within(3, node, work)
 
     in_virtual_time(main)
 

@@ -3,7 +3,6 @@
 Cards and accounts go by numbers, amounts are dollars. A message is named by its trace number; `of` names another one.
 """
 
-import shlex
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
@@ -13,6 +12,7 @@ from ropewalk.systems.payments.cards.messages import answer_fields, movement_of,
 from ropewalk.systems.payments.cards.reasons import Reason
 from ropewalk.systems.payments.cards.specification import load_specification
 from tests.payments.cards.bank import KEY, Bank, number_of, total_of
+from tests.stories import asked_in
 
 TYPES = {"authorise": "0100", "advise": "0120", "purchase": "0200", "complete": "0220", "reverse": "0420"}
 ACQUIRER = "21000021"
@@ -32,14 +32,11 @@ class Story:
     def run(self, block: str) -> str:
         """Do what each line says; return what there is to see."""
         told = []
-        for line in block.splitlines():
-            verb, *words = shlex.split(line, comments=True) or [""]
-            plain = [word for word in words if "=" not in word]
-            options = dict(word.split("=", 1) for word in words if "=" in word)
+        for verb, words, options in asked_in(block):
             if verb in TYPES:
-                told.append(self._send(TYPES[verb], *plain, options=options))
-            elif verb:
-                told.append(self._verbs[verb](*plain, **options))
+                told.append(self._send(TYPES[verb], *words, options=options))
+            else:
+                told.append(self._verbs[verb](*words, **options))
         return "\n".join(each for each in told if each)
 
     def do_bank(self, **options: str) -> str:

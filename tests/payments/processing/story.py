@@ -3,7 +3,6 @@
 Banks, companies and people go by short names; amounts are dollars. `entry` names one as file/row.
 """
 
-import shlex
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +23,7 @@ from ropewalk.systems.payments.processing import messages
 from ropewalk.systems.payments.processing.messages import FileRefused, GetReturnFile, Refused, SubmitFile
 from tests.payments.processing.branches import Branches
 from tests.payments.processing.town import Town, batch_of, file_of, routing
+from tests.stories import done
 
 BANKS = {"harbor": routing("99100012"), "meadow": routing("99200023"), "capstan": routing("99300034")}
 NAMES = {number: name for name, number in BANKS.items()}
@@ -45,14 +45,7 @@ class Story:
 
     def run(self, block: str) -> str:
         """Do what each line says; return what there is to see."""
-        told = []
-        for line in block.splitlines():
-            verb, *words = shlex.split(line, comments=True) or [""]
-            if verb:
-                plain = [word for word in words if "=" not in word]
-                options = dict(word.split("=", 1) for word in words if "=" in word)
-                told.append(self._verbs[verb](*plain, **options))
-        return "\n".join(each for each in told if each)
+        return done(block, self._verbs)
 
     def do_at(self, moment: str) -> str:
         """Let time pass."""

@@ -1,5 +1,7 @@
 """The banks, accounts and companies of the samples, opened over HTTP. Not a test."""
 
+import asyncio
+
 import httpx
 
 from ropewalk.systems.payments.ach import samples
@@ -39,6 +41,16 @@ async def open_everything(client: httpx.AsyncClient) -> None:
         if each.status in RESTRICTIONS:
             path = f"/institutions/{each.routing_number}/accounts/{each.number}/restriction"
             assert (await client.put(path, json={"restriction": RESTRICTIONS[each.status]})).status_code == 200
+
+
+def open_everything_at(url: str) -> None:
+    """The same, at a service in a process of its own."""
+
+    async def main() -> None:
+        async with httpx.AsyncClient(base_url=url) as client:
+            await open_everything(client)
+
+    asyncio.run(main())
 
 
 def opening_transfers() -> list[dict[str, object]]:

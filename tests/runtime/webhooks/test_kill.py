@@ -11,7 +11,7 @@ from time import monotonic
 
 import httpx
 
-from tests.cli.running import Running, running
+from tests.cli.running import Running, load_until_killed, running
 
 KILLS = 8
 CALLERS = 4
@@ -75,17 +75,10 @@ class Load:
         self._lock = threading.Lock()
 
     def run(self, service: Running, *, seconds: float) -> None:
-        callers = [threading.Thread(target=self._call, args=(service.url,)) for _ in range(CALLERS)]
-        for caller in callers:
-            caller.start()
-        timer = threading.Timer(seconds, service.process.kill)
-        timer.start()
-        for caller in callers:
-            caller.join()
-        service.process.wait()
+        load_until_killed(service, self._call, callers=CALLERS, seconds=seconds)
 
-    def _call(self, url: str) -> None:
-        with httpx.Client(base_url=url, timeout=20.0) as client:
+    def _call(self, service: Running) -> None:
+        with httpx.Client(base_url=service.url, timeout=20.0) as client:
             while self._pay(client):
                 pass
 

@@ -5,10 +5,10 @@ import asyncio
 import pytest
 
 from ropewalk.communication.webhooks.messages import RemoveEndpoint
-from ropewalk.core.chain import Position
 from ropewalk.data.engine import Storage
-from ropewalk.engines.memory import MemoryEngine, MemoryLog
+from ropewalk.engines.memory import MemoryEngine
 from ropewalk.runtime.webhooks import deliveries
+from tests.runtime.gated import GatedLog
 from tests.runtime.webhooks.receiver import TAKEN, Receiver, answer, receiving
 from tests.runtime.webhooks.shop import numbered, shop
 
@@ -45,19 +45,6 @@ def test_a_stop_does_not_wait_for_a_receiver_that_hangs_and_loses_nothing() -> N
                 assert receiver.subjects == {"order-1": 2}
 
     asyncio.run(main())
-
-
-class GatedLog(MemoryLog):
-    """A log whose appends wait while its gate is closed."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.gate = asyncio.Event()
-        self.gate.set()
-
-    async def append(self, payload: bytes) -> Position:
-        await self.gate.wait()
-        return await super().append(payload)
 
 
 class GatedEngine(MemoryEngine):
