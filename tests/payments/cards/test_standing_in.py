@@ -135,6 +135,16 @@ def test_what_the_customer_can_not_pay_is_the_banks_and_disputed() -> None:
     assert outcomes(one, disputed=True) == [("authorisation", "disputed")]
 
 
+def test_what_is_decided_is_taken_whole_though_a_part_would_do() -> None:
+    one, other = neighbour(), issuer()
+    assert ask(one, msgspec.structs.replace(hold(1, 120_00), takes_part=True), limit=500_00, day=500_00) == 0
+    deliver(one, told(one), other)
+    assert other.balance(0) == (100_00, 0)
+    ask(one, complete(2, 120_00, of=1))
+    deliver(one, told(one), other)
+    assert other.suspense() == -120_00
+
+
 def test_an_issuer_that_had_said_yes_before_it_fell_silent_holds_it_once() -> None:
     one, other = neighbour(), issuer()
     other.do(hold(1, 40_00))

@@ -172,7 +172,8 @@ def _ruling(case: Case, means: Means, *, time_ns: int) -> Ruling:
         return Ruling(Answer(Reason.NO_ISSUER))
     key = name.key
     left = _left(means, account)
-    amount = min(command.amount_minor, left) if command.takes_part else command.amount_minor
+    takes_part = command.takes_part and not command.is_decided
+    amount = min(command.amount_minor, left) if takes_part else command.amount_minor
     reason = _objection_to_message(command)
     if reason is None and not command.is_decided:
         reason = _objection_to_card(case, means, time_ns=time_ns)
