@@ -63,3 +63,20 @@ def test_limits_freezes_and_reversals_are_done_and_listed(shards: int) -> None:
             assert problem(await client.get(f"{account}9/controls"))["status"] == 404
 
     asyncio.run(main())
+
+
+def test_what_cannot_be_is_refused_with_a_status() -> None:
+    async def main() -> None:
+        async with client_of(payments_with(shards=1)) as (client, _):
+            await told(client, "/institutions", {"routing": HARBOR, "name": HARBOR})
+            await told(client, "/accounts", [{"routing": HARBOR, "number": "1"}])
+            account = f"/institutions/{HARBOR}/accounts/1"
+            for limit in (-1, 2**63, 2**70):
+                refused = await client.put(f"{account}/limits", json=WHY | {"day_cents": limit})
+                assert problem(refused)["status"] == 422
+            await told(client, f"{account}/limits", WHY | {"day_cents": 2**63 - 1}, method="PUT")
+            assert problem(await client.post(f"{account}%00/freeze", json=WHY))["status"] == 404
+            for half in ({"routing": HARBOR}, {"number": "1"}):
+                assert problem(await client.get("/controls", params=half))["status"] == 400
+
+    asyncio.run(main())

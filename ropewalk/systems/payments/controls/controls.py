@@ -165,7 +165,8 @@ class Controls:
     def _account(self, routing: str, number: str) -> int | Refused:
         """Where the ledger keeps an account."""
         slot = self._directory.find_account(self._directory.find_institution(routing), number)
-        if slot < 0:
+        # Nor is it one that is spelt otherwise, such as with a zero byte behind it: it would be listed under that.
+        if slot < 0 or self._directory.accounts["number"][slot].decode() != number:
             return Refused("unknown_account", f"{routing!r} has no account {number!r}")
         return int(self._ledger.slots_of(ids_of([account_id(Holder.DEPOSIT, slot)]))[0])
 

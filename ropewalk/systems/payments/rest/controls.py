@@ -5,7 +5,7 @@ Checked by: tests/payments/rest/test_controls.py
 
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Final, TypeVar
+from typing import Annotated, Final, TypeVar
 
 import msgspec
 from starlette.requests import Request as HttpRequest
@@ -15,7 +15,7 @@ from ropewalk.core.clock import VectorClock
 from ropewalk.errors import Rejected
 from ropewalk.runtime.node import Node
 from ropewalk.runtime.operations import COMMAND_PARAMETERS, JSON, LEVEL_PARAMETERS, Operation, Parameter
-from ropewalk.runtime.problems import Problem, not_found
+from ropewalk.runtime.problems import Problem, bad_request, not_found
 from ropewalk.runtime.requests import body_of, deadline_s_of, decoded, json_response, priority_of, request_id_of
 from ropewalk.systems.payments.controls import messages as ask_for
 from ropewalk.systems.payments.controls.messages import (
@@ -47,6 +47,8 @@ from ropewalk.systems.payments.shards.addresses import shard_of
 from ropewalk.systems.payments.shards.statuses import ShardStatus
 
 T = TypeVar("T")
+
+_Number = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 _GROUP: Final = "controls"
 _TRANSFER: Final = Parameter("id", "The id of the transfer, as a decimal number.", place="path")
@@ -94,9 +96,9 @@ class AccountLimits(msgspec.Struct, frozen=True):
 
     who: str
     why: str
-    transfer_cents: int = 0
-    day_cents: int = 0
-    day_count: int = 0
+    transfer_cents: _Number = 0
+    day_cents: _Number = 0
+    day_count: _Number = 0
 
 
 def _on_account(
@@ -156,6 +158,8 @@ async def _look(node: Node, http: HttpRequest) -> Response:
 async def _list(node: Node, http: HttpRequest) -> Response:
     page = page_of(http)
     routing, account = http.query_params.get("routing", ""), http.query_params.get("number", "")
+    if bool(routing) != bool(account):
+        raise bad_request("routing and number name an account together: give both, or none for all that was done")
     query = encode(ask_for.ListControls(-1 if page.after is None else page.after, page.limit, routing, account))
     answers = [await read(node, shard, query, sight=sight_of(http)) for shard in range(node.service.partitions)]
     rows = [row for answer, _ in answers for row in ask_for.decode_views(answer)]
