@@ -8,7 +8,7 @@
 Promise:    as of `Node.call`; the same Idempotency-Key with another body is refused (422) if both are about the same
             partition; a repeat that overtakes the first answer waits for it.
 Not given:  that commands of one POST /commands which go to several partitions happen together: each partition's do.
-Checked by: tests/runtime/test_edge.py
+Checked by: tests/runtime/test_edge.py, tests/runtime/test_idempotency_keys.py
 """
 
 import asyncio

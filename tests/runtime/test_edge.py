@@ -78,52 +78,6 @@ def test_one_command_that_can_not_be_encoded_is_refused_with_all_others() -> Non
     ask(story, counters(partitions=4))
 
 
-def test_an_idempotency_key_gets_the_first_answer_again_and_refuses_another_body() -> None:
-    async def story(client: httpx.AsyncClient) -> None:
-        for _ in range(3):
-            done = await client.post(
-                "/commands/Add", json={"counter": "a", "amount": 5}, headers={"Idempotency-Key": "k"}
-            )
-            assert done.json()["reply"] == 5
-        other = await client.post(
-            "/commands/Add", json={"counter": "a", "amount": 6}, headers={"Idempotency-Key": "k"}
-        )
-        assert other.status_code == 422
-        assert problem(other)["type"] == "urn:ropewalk:problem:key_reused"
-        assert (await client.get(problem(other)["documentation"])).status_code == 200
-        assert (await client.get("/state/a")).json()["value"] == 5
-
-    ask(story)
-
-
-def test_an_idempotency_key_is_the_same_with_quotes_and_without() -> None:
-    async def story(client: httpx.AsyncClient) -> None:
-        body = {"counter": "a", "amount": 5}
-        for key in ('"k 1"', "k 1", '"k 1"'):
-            done = await client.post("/commands/Add", json=body, headers={"Idempotency-Key": key})
-            assert done.json()["reply"] == 5
-        for number, key in enumerate((r'"a\"b"', r'"a\\b"', "!", "8e03978e-40d5-43e8-bc93-6894a57f9324"), start=2):
-            done = await client.post("/commands/Add", json=body, headers={"Idempotency-Key": key})
-            assert done.json()["reply"] == 5 * number
-
-    ask(story)
-
-
-def test_what_is_no_idempotency_key_is_a_problem_and_nothing_happens() -> None:
-    async def story(client: httpx.AsyncClient) -> None:
-        for key in ("", '""', '"open', '"', r'"a\b"', '"a"b"', '"a";p=1', '"caf\u00e9"', "caf\u00e9", "a\tb"):
-            headers = {"Idempotency-Key": key.encode("latin-1")}
-            refused = await client.post("/commands/Add", json={"counter": "a", "amount": 5}, headers=headers)
-            assert refused.status_code == 400, key
-            assert problem(refused)["type"] == "urn:ropewalk:problem:bad_key"
-        twice = [("Idempotency-Key", "a"), ("Idempotency-Key", "b")]
-        refused = await client.post("/commands/Add", json={"counter": "a", "amount": 5}, headers=twice)
-        assert "2 Idempotency-Key headers were given" in problem(refused)["detail"]
-        assert (await client.get("/state/a")).json()["value"] is None
-
-    ask(story)
-
-
 def test_a_priority_is_one_of_three() -> None:
     async def story(client: httpx.AsyncClient) -> None:
         for priority in ("critical", "interactive", "bulk"):
@@ -134,16 +88,6 @@ def test_a_priority_is_one_of_three() -> None:
         refused = await client.post("/commands/Add", json={"counter": "a", "amount": 1}, headers=headers)
         assert refused.status_code == 400
         assert "choose critical, interactive, bulk" in problem(refused)["detail"]
-
-    ask(story)
-
-
-def test_repeats_that_overtake_the_first_answer_wait_for_it() -> None:
-    async def story(client: httpx.AsyncClient) -> None:
-        body, headers = {"counter": "a", "amount": 5}, {"Idempotency-Key": '"once"'}
-        async with asyncio.TaskGroup() as tasks:
-            repeats = [tasks.create_task(client.post("/commands/Add", json=body, headers=headers)) for _ in range(20)]
-        assert {repeat.result().json()["reply"] for repeat in repeats} == {5}
 
     ask(story)
 
