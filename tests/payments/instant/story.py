@@ -3,7 +3,6 @@
 Banks go by short names and payments by letters; amounts are dollars. An answer is its status and its reasons.
 """
 
-import shlex
 from collections.abc import Callable
 from typing import Any
 
@@ -29,6 +28,7 @@ from ropewalk.systems.payments.iso20022.money import Amount
 from ropewalk.systems.payments.processing import messages as ach
 from tests.payments.instant.desks import Desk, Together
 from tests.payments.processing.town import Town, routing
+from tests.stories import done
 
 BANKS = {"harbor": routing("99100012"), "meadow": routing("99200023"), "capstan": routing("99300034")}
 CREATED = "2026-11-24T09:00:00-05:00"
@@ -62,14 +62,7 @@ class Story:
 
     def run(self, block: str) -> str:
         """Do what each line says; return what there is to see."""
-        told = []
-        for line in block.splitlines():
-            verb, *words = shlex.split(line, comments=True) or [""]
-            if verb:
-                plain = [word for word in words if "=" not in word]
-                options = dict(word.split("=", 1) for word in words if "=" in word)
-                told.append(self._verbs[verb](*plain, **options))
-        return "\n".join(each for each in told if each)
+        return done(block, self._verbs)
 
     def _do_keep(self, payments: str) -> str:
         """Begin with a machine that keeps the words of so many payments."""
