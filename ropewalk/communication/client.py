@@ -67,13 +67,14 @@ class TargetState(msgspec.Struct, frozen=True):
 
 
 class ClientState(msgspec.Struct, frozen=True):
-    """How a client is. The numbers of retries and second reads only grow."""
+    """How a client is. The numbers of retries, of second reads and of deadlines that passed only grow."""
 
     targets: Sequence[TargetState]
     retry_tokens: float
     hedge_tokens: float
     retries: int
     hedges: int
+    deadlines_passed: int
 
 
 class _Request(msgspec.Struct, Generic[Q], frozen=True):
@@ -104,7 +105,7 @@ class Client(Generic[Q, A]):
         self._balancer = Balancer(len(targets))
         self._retries = Retries()
         self._hedging = Hedging()
-        self._retried = self._hedged = 0
+        self._retried = self._hedged = self._late = 0
         self._now_s = asyncio.get_running_loop().time
 
     async def call(self, request: Q, *, nature: Nature, deadline_s: float = DEADLINE_DEFAULT_S) -> A:
@@ -155,6 +156,7 @@ class Client(Generic[Q, A]):
             hedge_tokens=self._hedging.budget.tokens,
             retries=self._retried,
             hedges=self._hedged,
+            deadlines_passed=self._late,
         )
 
     async def _attempt(self, request: _Request[Q]) -> A:
@@ -247,6 +249,7 @@ class Client(Generic[Q, A]):
             raise error from None
         finally:
             self._balancer.end(number)
+            self._late += error is not None and onward.has_passed(self._now_s())
             if has_ended or error is not None:
                 breaker.tell(permit, sign_of(error), now_s=self._now_s())
                 self._weigh(number, error, took_s=self._now_s() - began_s)

@@ -2,7 +2,7 @@
 
 Durations are seconds, as Prometheus names them.
 
-Checked by: tests/runtime/test_leader.py, test_edge.py, tests/runtime/webhooks/test_deliveries.py
+Checked by: tests/runtime/test_metrics.py, test_edge.py, tests/runtime/webhooks/test_deliveries.py
 """
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram

@@ -11,12 +11,12 @@ Checked by: tests/runtime/test_calls.py, ropewalk.proving.world
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 from opentelemetry import trace
 
-from ropewalk.communication.admission import Admission, Priority
+from ropewalk.communication.admission import Admission, Priority, State
 from ropewalk.communication.limits import ADMISSION_TARGET_S
 from ropewalk.core import limits
 from ropewalk.core.chain import Position
@@ -83,6 +83,7 @@ class Calls:
         self._paced_requests = float(bounds.batch_requests_max)
         self.admission = Admission(ceiling=bounds.queue_requests_max, target_s=bounds.answer_target_s)
         self.arrived = asyncio.Event()
+        self.deadlines_passed = 0
 
     @property
     def requests(self) -> int:
@@ -93,6 +94,11 @@ class Calls:
     def waiting(self) -> int:
         """How many calls wait for a record."""
         return len(self._waiting)
+
+    @property
+    def state(self) -> State:
+        """What is known about how much may be taken on."""
+        return self.admission.state(self._now_s())
 
     def admit(
         self, requests: Sequence[Request], vet: Callable[[bytes], None], *, deadline_s: float, priority: Priority
@@ -178,13 +184,9 @@ class Calls:
 
     def expire(self) -> None:
         """Tell the calls whose deadline has passed: those that wait did not happen, those in flight perhaps."""
-        now_s = self._now_s()
-        for call in self._waiting:
-            if call.deadline_s <= now_s:
-                call.fail(NotAccepted("the deadline passed before this was written: nothing happened"))
-        for call in self._in_flight:
-            if call.deadline_s <= now_s:
-                call.fail(OutcomeUnknown("the deadline passed while this was being written: it may yet happen"))
+        self._expire(self._waiting, NotAccepted("the deadline passed before this was written: nothing happened"))
+        late = "the deadline passed while this was being written: it may yet happen"
+        self._expire(self._in_flight, OutcomeUnknown(late))
 
     def fail_all(self, *, waiting: RopewalkError, in_flight: RopewalkError) -> None:
         """Answer every call with an error."""
@@ -195,6 +197,13 @@ class Calls:
         self._waiting.clear()
         self._in_flight.clear()
         self._requests = self._bytes = 0
+
+    def _expire(self, calls: Iterable[Call], error: RopewalkError) -> None:
+        now_s = self._now_s()
+        for call in calls:
+            if call.deadline_s <= now_s and not call.answers.done():
+                self.deadlines_passed += 1
+                call.fail(error)
 
     def _check_room(self, count: int, priority: Priority) -> None:
         calls = len(self._waiting) + len(self._in_flight) + 1

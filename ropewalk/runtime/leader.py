@@ -109,7 +109,7 @@ class Leader:
         self._tasks: asyncio.TaskGroup
         self._loop = asyncio.get_running_loop()
         self._calls = Calls(bounds, now_s=self._loop.time)
-        RESILIENCE.watch_admission(identity.service, identity.partition, self._calls.admission)
+        RESILIENCE.watch_calls(identity.service, identity.partition, self._calls)
         arrived, mailbox = self._calls.arrived, self.partition.mailbox
         courier = Courier(mailbox, transport, log_name=identity.log_name, arrived=arrived) if transport else None
         self._mail = Mail(mailbox, courier, bounds=bounds, arrived=arrived)

@@ -1,7 +1,6 @@
 """A service at a URL: a target for `communication.client.Client`, and what its problems mean here.
 
-    async with service_at("http://10.0.0.1:8080") as first, service_at("http://10.0.0.2:8080") as second:
-        client = Client([first, second], draw=random.random)
+    async with open_client("tickets", ["http://10.0.0.1:8080", "http://10.0.0.2:8080"]) as client:
         sell = Question("POST", "/commands/Sell", body=b'{"buyer": "Ada"}', key="order-42")
         answer = await client.call(sell, nature=Nature.REPEATABLE_WRITE)
 
@@ -11,14 +10,16 @@ Checked by: tests/runtime/test_over_http.py
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+import random
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from http import HTTPStatus
 from typing import Any, Final
 
 import httpx
 import msgspec
 
+from ropewalk.communication.client import Client
 from ropewalk.communication.deadlines import Deadline, deadline_in
 from ropewalk.communication.limits import BULKHEAD_RUNNING_MAX
 from ropewalk.communication.outcomes import Unreachable
@@ -26,6 +27,7 @@ from ropewalk.core.limits import DEADLINE_MAX_S
 from ropewalk.errors import NotAccepted, OutcomeUnknown, RopewalkError
 from ropewalk.runtime.operations import DEADLINE, IDEMPOTENCY_KEY, JSON
 from ropewalk.runtime.problems import Problem
+from ropewalk.runtime.resilience_metrics import RESILIENCE
 
 _CONNECT_S: Final = 5.0
 _NO_ROOM: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
@@ -84,6 +86,16 @@ async def service_at(url: str) -> AsyncIterator[ServiceAt]:
     timeout = httpx.Timeout(None, connect=_CONNECT_S)
     async with httpx.AsyncClient(base_url=url, timeout=timeout, limits=limits) as http:
         yield ServiceAt(url, http)
+
+
+@asynccontextmanager
+async def open_client(name: str, urls: Sequence[str]) -> AsyncIterator[Client[Question, httpx.Response]]:
+    """A client of services that answer alike; its state is in this process's metrics under `name`."""
+    async with AsyncExitStack() as stack:
+        services = [await stack.enter_async_context(service_at(url)) for url in urls]
+        client = Client(services, draw=random.random)
+        RESILIENCE.watch_client(name, client)
+        yield client
 
 
 def error_of(response: httpx.Response) -> RopewalkError:

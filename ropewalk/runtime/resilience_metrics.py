@@ -13,11 +13,13 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from ropewalk.communication.admission import Admission, Priority
+from ropewalk.communication.admission import Priority
+from ropewalk.communication.admission import State as Pressure
 from ropewalk.communication.balancing import Standing
 from ropewalk.communication.breaker import State
 from ropewalk.communication.client import Client
 from ropewalk.observability.metrics import REGISTRY
+from ropewalk.runtime.calls import Calls
 
 _PARTITION: Final = ("service", "partition")
 _CLASS: Final = (*_PARTITION, "priority")
@@ -29,12 +31,12 @@ class ResilienceMetrics(Collector):
     """Collects from what it was told to watch."""
 
     def __init__(self) -> None:
-        self._admissions: WeakValueDictionary[tuple[str, str], Admission] = WeakValueDictionary()
+        self._calls: WeakValueDictionary[tuple[str, str], Calls] = WeakValueDictionary()
         self._clients: WeakValueDictionary[str, Client[Any, Any]] = WeakValueDictionary()
 
-    def watch_admission(self, service: str, partition: int, admission: Admission) -> None:
+    def watch_calls(self, service: str, partition: int, calls: Calls) -> None:
         """Show what a partition takes on."""
-        self._admissions[service, str(partition)] = admission
+        self._calls[service, str(partition)] = calls
 
     def watch_client(self, name: str, client: Client[Any, Any]) -> None:
         """Show how a client sees its targets."""
@@ -42,27 +44,39 @@ class ResilienceMetrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """What is true now."""
-        yield from self._collect_admissions()
+        yield from self._collect_calls()
         yield from self._collect_clients()
         yield from self._collect_targets()
 
-    def _collect_admissions(self) -> Iterator[Metric]:
+    def _collect_calls(self) -> Iterator[Metric]:
         admitted = GaugeMetricFamily(
             "ropewalk_admitted_requests_max", "Requests up to which calls of a class are taken on.", labels=_CLASS
         )
         refused = CounterMetricFamily(
             "ropewalk_admission_refused_calls", "Calls of a class that were not taken on.", labels=_CLASS
         )
-        for partition, admission in self._admissions.items():
+        pressure = GaugeMetricFamily(
+            "ropewalk_admission_state", "1 for what is known of the limit.", labels=(*_PARTITION, "state")
+        )
+        late = CounterMetricFamily(
+            "ropewalk_deadlines_passed", "Calls that were told that their deadline has passed.", labels=_PARTITION
+        )
+        for partition, calls in self._calls.items():
             for priority in Priority:
                 labels = (*partition, priority.name.lower())
-                admitted.add_metric(labels, admission.part_of(priority))
-                refused.add_metric(labels, admission.refused[priority])
-        yield from (admitted, refused)
+                admitted.add_metric(labels, calls.admission.part_of(priority))
+                refused.add_metric(labels, calls.admission.refused[priority])
+            for state in Pressure:
+                pressure.add_metric((*partition, state.value), calls.state is state)
+            late.add_metric(partition, calls.deadlines_passed)
+        yield from (admitted, refused, pressure, late)
 
     def _collect_clients(self) -> Iterator[Metric]:
         retries = CounterMetricFamily("ropewalk_client_retries", "Requests sent again.", labels=_CLIENT)
         hedges = CounterMetricFamily("ropewalk_client_hedges", "Stale reads sent to a second target.", labels=_CLIENT)
+        late = CounterMetricFamily(
+            "ropewalk_client_deadlines_passed", "Answers that did not come by the deadline.", labels=_CLIENT
+        )
         retry_tokens = GaugeMetricFamily(
             "ropewalk_client_retry_tokens", "Retries that the budget still allows.", labels=_CLIENT
         )
@@ -73,9 +87,10 @@ class ResilienceMetrics(Collector):
             state = client.state()
             retries.add_metric((name,), state.retries)
             hedges.add_metric((name,), state.hedges)
+            late.add_metric((name,), state.deadlines_passed)
             retry_tokens.add_metric((name,), state.retry_tokens)
             hedge_tokens.add_metric((name,), state.hedge_tokens)
-        yield from (retries, hedges, retry_tokens, hedge_tokens)
+        yield from (retries, hedges, late, retry_tokens, hedge_tokens)
 
     def _collect_targets(self) -> Iterator[Metric]:
         breaker = GaugeMetricFamily(

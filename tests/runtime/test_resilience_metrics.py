@@ -7,12 +7,14 @@ from random import Random
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from ropewalk.communication.admission import Admission, Priority
+from ropewalk.communication.admission import Priority, State
+from ropewalk.communication.bulkhead import Bulkhead
 from ropewalk.communication.client import Client
 from ropewalk.communication.deadlines import Deadline
-from ropewalk.communication.limits import BREAKER_CALLS_LEAST
+from ropewalk.communication.limits import ATTEMPTS_MAX, BREAKER_CALLS_LEAST, HEDGE_TOKENS_MAX, RETRY_TOKENS_MAX
 from ropewalk.communication.retries import Nature
-from ropewalk.errors import OutcomeUnknown
+from ropewalk.errors import NotAccepted, OutcomeUnknown
+from ropewalk.runtime.calls import Bounds, Call, Calls
 from ropewalk.runtime.resilience_metrics import ResilienceMetrics
 
 
@@ -32,14 +34,29 @@ def shown(metrics: ResilienceMetrics) -> list[str]:
     return [line for line in lines if not line.startswith("#")]
 
 
+def calls(limit: int = 1_000) -> Calls:
+    return Calls(Bounds(queue_requests_max=limit), now_s=lambda: 0.0)
+
+
 def test_a_partition_shows_what_it_takes_on_and_what_it_refused() -> None:
-    metrics, admission = ResilienceMetrics(), Admission(ceiling=1_000)
-    metrics.watch_admission("bank", 3, admission)
-    assert not admission.admits(Priority.BULK, requests=700, calls=100, now_s=0.0)
+    async def story() -> list[str]:
+        metrics, of_partition = ResilienceMetrics(), calls()
+        metrics.watch_calls("bank", 3, of_partition)
+        waiting = Call([], deadline_s=-1.0, answers=asyncio.get_running_loop().create_future())
+        of_partition.offer(waiting)
+        of_partition.expire()
+        assert isinstance(waiting.answers.exception(), NotAccepted)
+        assert not of_partition.admission.admits(Priority.BULK, requests=700, calls=100, now_s=0.0)
+        return shown(metrics)
+
+    lines = asyncio.run(story())
     labels = 'partition="3",priority="bulk",service="bank"'
-    assert f"ropewalk_admitted_requests_max{{{labels}}} 600.0" in shown(metrics)
-    assert f"ropewalk_admission_refused_calls_total{{{labels}}} 1.0" in shown(metrics)
-    assert len(shown(metrics)) == 2 * len(Priority)
+    assert f"ropewalk_admitted_requests_max{{{labels}}} 600.0" in lines
+    assert f"ropewalk_admission_refused_calls_total{{{labels}}} 1.0" in lines
+    assert 'ropewalk_admission_state{partition="3",service="bank",state="pressed"} 1.0' in lines
+    assert 'ropewalk_admission_state{partition="3",service="bank",state="free"} 0.0' in lines
+    assert 'ropewalk_deadlines_passed_total{partition="3",service="bank"} 1.0' in lines
+    assert len(lines) == 2 * len(Priority) + len(State) + 1
 
 
 def test_a_client_shows_how_it_sees_its_targets() -> None:
@@ -53,17 +70,81 @@ def test_a_client_shows_how_it_sees_its_targets() -> None:
         return shown(metrics)
 
     lines = asyncio.run(story())
-    target = 'client="to bank"'
-    assert f'ropewalk_target_breaker{{{target},state="open",target="broken"}} 1.0' in lines
-    assert f'ropewalk_target_breaker{{{target},state="closed",target="broken"}} 0.0' in lines
-    assert f'ropewalk_target_running_calls{{{target},target="broken"}} 0.0' in lines
-    assert f"ropewalk_client_retries_total{{{target}}} 0.0" in lines
+    client = 'client="to bank"'
+    target = f'{client},target="broken"'
+    assert {line for line in lines if not line.startswith("ropewalk_target_latency")} == {
+        f"ropewalk_client_retries_total{{{client}}} 0.0",
+        f"ropewalk_client_hedges_total{{{client}}} 0.0",
+        f"ropewalk_client_deadlines_passed_total{{{client}}} 0.0",
+        f"ropewalk_client_retry_tokens{{{client}}} {RETRY_TOKENS_MAX}",
+        f"ropewalk_client_hedge_tokens{{{client}}} {HEDGE_TOKENS_MAX}",
+        f'ropewalk_target_breaker{{{client},state="closed",target="broken"}} 0.0',
+        f'ropewalk_target_breaker{{{client},state="open",target="broken"}} 1.0',
+        f'ropewalk_target_breaker{{{client},state="half-open",target="broken"}} 0.0',
+        f'ropewalk_target_standing{{{client},standing="sound",target="broken"}} 1.0',
+        f'ropewalk_target_standing{{{client},standing="busy",target="broken"}} 0.0',
+        f'ropewalk_target_standing{{{client},standing="ejected",target="broken"}} 0.0',
+        f"ropewalk_target_running_calls{{{target}}} 0.0",
+        f"ropewalk_target_waiting_calls{{{target}}} 0.0",
+    }
+
+
+class Late:
+    """A target that answers when it is told to."""
+
+    name = "late"
+
+    def __init__(self) -> None:
+        self.may_answer = asyncio.Event()
+
+    async def send(self, request: str, *, deadline: Deadline) -> str:
+        await self.may_answer.wait()
+        return f"{request} by {deadline.at_s}"
+
+
+def test_what_is_under_way_waits_repeats_and_comes_too_late_is_shown() -> None:
+    async def story() -> tuple[list[str], list[str]]:
+        late = Late()
+        client = Client([late], draw=Random(1).random, bulkhead=lambda: Bulkhead(running_max=1))
+        metrics = ResilienceMetrics()
+        metrics.watch_client("to bank", client)
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(2):
+                tasks.create_task(client.call("pay", nature=Nature.WRITE))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            before = shown(metrics)
+            late.may_answer.set()
+        late.may_answer.clear()
+        with pytest.raises(OutcomeUnknown):
+            await client.call("look", nature=Nature.READ, deadline_s=0.02)
+        return before, shown(metrics)
+
+    before, after = asyncio.run(story())
+    target = 'client="to bank",target="late"'
+    assert f"ropewalk_target_running_calls{{{target}}} 1.0" in before
+    assert f"ropewalk_target_waiting_calls{{{target}}} 1.0" in before
+    assert 'ropewalk_client_deadlines_passed_total{client="to bank"} 1.0' in after
+
+
+def test_retries_and_second_reads_are_counted_and_spend_their_budgets() -> None:
+    async def story() -> dict[str, float]:
+        client = Client([Broken(), Broken()], draw=lambda: 0.0)
+        metrics = ResilienceMetrics()
+        metrics.watch_client("to bank", client)
+        with pytest.raises(OutcomeUnknown):
+            await client.call("look", nature=Nature.READ)
+        return {line.split("{")[0]: float(line.split()[-1]) for line in shown(metrics) if "ropewalk_client" in line}
+
+    numbers = asyncio.run(story())
+    assert numbers["ropewalk_client_retries_total"] == ATTEMPTS_MAX - 1
+    assert numbers["ropewalk_client_retry_tokens"] < RETRY_TOKENS_MAX
 
 
 def test_what_has_left_the_process_leaves_the_metrics() -> None:
-    metrics, admission = ResilienceMetrics(), Admission(ceiling=1_000)
-    metrics.watch_admission("bank", 0, admission)
+    metrics, of_partition = ResilienceMetrics(), calls()
+    metrics.watch_calls("bank", 0, of_partition)
     assert shown(metrics)
-    del admission
+    del of_partition
     gc.collect()
     assert shown(metrics) == []
