@@ -65,6 +65,24 @@ def test_limits_freezes_and_reversals_are_done_and_listed(shards: int) -> None:
     asyncio.run(main())
 
 
+def test_of_two_transfers_with_one_id_none_is_taken_for_the_other() -> None:
+    async def main() -> None:
+        async with client_of(payments_with(shards=2)) as (client, _):
+            for bank in (HARBOR, MEADOW):
+                await told(client, "/institutions", {"routing": bank, "name": bank})
+                opened = [{"routing": bank, "number": number, "overdraft": True} for number in "12"]
+                await told(client, "/accounts", opened)
+                ids = [
+                    (await client.get(f"/institutions/{bank}/accounts/{number}")).json()["ledger_id"]
+                    for number in "12"
+                ]
+                assert await paid(client, 1, *ids) == "created"
+            refused = problem(await client.post("/ledger/transfers/1/reversal", json=WHY))
+            assert (refused["status"], refused["type"]) == (409, "urn:ropewalk:problem:several")
+
+    asyncio.run(main())
+
+
 def test_what_cannot_be_is_refused_with_a_status() -> None:
     async def main() -> None:
         async with client_of(payments_with(shards=1)) as (client, _):

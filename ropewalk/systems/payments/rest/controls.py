@@ -28,6 +28,8 @@ from ropewalk.systems.payments.controls.messages import (
     encode,
 )
 from ropewalk.systems.payments.ledger.commands import Operation as Asked
+from ropewalk.systems.payments.ledger.commands import decode_reply as decode_rows
+from ropewalk.systems.payments.ledger.commands import encode as encode_rows
 from ropewalk.systems.payments.ledger.layout import get, ids_of
 from ropewalk.systems.payments.ledger.records import Decimal
 from ropewalk.systems.payments.ledger.statuses import TransferStatus
@@ -42,7 +44,7 @@ from ropewalk.systems.payments.rest.asking import (
     submit,
 )
 from ropewalk.systems.payments.rest.everywhere import shard_of_routing
-from ropewalk.systems.payments.rest.reading import joined, look_up, place_of, read
+from ropewalk.systems.payments.rest.reading import Sight, joined, place_of, read
 from ropewalk.systems.payments.shards.addresses import shard_of
 from ropewalk.systems.payments.shards.statuses import ShardStatus
 
@@ -131,16 +133,27 @@ _REVERSAL: Final = msgspec.json.Decoder(Reversal)
 async def _reverse(node: Node, http: HttpRequest) -> Response:
     given = decoded(_REVERSAL, await body_of(http))
     wanted = number(http.path_params["id"], "id", bits=128)
-    found, _ = await look_up(node, Asked.LOOKUP_TRANSFERS, ids_of([wanted]), sight=sight_of(http))
-    if not found.size:
-        raise not_found(f"the ledger has no transfer {wanted}")
-    payee = shard_of(get(found[0], "credit_account_id"), place_of(node))
+    payee = await _payee_of(node, wanted, sight=sight_of(http))
     amount = number(given.amount, "amount", bits=63)
     command = ask_for.Reverse(
         given.who, given.why, f"{wanted}", amount, given.reference, from_suspense=given.from_suspense
     )
     done, token = await _do(node, http, command, shard=payee)
     return json_response(done, token=token)
+
+
+async def _payee_of(node: Node, transfer: int, *, sight: Sight) -> int:
+    """The shard of who was paid by a transfer. Raises Problem if there is none, or another shard has another one."""
+    query = encode_rows(Asked.LOOKUP_TRANSFERS, ids_of([transfer]))
+    answers = [await read(node, shard, query, sight=sight) for shard in range(node.service.partitions)]
+    rows = [row for answer, _ in answers for row in decode_rows(Asked.LOOKUP_TRANSFERS, answer)]
+    payees = {(get(row, "debit_account_id"), get(row, "credit_account_id")) for row in rows}
+    if not payees:
+        raise not_found(f"the ledger has no transfer {transfer}")
+    if len(payees) > 1:
+        detail = f"{len(payees)} shards have transfers of their own with the id {transfer}: pay back by a transfer"
+        raise Problem(HTTPStatus.CONFLICT, "several", detail)
+    return shard_of(payees.pop()[1], place_of(node))
 
 
 async def _look(node: Node, http: HttpRequest) -> Response:
