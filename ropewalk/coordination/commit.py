@@ -20,7 +20,7 @@ state machines, without messages, clocks or money.
     (nothing)              hold, and it can          prepared     it votes yes
     (nothing)              hold, and it can't        aborted      it votes no
     prepared               hold again                prepared     it votes yes again
-    prepared               its deadline passes       prepared     it asks, and never guesses
+    prepared               its deadline passes       prepared     it may ask, and never guesses
     prepared               the decision              committed or aborted
     (nothing)              abort                     aborted      so a hold that comes later gets a no
     committed, aborted     the same decision again   as it was
@@ -148,11 +148,6 @@ def decide(stand: Stand | None, decision: Decision) -> Stand | None:
     invariant(was_held or told is Stand.ABORTED, "only what everybody holds is committed", stand=stand)
     invariant(stand in (None, Stand.PREPARED, told), "a decision never changes", stand=stand, told=told)
     return told
-
-
-def must_ask(stand: Stand | None, *, deadline_ns: int, now_ns: int) -> bool:
-    """True if a participant is to ask its coordinator for the decision."""
-    return stand is Stand.PREPARED and now_ns >= deadline_ns
 
 
 def _aborted(commit: Commit, *, why: str, but: str = "") -> Commit:

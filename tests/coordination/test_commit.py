@@ -14,7 +14,6 @@ from ropewalk.coordination.commit import (
     decision_of,
     expire,
     hold,
-    must_ask,
     to_tell,
     vote,
 )
@@ -129,15 +128,6 @@ def test_a_decision_that_can_not_be_is_a_bug() -> None:
             decide(stand, Decision.COMMITTED)
     with pytest.raises(Bug, match="a decision never changes"):
         decide(Stand.COMMITTED, Decision.ABORTED)
-
-
-def test_only_a_prepared_part_past_its_deadline_asks() -> None:
-    assert must_ask(Stand.PREPARED, deadline_ns=DEADLINE_NS, now_ns=DEADLINE_NS)
-    assert not must_ask(Stand.PREPARED, deadline_ns=DEADLINE_NS, now_ns=DEADLINE_NS - 1)
-    assert not any(
-        must_ask(stand, deadline_ns=DEADLINE_NS, now_ns=DEADLINE_NS)
-        for stand in (None, Stand.COMMITTED, Stand.ABORTED)
-    )
 
 
 EVENTS = st.lists(
