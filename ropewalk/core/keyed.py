@@ -27,6 +27,14 @@ from ropewalk.errors import Damaged, Rejected
 _UNREADABLE: Final = (ValueError, RecursionError)
 """What msgspec raises: of its own errors, those of text that is no UTF-8, and of what is nested too deep."""
 
+_FLAT_BYTES: Final = 256
+"""A command of fewer bytes can't be nested so deep that it matters."""
+
+_LEVELS_LEFT: Final = b"\x91" * 64
+"""The beginning of a list in a list, and so on. How deep msgspec reads depends on how deep in calls it is asked.
+What is accepted must be readable with so many lists around it: so it is wherever it is applied, sent on or saved."""
+
+_ANYTHING: Final = msgspec.msgpack.Decoder(msgspec.Raw)
 _SHOWN_BYTES: Final = 32
 
 V = TypeVar("V")
@@ -108,6 +116,8 @@ class KeyedMachine(Generic[V, C, Q]):
         """Raise Rejected if the command is not one of this machine's."""
         try:
             self._commands.decode(command)
+            if len(command) > _FLAT_BYTES:
+                _ANYTHING.decode(_LEVELS_LEFT + command)
         except _UNREADABLE as error:
             raise Rejected(f"{self.name} can't read this command: {error}") from error
 

@@ -176,11 +176,13 @@ class Node:
 
 
 def encoded(message: object) -> bytes:
-    """The bytes of a command or query. Raises Rejected if a number in it is too large for any service."""
+    """The bytes of a command or query. Raises Rejected if no service could read them."""
     try:
         return encode_value(message)
     except OverflowError as error:
         raise Rejected(f"a number does not fit 64 bits: {error}") from error
+    except RecursionError as error:
+        raise Rejected(f"it is nested too deep: {error}") from error
 
 
 _NONE = encode_value(None)

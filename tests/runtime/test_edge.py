@@ -1,13 +1,15 @@
 """What a service answers over HTTP, asked through a real port."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 import httpx
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ropewalk import Applied, Entry
 from ropewalk.core.limits import BATCH_BYTES_MAX, COMMAND_BYTES_MAX
 from ropewalk.errors import OutcomeUnknown, Rejected
 from ropewalk.runtime.calls import Bounds
@@ -150,6 +152,31 @@ def test_a_body_that_is_no_command_is_a_problem() -> None:
             assert "does not fit 64 bits" in problem(refused)["detail"]
 
     ask(story)
+
+
+class Note(msgspec.Struct, frozen=True, tag=True):
+    text: object
+
+
+def test_what_is_nested_too_deep_is_refused_before_it_is_written_however_deep_it_is() -> None:
+    """Whoever applies it reads it from another depth of calls than whoever takes it on."""
+
+    def apply(_: Mapping[str, object], entry: Entry[Note]) -> Applied[object]:
+        return Applied("noted", {"note": entry.command.text})
+
+    notes = Service.keyed("notes", commands=Note, value=object, reply=str, apply=apply)
+    limit = sys.getrecursionlimit()
+
+    async def story(client: httpx.AsyncClient) -> None:
+        statuses = []
+        for depth in range(limit - 300, limit):
+            noted = await client.post("/commands/Note", content=b'{"text":' + b"[" * depth + b"]" * depth + b"}")
+            statuses.append(noted.status_code)
+        assert statuses == sorted(statuses, key=(200, 422, 400).index), "noted, then not"
+        assert statuses[0] == 200
+        assert (await client.get("/health")).status_code == 200
+
+    ask(story, notes)
 
 
 def test_a_page_of_another_site_changes_nothing() -> None:
