@@ -33,7 +33,7 @@ FIELDS: Fields = {
     "32": "00000000017", "37": "REF000000001", "49": "840",
 }  # fmt: skip
 ORIGINAL = "010000004111251159000000000001700000000000"
-TYPES = ["0100", "0101", "0120", "0121", "0200", "0220", "0221", "0400", "0401", "0420", "0421"]
+TYPES = ["0100", "0101", "0120", "0121", "0200", "0201", "0220", "0221", "0400", "0401", "0420", "0421"]
 
 
 def test_an_authorisation_is_read() -> None:
@@ -47,8 +47,8 @@ def test_each_type_asks_what_the_standard_has_it_ask() -> None:
     asked = {each: movement_of({**FIELDS, "t": each, "90": ORIGINAL}, KEY) for each in TYPES}
     kinds = {each: type(movement) for each, movement in asked.items()}
     assert kinds == {
-        **dict.fromkeys(TYPES[:4], Authorise), **dict.fromkeys(TYPES[4:7], Complete),
-        **dict.fromkeys(TYPES[7:], Reverse),
+        **dict.fromkeys(TYPES[:4], Authorise), **dict.fromkeys(TYPES[4:8], Complete),
+        **dict.fromkeys(TYPES[8:], Reverse),
     }  # fmt: skip
     reverse = asked["0420"]
     assert isinstance(reverse, Reverse)
