@@ -9,9 +9,11 @@ from ropewalk.systems.payments.cards.commands import (
     Authorise,
     Complete,
     IssueCards,
+    Movement,
     NewCard,
     OpenProgramme,
     Origin,
+    Reverse,
     decode_reply,
     encode_command,
 )
@@ -61,6 +63,10 @@ def test_a_hold_expires_when_its_time_has_come_though_nobody_asks() -> None:
     assert answer.reason == 56
 
 
+def _purchase() -> Authorise:
+    return Authorise(ORIGIN, KEY.token(NUMBER), masked(NUMBER), 1, "840", posts=True)
+
+
 def decoded_approval(reply: bytes) -> str:
     answer = decode_reply(reply)
     assert isinstance(answer, Answer)
@@ -77,16 +83,35 @@ def test_what_cards_move_is_in_the_statement_and_in_the_trial_balance() -> None:
     assert {each["what"]: each["credit_cents"] for each in book["lines"]}["cards"] == 25_00
 
 
-def _purchase() -> Authorise:
-    return Authorise(ORIGIN, KEY.token(NUMBER), masked(NUMBER), 1, "840", posts=True)
-
-
 def test_a_snapshot_holds_the_cards() -> None:
     one, other = town(), Town()
     [first] = one.batch([authorise(60_00)])
     other.machine.load(one.machine.save().parts)
     assert other.machine.digest() == one.machine.digest()
     assert other.batch([authorise(60_00)]) == [first]
+
+
+@pytest.mark.parametrize("wrong", [{"currency": "978"}, {"amount_minor": 0}])
+def test_an_advice_that_no_issuer_could_make_good_is_refused_however_often_it_comes(wrong: dict[str, object]) -> None:
+    one = town()
+    advice = msgspec.structs.replace(_purchase(), is_decided=True, **wrong)
+    replies = [one.batch([encode_command(advice)]) for _ in range(2)]
+    assert replies[0] == replies[1]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        msgspec.structs.replace(_purchase(), amount_minor=-1),
+        msgspec.structs.replace(_purchase(), token=bytes(17)),
+        msgspec.structs.replace(_purchase(), origin=Origin("17", "at noon", "000001")),
+        Reverse(Origin("17", "112412000", "000001"), KEY.token(NUMBER), masked(NUMBER), 1, "840"),
+    ],
+)
+def test_what_no_ledger_could_hold_is_no_command(command: Movement) -> None:
+    one = town()
+    with pytest.raises(Rejected, match="not a command about cards"):
+        one.machine.vet(encode_command(command))
 
 
 def test_nobody_closes_the_account_of_a_banks_cards() -> None:

@@ -5,16 +5,24 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
+import msgspec
 import pytest
 
 from ropewalk import open_engine, open_node
+from ropewalk.core.limits import BATCH_REQUESTS_MAX
 from ropewalk.errors import OutcomeUnknown, Rejected
+from ropewalk.runtime.tasks import open_tasks
 from ropewalk.systems.payments.cards.client import connected_cards
 from ropewalk.systems.payments.cards.codec import Codec, Fields
+from ropewalk.systems.payments.cards.commands import Answer, Origin, Reverse, encode_command
+from ropewalk.systems.payments.cards.connection import Connection, Host
+from ropewalk.systems.payments.cards.desk import Desk, Failure
 from ropewalk.systems.payments.cards.framing import Frames, framed
+from ropewalk.systems.payments.cards.issuers import Issuers
 from ropewalk.systems.payments.cards.limits import IN_FLIGHT_MAX
+from ropewalk.systems.payments.cards.reasons import Reason
 from ropewalk.systems.payments.cards.server import Terms, serving_cards
-from ropewalk.systems.payments.cards.specification import load_specification
+from ropewalk.systems.payments.cards.specification import Encoding, Framing, load_specification
 from tests.payments.cards.bank import KEY
 from tests.payments.cards.served import card_port, management, message, naming, service
 
@@ -171,6 +179,123 @@ def test_a_connection_that_says_nothing_is_closed() -> None:
     async def main() -> None:
         async with card_port(idle_s=0.05) as (_, address), wire(address) as (reader, _):
             assert await reader.read() == b""
+
+    asyncio.run(main())
+
+
+def test_who_fetches_no_answers_for_too_long_is_cut_off() -> None:
+    async def main() -> None:
+        async with card_port(idle_s=0.3, connections_max=1) as (_, address), wire(address) as (_, writer):
+            echo = framed(CODEC.pack(management("301")), ASCII.framing)
+            writer.write(echo * (FLOOD_BYTES // len(echo)))
+            try:
+                with pytest.raises(ConnectionError):
+                    await asyncio.wait_for(writer.drain(), 10)
+            finally:
+                writer.transport.abort()
+            while not await is_answered(address):
+                await asyncio.sleep(0)
+
+    asyncio.run(main())
+
+
+class Counted:
+    """An owner that counts what its one connection answers."""
+
+    def __init__(self) -> None:
+        self.answers = 0
+
+    def opened(self, _: Connection) -> bool:
+        return True
+
+    def closed(self, _: Connection) -> None:
+        """There is nobody to tell."""
+
+    def answered(self, *_: str) -> None:
+        self.answers += 1
+
+
+class Written(asyncio.Transport):
+    """A transport whose other side fetches everything."""
+
+    def is_closing(self) -> bool:
+        return False
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """It is never full."""
+
+    def write(self, _: object) -> None:
+        """It is fetched."""
+
+    def pause_reading(self) -> None:
+        """Nothing comes by itself."""
+
+    resume_reading = pause_reading
+
+
+@asynccontextmanager
+async def connection() -> AsyncIterator[tuple[Connection, Counted]]:
+    """A connection without a socket, on which nothing is asked that an issuer answers."""
+    async with card_port() as (node, _), open_tasks() as tasks:
+        owner = Counted()
+        one = Connection(Host(CODEC, KEY, Issuers(node, tasks=tasks), is_tracing=False), owner)
+        one.connection_made(Written())
+        yield one, owner
+
+
+def test_a_flood_has_no_more_than_its_share_of_a_turn() -> None:
+    async def main() -> None:
+        async with connection() as (one, owner):
+            one.data_received(framed(b"none", ASCII.framing) * 10 * IN_FLIGHT_MAX)
+            assert owner.answers == IN_FLIGHT_MAX
+            while owner.answers < 10 * IN_FLIGHT_MAX:
+                before = owner.answers
+                await asyncio.sleep(0)
+                assert before < owner.answers <= before + IN_FLIGHT_MAX
+
+    asyncio.run(main())
+
+
+def test_only_whole_messages_keep_a_connection_open() -> None:
+    async def main() -> None:
+        async with connection() as (one, _):
+            echo, before = framed(CODEC.pack(management("301")), ASCII.framing), one.heard_at_s
+            for place in range(len(echo) - 1):
+                one.data_received(echo[place : place + 1])
+            assert one.heard_at_s == before
+            one.data_received(echo[-1:])
+            assert one.heard_at_s > before
+
+    asyncio.run(main())
+
+
+def test_an_answer_that_fits_no_message_is_a_short_one_and_everybody_is_served_on() -> None:
+    short = msgspec.structs.replace(ASCII, framing=Framing(Encoding.ASCII, 2))
+
+    async def main() -> None:
+        async with card_port() as (node, _), serving_cards(node, Terms(KEY, short), port=0) as address:
+            asked = Codec(short).pack(message("0100", 0, 1, f37="000000000001"))
+            async with wire(address) as (reader, writer):
+                writer.write(framed(asked, short.framing))
+                answer = (await reader.readexactly(2 + 22))[2:]
+                assert Codec(short).unpack(answer)["39"] == "00"
+            async with connected_cards(*address, short) as client:
+                assert (await client.ask(management("301")))["39"] == "00"
+
+    asyncio.run(main())
+
+
+def test_more_messages_than_fit_one_record_are_answered_all_the_same() -> None:
+    async def main() -> None:
+        async with card_port() as (node, _), open_tasks() as tasks:
+            desk = Desk(node, 0, tasks=tasks, deadline_s=30.0)
+            answers: list[Answer | Failure] = []
+            asked = encode_command(Reverse(Origin("17", "1125120000", "000001"), bytes(16), "", 1, "840"))
+            for _ in range(BATCH_REQUESTS_MAX + 1):
+                desk.ask(asked, answers.append)
+            while len(answers) <= BATCH_REQUESTS_MAX:
+                await asyncio.sleep(0)
+        assert answers == [Answer(Reason.NO_ISSUER)] * (BATCH_REQUESTS_MAX + 1)
 
     asyncio.run(main())
 

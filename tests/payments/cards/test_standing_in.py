@@ -1,15 +1,18 @@
 """Decisions in an issuer's place: under its limits, repeated, told to it once, and compared with what it says."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from ropewalk import open_engine, open_node
-from ropewalk.core.machine import Message, Received
+from ropewalk.communication.admission import Priority
+from ropewalk.core.machine import Message, Received, Request
 from ropewalk.core.place import Place
-from ropewalk.errors import Rejected
+from ropewalk.errors import OutcomeUnknown, Rejected
+from ropewalk.runtime.calls import Answers
 from ropewalk.runtime.node import Node
 from ropewalk.systems.payments.cards import standing_in
 from ropewalk.systems.payments.cards.client import connected_cards
@@ -172,6 +175,27 @@ def test_a_reversal_is_taken_and_follows_what_it_reverses() -> None:
     assert outcomes(one) == [("reversal", "agreed"), ("authorisation", "agreed")]
 
 
+def test_a_reversal_that_is_taken_first_stops_its_message() -> None:
+    one, other = neighbour(), issuer()
+    assert ask(one, reverse(40_00, of=1)) is Reason.APPROVED
+    assert ask(one, hold(1, 40_00)) is Reason.REVERSED_IN_ADVANCE
+    assert ask(one, complete(2, 40_00, of=1)) is Reason.APPROVED
+    deliver(one, told(one), other)
+    assert other.balance(0) == (100_00, 0)
+    assert outcomes(one) == [("completion", "disputed"), ("reversal", "agreed")]
+
+
+def test_what_the_issuer_refused_and_its_place_holder_allowed_is_not_moved_after_its_reversal() -> None:
+    one, other = neighbour(), issuer()
+    purchase = msgspec.structs.replace(hold(1, 400_00), posts=True)
+    assert other.do(purchase) == Answer(Reason.INSUFFICIENT_FUNDS)
+    assert ask(one, purchase, limit=500_00, day=500_00) is Reason.APPROVED
+    assert [other.do(reverse(400_00, of=1)) for _ in range(2)] == [Answer(Reason.WAS_REFUSED)] * 2
+    deliver(one, told(one), other)
+    assert (other.balance(0), other.suspense()) == ((100_00, 0), 0)
+    assert outcomes(one, disputed=True) == [("purchase", "disputed")]
+
+
 def test_a_completion_that_the_issuer_refuses_is_disputed() -> None:
     one, other = neighbour(), issuer()
     assert ask(one, complete(2, 10_00, of=1)) is Reason.APPROVED
@@ -194,7 +218,7 @@ def test_memory_is_bounded_and_what_the_issuer_has_not_seen_is_kept(monkeypatch:
     monkeypatch.setattr(standing_in, "STAND_INS_OPEN_MAX", 2)
     one, other = neighbour(), issuer()
     assert [ask(one, hold(trace, 1)) for trace in range(3)] == [
-        Reason.APPROVED, Reason.APPROVED, Reason.ISSUER_UNAVAILABLE,
+        Reason.APPROVED, Reason.APPROVED, Reason.NOBODY_DECIDES,
     ]  # fmt: skip
     deliver(one, told(one), other)
     assert [ask(one, hold(trace, 1)) for trace in range(3, 5)] == [Reason.APPROVED] * 2
@@ -245,6 +269,38 @@ def test_over_the_wire_the_neighbour_stands_in_and_the_issuer_learns_of_it(tmp_p
     assert asyncio.run(main()) == [
         ("reversal", "agreed", "00"), ("authorisation", "agreed", "91"), ("authorisation", "agreed", "00"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("stopped", ["neighbour", "nobody"])
+def test_what_an_issuer_may_have_taken_before_it_fell_silent_is_not_refused(
+    stopped: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Either the neighbour does not answer, or it has decided as much as it may."""
+    terms, purchase = Terms(KEY, load_specification()), message("0200", 0, 30_00, bin_="410000")
+    if stopped == "nobody":
+        monkeypatch.setattr(standing_in, "STAND_INS_OPEN_MAX", 0)
+
+    async def main() -> None:
+        async with open_node(service(2), open_engine("memory:"), clock_ns=lambda: NOW_NS) as node:
+            await open_bank(node, cards=1, partition=ISSUER, bin_="410000", routing=MEADOW, stand_in=50_00)
+            submit = node.leaders[ISSUER].submit
+
+            async def silent(requests: Sequence[Request], *, deadline_s: float, priority: Priority) -> Answers:
+                await submit(requests, deadline_s=deadline_s, priority=priority)
+                raise OutcomeUnknown("its answer was lost")
+
+            async with (
+                serving_cards(node, terms, port=0) as address,
+                connected_cards(*address, terms.specification) as client,
+            ):
+                assert (await client.ask(message("0100", 0, 1_00, bin_="410000")))["39"] == "00"
+                monkeypatch.setattr(node.leaders[ISSUER], "submit", silent)
+                if stopped == "neighbour":
+                    await node.leaders[0].stop()
+                with pytest.raises(OutcomeUnknown, match="reverse it"):
+                    await client.ask(purchase, deadline_s=0.2)
+
+    asyncio.run(main())
 
 
 async def stand_ins(node: Node) -> list[StandInView]:

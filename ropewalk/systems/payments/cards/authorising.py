@@ -51,6 +51,10 @@ _EPOCH: Final = date(1970, 1, 1).toordinal()
 _LETS_PAY: Final = (Restriction.NONE, Restriction.CREDITS_REFUSED, Restriction.DEBITS_NOT_AUTHORIZED)
 """Restrictions of an account that are none for its cards: the last is about debits that others originate."""
 
+_PURPOSES: Final = (Purpose.MOVEMENT, Purpose.REFUSAL)
+_PURPOSES_OF_ADVICE: Final = (*_PURPOSES, Purpose.UNDO)
+"""What may be known of a message: of one that was refused, that its reversal came before the advice of it."""
+
 _BY_STATE: Final = {
     "blocked": Reason.CARD_BLOCKED,
     "lost": Reason.CARD_LOST,
@@ -113,7 +117,7 @@ def authorise_all(state: State, cases: Sequence[Case], *, time_ns: int) -> list[
         transfer_id(purpose, case.key)
         for case in cases
         if case.key is not None
-        for purpose in (Purpose.MOVEMENT, Purpose.REFUSAL)
+        for purpose in (_PURPOSES_OF_ADVICE if case.command.is_decided else _PURPOSES)
     ]
     known = found(state.ledger, ids)
     means = _means(state, cases, time_ns=time_ns)
@@ -141,12 +145,13 @@ def answer_again(case: Case, known: Mapping[int, Made]) -> Answer | None:
         return _approval(key, made.amount, command, by_bank=made.note == Reason.TAKEN_BY_BANK)
     if refused is None:
         return None
-    if refused.note == Reason.REVERSED_IN_ADVANCE:
+    if refused.note == Reason.REVERSED_IN_ADVANCE or (transfer_id(Purpose.UNDO, key) in known and command.is_decided):
         return Answer(Reason.REVERSED_IN_ADVANCE)
     if not _is_about(refused, command):
         return Answer(Reason.TRACE_USED)
-    # Whoever stood in may have allowed what was refused here: then it is the issuer's to pay.
-    return None if command.is_decided else Answer(refused.note)
+    # Whoever stood in may have allowed what was refused here: then it is the issuer's to pay, if any issuer could.
+    is_due = command.is_decided and _objection_to_message(command) is None
+    return None if is_due else Answer(refused.note)
 
 
 def _is_about(made: Made, command: Authorise) -> bool:

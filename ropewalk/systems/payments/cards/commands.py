@@ -7,7 +7,7 @@ Checked by: tests/payments/cards/test_stories.py
 """
 
 from collections.abc import Sequence
-from typing import Final, TypeAlias, cast
+from typing import Annotated, Final, TypeAlias, cast
 
 import msgspec
 
@@ -15,6 +15,12 @@ from ropewalk.systems.payments.coding import Coding
 
 CARDS: Final = b"\xca"
 """The first byte of everything here."""
+
+
+Amount = Annotated[int, msgspec.Meta(ge=0)]
+Token = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
+Transmitted = Annotated[str, msgspec.Meta(pattern="^[0-9]{10}$")]
+"""Numbers, names and times that fit the ledger and the calendar: what does not is no command."""
 
 
 class Command(msgspec.Struct, frozen=True, tag=True, tag_field="command"):
@@ -38,7 +44,7 @@ class OpenProgramme(Command, frozen=True):
 class NewCard(msgspec.Struct, frozen=True):
     """A card for a customer's account. `expires` is YYMM, the last month in which it is good; zero is no limit."""
 
-    token: bytes
+    token: Token
     masked: str
     routing: str
     account_number: str
@@ -66,7 +72,7 @@ class Origin(msgspec.Struct, frozen=True, array_like=True):
     """What names a message for ever: who sent it (32), when (7, MMDDhhmmss in UTC), and its trace number (11)."""
 
     acquirer: str
-    transmitted: str
+    transmitted: Transmitted
     trace: str
 
 
@@ -77,9 +83,9 @@ class Authorise(Command, frozen=True):
     """
 
     origin: Origin
-    token: bytes
+    token: Token
     masked: str
-    amount_minor: int
+    amount_minor: Amount
     currency: str
     reference: str = ""
     expires: str = ""
@@ -92,9 +98,9 @@ class Complete(Command, frozen=True):
     """Spend what an authorisation holds, all or a part of it: the one that `original` names, or else `reference`."""
 
     origin: Origin
-    token: bytes
+    token: Token
     masked: str
-    amount_minor: int
+    amount_minor: Amount
     currency: str
     reference: str = ""
     original: Origin | None = None
@@ -104,9 +110,9 @@ class Reverse(Command, frozen=True):
     """Undo what `original` did; if it has not come yet, see that it does nothing when it does."""
 
     original: Origin
-    token: bytes
+    token: Token
     masked: str
-    amount_minor: int
+    amount_minor: Amount
     currency: str
 
 

@@ -14,6 +14,7 @@ Checked by: tests/payments/cards/test_server.py, tests/payments/cards/test_secre
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Callable
 from functools import partial
 from typing import Final, NamedTuple, Protocol, cast
 
@@ -98,13 +99,14 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what came, as far as there is room for it."""
-        self.heard_at_s = self._loop.time()
         try:
             self._waiting += self._frames.feed(data)
         except Rejected as error:
             LOG.info("a card connection is closed: %s", error)
             self._reject(Malformed(str(error), field="t", read={}))
             self.stop()
+        if self._waiting:
+            self.heard_at_s = self._loop.time()
         self._take()
 
     def pause_writing(self) -> None:
@@ -133,9 +135,14 @@ class Connection(asyncio.Protocol):
 
     # From a message to its answer.
 
+    @property
+    def _has_room(self) -> bool:
+        """True if another message may be taken in this turn of the event loop."""
+        return self._is_heard and self._in_flight + len(self._ready) < IN_FLIGHT_MAX
+
     def _take(self) -> None:
         """Handle what waits while there is room, and read on only if nothing does."""
-        while self._waiting and self._is_heard and self._in_flight < IN_FLIGHT_MAX:
+        while self._waiting and self._has_room:
             self._handle(self._waiting.popleft())
         transport = self._transport
         if transport is None or transport.is_closing():
@@ -143,8 +150,7 @@ class Connection(asyncio.Protocol):
         if self._is_stopping and not self._waiting and not self._in_flight and not self._ready:
             transport.close()
             return
-        has_room = self._is_heard and not self._waiting and self._in_flight < IN_FLIGHT_MAX
-        reads = has_room and not self._is_stopping
+        reads = self._has_room and not self._waiting and not self._is_stopping
         if reads != self._is_reading:
             self._is_reading = reads
             (transport.resume_reading if reads else transport.pause_reading)()
@@ -179,33 +185,21 @@ class Connection(asyncio.Protocol):
         self._in_flight -= 1
         if answer is None:
             span.end()
+            self._take()
         else:
             self._answer(read, span, answer)
-        if self._waiting or self._is_stopping or self._in_flight == IN_FLIGHT_MAX - 1:
-            self._take()
 
     def _answer(self, read: Read, span: Span, answer: Answer) -> None:
         fields = answer_fields(read.fields, answer)
-        try:
-            message = self._host.codec.answer(fields, read)
-        except Malformed:
-            # What it repeats fits the specification, by which it was read; words of ours may not.
-            message = self._host.codec.pack({"t": fields["t"], "39": fields["39"]})
-        self._write(fields, message)
+        self._write(fields, partial(self._host.codec.answer, fields, read))
         if span.is_recording():
             span.set_attributes({"iso8583.response_code": fields["39"]})
         span.end()
 
     def _reject(self, malformed: Malformed) -> None:
         fields = reject_fields(malformed)
-        if fields is None:
-            return
-        try:
-            message = self._host.codec.pack(fields)
-        except Malformed:
-            # Of what could be read, something is not what it should be either.
-            message = self._host.codec.pack({"t": fields["t"], "39": fields["39"]})
-        self._write(fields, message)
+        if fields is not None:
+            self._write(fields, partial(self._host.codec.pack, fields))
 
     def _manage(self, fields: Fields) -> Reason:
         """Sign on, sign off, or say that we are here."""
@@ -226,13 +220,18 @@ class Connection(asyncio.Protocol):
         attributes = {f"iso8583.{number}": text for number, text in shown(fields).items()}
         return TRACER.start_span(f"iso8583 {fields['t']}", kind=SpanKind.SERVER, attributes=attributes)
 
-    def _write(self, fields: Fields, message: bytes) -> None:
+    def _write(self, fields: Fields, packed: Callable[[], bytes]) -> None:
         if self._transport is None:
             return
+        try:
+            message = framed(packed(), self._framing)
+        except Rejected:
+            # What it repeats may not fit the specification, nor words of ours; nor all of it one message.
+            message = framed(self._host.codec.pack({"t": fields["t"], "39": fields["39"]}), self._framing)
         self._owner.answered(fields["t"], fields["39"])
         if not self._ready:
             self._loop.call_soon(self._flush)
-        self._ready.append(framed(message, self._framing))
+        self._ready.append(message)
 
     def _flush(self) -> None:
         """Send the answers that became ready in one turn of the event loop: one call for all of them."""
@@ -240,5 +239,4 @@ class Connection(asyncio.Protocol):
         if self._transport is None:
             return
         self._transport.write(b"".join(ready))
-        if self._is_stopping:
-            self._take()
+        self._take()

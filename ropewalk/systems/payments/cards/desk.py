@@ -1,4 +1,4 @@
-"""Commands on their way to one partition: all that came in one turn of the event loop go there in one call.
+"""Commands on their way to one partition: those that came in one turn of the event loop go there in few calls.
 
 So hundreds of connections cost the partition as little as one, and a message costs no task of its own.
 
@@ -12,6 +12,7 @@ from ropewalk.core.machine import NO_ID, Request
 from ropewalk.errors import NotAccepted, OutcomeUnknown, Rejected
 from ropewalk.runtime.node import Node
 from ropewalk.systems.payments.cards.commands import Answer, decode_reply
+from ropewalk.systems.payments.cards.limits import CALL_MESSAGES_MAX
 
 Failure = NotAccepted | OutcomeUnknown | Rejected
 Answered = Callable[[Answer | Failure], None]
@@ -37,7 +38,8 @@ class Desk:
 
     def _send(self) -> None:
         asked, self._asked = self._asked, []
-        self._tasks.create_task(self._submit(asked))
+        for start in range(0, len(asked), CALL_MESSAGES_MAX):
+            self._tasks.create_task(self._submit(asked[start : start + CALL_MESSAGES_MAX]))
 
     async def _submit(self, asked: list[tuple[Request, Answered]]) -> None:
         requests = [request for request, _ in asked]

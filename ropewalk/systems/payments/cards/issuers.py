@@ -8,6 +8,7 @@ Which partition has which issuer is asked of all of them, when a card comes whos
 have happened and may not is answered with silence: it is what the standard has for it, and its sender reverses it.
 
 Promise:    a message is answered by the issuer, under its limits in its place, or not at all.
+Not given:  the neighbour's answer, if its message comes again when the issuer is back and has not heard of it yet.
 Checked by: tests/payments/cards/test_standing_in.py
 """
 
@@ -35,6 +36,9 @@ from ropewalk.systems.payments.cards.reasons import Reason
 
 Answered = Callable[[Answer | None], None]
 """What is called with the answer to a message; with None if nobody can say what became of it."""
+
+_UNDECIDED: Final = (Reason.NOBODY_DECIDES, Reason.TRACE_USED)
+"""What a neighbour answers that tells the issuer nothing of a message."""
 
 _ASK_AGAIN_S: Final = 1.0
 _OLD_S: Final = 30.0
@@ -84,17 +88,23 @@ class Issuers:
     def _ask_issuer(self, route: _Route, movement: Movement, answered: Answered) -> None:
         def heard(answer: Answer | Failure) -> None:
             if isinstance(answer, NotAccepted | OutcomeUnknown):
-                self._stand_in(route, movement, answered)
+                self._stand_in(route, movement, answered, because=answer)
             else:
                 answered(_final(answer))
 
         self._desks[route.partition].ask(encode_command(movement), heard)
 
-    def _stand_in(self, route: _Route, movement: Movement, answered: Answered) -> None:
+    def _stand_in(self, route: _Route, movement: Movement, answered: Answered, *, because: Failure) -> None:
+        def heard(answer: Answer | Failure) -> None:
+            # Where nothing was decided the issuer is told nothing, and it may have said yes before it fell silent.
+            is_decided = isinstance(answer, Answer) and answer.reason not in _UNDECIDED
+            is_known = is_decided or not isinstance(because, OutcomeUnknown)
+            answered(_final(answer) if is_known else None)
+
         programme = route.programme
         command = StandIn(route.partition, movement, programme.stand_in_minor, programme.stand_in_day_minor)
         neighbour = self._desks[(route.partition + 1) % self._partitions]
-        neighbour.ask(encode_command(command), lambda answer: answered(_final(answer)))
+        neighbour.ask(encode_command(command), heard)
 
     async def _find_routes(self) -> None:
         """Ask every partition for its issuers, and then answer those who waited for that."""

@@ -65,6 +65,7 @@ class Reason(IntEnum):
     MALFORMED = 72, "30", ""
     NOT_SIGNED_ON = 73, "58", "not signed on"
     UNSUPPORTED = 74, "40", "message not supported"
+    NOBODY_DECIDES = 75, "91", "issuer does not answer"
 
     @property
     def is_approval(self) -> bool:

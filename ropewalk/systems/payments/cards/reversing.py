@@ -58,14 +58,16 @@ def reverse(state: State, command: Reverse, *, time_ns: int) -> Answer:
         if reason is None:
             reason = _undo(state, made, programme, undo=undo, time_ns=time_ns)
         return Answer(reason)
-    if refused in known:
-        stopped = known[refused].note == Reason.REVERSED_IN_ADVANCE
-        return Answer(Reason.STOPPED_IN_ADVANCE if stopped else Reason.WAS_REFUSED)
+    stopped = refused not in known or known[refused].note == Reason.REVERSED_IN_ADVANCE
     row = refusal(
         key, programme.institution, Reason.REVERSED_IN_ADVANCE, token=command.token, asked=command.amount_minor
     )
-    create_judged(state.ledger, [row], time_ns=time_ns)
-    return Answer(Reason.STOPPED_IN_ADVANCE)
+    if refused not in known:
+        create_judged(state.ledger, [row], time_ns=time_ns)
+    elif not stopped and undo not in known:
+        # Whoever stood in may have allowed what was refused here, and tell of it later.
+        create_judged(state.ledger, [row._replace(id=undo)], time_ns=time_ns)
+    return Answer(Reason.STOPPED_IN_ADVANCE if stopped else Reason.WAS_REFUSED)
 
 
 def _mismatch(command: Reverse, made: Made) -> Reason | None:
@@ -88,5 +90,7 @@ def _undo(state: State, made: Made, programme: Programme, *, undo: int, time_ns:
         reason = Reason.APPROVED
     card = state.cards.get(made.token.to_bytes(16, "big"))
     if card is not None and reason is Reason.APPROVED:
-        card.give_back(made.amount, spent_ns=made.timestamp, time_ns=time_ns)
+        # What a completion spends counts on the day of its hold.
+        counted = found(state.ledger, [made.pending_id])[made.pending_id] if made.pending_id else made
+        card.give_back(made.amount, spent_ns=counted.timestamp, time_ns=time_ns)
     return reason

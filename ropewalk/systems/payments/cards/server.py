@@ -111,12 +111,12 @@ class _Server:
         counter.inc()
 
     async def sweep(self) -> None:
-        """Close what has been silent for too long, until cancelled."""
+        """Cut off what has been silent for too long, until cancelled: it may be one that fetches no answers."""
         while True:
             await asyncio.sleep(self._terms.idle_s / _SWEEPS)
             heard_since_s = self._loop.time() - self._terms.idle_s
             for connection in [each for each in self._open if each.heard_at_s < heard_since_s]:
-                connection.stop()
+                connection.stop(at_once=True)
 
     async def stop(self) -> None:
         """Answer what was read and close; who does not fetch its answers is cut off."""

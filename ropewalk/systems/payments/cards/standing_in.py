@@ -7,8 +7,9 @@ wherever it is decided, so one that the issuer had taken after all moves its mon
     decided ──► waiting ──► agreed      the issuer would have done, or did, the same
                        └──► disputed    it refuses, or its customer can't pay and the bank does
 
-Promise:    what is approved in an issuer's place never exceeds its limits, a card and a day, in one partition; the
-            issuer learns of each decision exactly once.
+Promise:    what is authorised in an issuer's place never exceeds its limits, a card and a day, in one partition; the
+            issuer learns of each decision exactly once; a message does nothing whose reversal was taken before it.
+Not given:  a look at what a completion spends: its hold is the issuer's to know, and what it refuses is disputed.
 Checked by: tests/payments/cards/test_standing_in.py
 """
 
@@ -78,8 +79,10 @@ class StandIns:
         if known is not None:
             is_same = known.movement == movement
             return (_answer(known, key) if is_same else Answer(Reason.TRACE_USED)), None
+        if not isinstance(movement, Reverse) and _tag_of_reversal(key) in self._decisions:
+            return Answer(Reason.REVERSED_IN_ADVANCE), None
         if self._waiting >= STAND_INS_OPEN_MAX:
-            return Answer(Reason.ISSUER_UNAVAILABLE), None
+            return Answer(Reason.NOBODY_DECIDES), None
         if isinstance(movement, Authorise) and not self._allows(command, movement, time_ns=time_ns):
             # The issuer may have said yes before it fell silent, and its customer is told no.
             undone = Reverse(
@@ -144,7 +147,11 @@ class StandIns:
 
 def _tag(movement: Movement, key: int) -> bytes:
     """What names a decision: a reversal has the key of what it reverses."""
-    return (b"R" if isinstance(movement, Reverse) else b"M") + key.to_bytes(_KEY_BYTES, "big")
+    return _tag_of_reversal(key) if isinstance(movement, Reverse) else b"M" + key.to_bytes(_KEY_BYTES, "big")
+
+
+def _tag_of_reversal(key: int) -> bytes:
+    return b"R" + key.to_bytes(_KEY_BYTES, "big")
 
 
 def _answer(decision: Decision, key: int) -> Answer:
