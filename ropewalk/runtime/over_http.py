@@ -24,7 +24,7 @@ from ropewalk.communication.deadlines import Deadline, deadline_in
 from ropewalk.communication.limits import BULKHEAD_RUNNING_MAX
 from ropewalk.communication.outcomes import Unreachable
 from ropewalk.core.limits import DEADLINE_MAX_S
-from ropewalk.errors import NotAccepted, OutcomeUnknown, RopewalkError
+from ropewalk.errors import NotAccepted, OutcomeUnknown, Rejected, RopewalkError
 from ropewalk.runtime.operations import DEADLINE, IDEMPOTENCY_KEY, JSON
 from ropewalk.runtime.problems import Problem
 from ropewalk.runtime.resilience_metrics import RESILIENCE
@@ -38,7 +38,7 @@ class Question(msgspec.Struct, frozen=True):
 
     method: str
     path: str
-    params: Mapping[str, str] = {}
+    params: Mapping[str, str | int | float | bool] = {}
     body: bytes | None = None
     key: str = ""
     headers: Mapping[str, str] = {}
@@ -81,11 +81,22 @@ class ServiceAt:
 
 @asynccontextmanager
 async def service_at(url: str) -> AsyncIterator[ServiceAt]:
-    """The service at a URL, over connections that are kept until the block ends."""
+    """The service at a URL, over connections that are kept until the block ends. Raises Rejected if it is no URL."""
+    check_url(url)
     limits = httpx.Limits(max_connections=BULKHEAD_RUNNING_MAX, max_keepalive_connections=BULKHEAD_RUNNING_MAX)
     timeout = httpx.Timeout(None, connect=_CONNECT_S)
     async with httpx.AsyncClient(base_url=url, timeout=timeout, limits=limits) as http:
         yield ServiceAt(url, http)
+
+
+def check_url(url: str) -> None:
+    """Raise Rejected unless a service may be at this URL."""
+    try:
+        parts = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise Rejected(f"{url!r} is no URL: {error}") from error
+    if parts.scheme not in ("http", "https") or not parts.host:
+        raise Rejected(f"{url!r} is no URL of a service: give one that begins with http:// or https://")
 
 
 @asynccontextmanager
@@ -103,7 +114,7 @@ def error_of(response: httpx.Response) -> RopewalkError:
     try:
         told = msgspec.json.decode(response.content, type=dict[str, Any])
         kind = str(told["type"])
-    except (msgspec.DecodeError, KeyError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError):
         asked = f"{response.url} answered {response.status_code}"
         return OutcomeUnknown(f"{asked}, and not as a service of Ropewalk does: is it the right URL?")
     detail = str(told.get("detail", told))

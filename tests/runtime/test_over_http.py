@@ -15,7 +15,7 @@ from ropewalk.communication.deadlines import Deadline, deadline_in
 from ropewalk.communication.outcomes import Sign, Unreachable, sign_of
 from ropewalk.communication.retries import Nature
 from ropewalk.core.limits import DEADLINE_MAX_S
-from ropewalk.errors import NotAccepted, OutcomeUnknown, RopewalkError
+from ropewalk.errors import NotAccepted, OutcomeUnknown, Rejected, RopewalkError
 from ropewalk.runtime.calls import Bounds
 from ropewalk.runtime.over_http import Question, ServiceAt, error_of, service_at
 from ropewalk.runtime.problems import Problem
@@ -120,6 +120,16 @@ def test_an_answer_that_does_not_come_in_time_or_breaks_off_is_an_unknown_outcom
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("url", ["nonsense", "localhost:8080", "ftp://there", "http://", "http://[::1", ""])
+def test_what_is_no_url_of_a_service_is_refused_before_anything_is_sent(url: str) -> None:
+    async def main() -> None:
+        with pytest.raises(Rejected, match="is no URL"):
+            async with service_at(url):
+                pytest.fail("nothing can be there")
+
+    asyncio.run(main())
+
+
 def answer(status: int, content: bytes) -> httpx.Response:
     return httpx.Response(status, content=content, request=httpx.Request("GET", "http://there/x"))
 
@@ -135,6 +145,8 @@ def answer(status: int, content: bytes) -> httpx.Response:
         (answer(503, b"<html>a proxy</html>"), OutcomeUnknown),
         (answer(404, b"<html>no such page</html>"), OutcomeUnknown),
         (answer(404, b"[]"), OutcomeUnknown),
+        (answer(404, b'{"type": "\xff"}'), OutcomeUnknown),
+        (answer(404, b"[" * 100_000), OutcomeUnknown),
     ],
     ids=lambda value: f"{value.status_code} {value.content[:12]!r}" if isinstance(value, httpx.Response) else "",
 )

@@ -3,28 +3,25 @@
 Checked by: tests/coordination/system/test_client.py
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from http import HTTPStatus
-from typing import Any, Final, Protocol, TypeVar, cast
+from typing import Protocol, TypeVar, cast
 
-import httpx
 import msgspec
 
-from ropewalk.coordination.recipes.limits import WAIT_MAX_S
+from ropewalk.communication.deadlines import deadline_in
+from ropewalk.communication.outcomes import Unreachable
 from ropewalk.core.codec import checksum
+from ropewalk.core.limits import DEADLINE_DEFAULT_S
 from ropewalk.core.machine import NO_ID
 from ropewalk.errors import NotAccepted, OutcomeUnknown
 from ropewalk.runtime.node import Node
-from ropewalk.runtime.operations import IDEMPOTENCY_KEY, JSON
-from ropewalk.runtime.problems import Problem
+from ropewalk.runtime.over_http import Question, ServiceAt, service_at
 from ropewalk.systems.coordination.offers import Offer, Terms
 
 B = TypeVar("B")
 A = TypeVar("A")
-
-_CONNECT_S: Final = 5.0
-_ANSWER_S: Final = WAIT_MAX_S + 30.0
 
 
 class Door(Protocol):
@@ -42,13 +39,12 @@ class Door(Protocol):
 
 @asynccontextmanager
 async def opened(at: Node | str) -> AsyncIterator[Door]:
-    """The way in at a node or a URL, until the block ends."""
+    """The way in at a node or a URL, until the block ends. Raises Rejected if it is no URL."""
     if isinstance(at, Node):
         yield _OfNode(at)
         return
-    timeout = httpx.Timeout(_ANSWER_S, connect=_CONNECT_S, pool=_ANSWER_S)
-    async with httpx.AsyncClient(base_url=at, timeout=timeout) as http:
-        yield _OfUrl(http)
+    async with service_at(at) as service:
+        yield _OfUrl(service)
 
 
 class _OfNode:
@@ -64,50 +60,29 @@ class _OfNode:
 class _OfUrl:
     """A service over HTTP."""
 
-    def __init__(self, http: httpx.AsyncClient) -> None:
-        self._http = http
+    def __init__(self, service: ServiceAt) -> None:
+        self._service = service
+        self._now_s = asyncio.get_running_loop().time
 
     async def ask(self, offer: Offer[B, A], body: B, *, key: str = "") -> A:
-        response = await self._answered(offer, body, key)
-        if not response.is_success:
-            raise _refusal(response)
+        # Who waits for a turn or a change is answered when it comes; the deadline is for what is done then.
+        wait_s: float = getattr(body, "wait_s", 0.0)
+        deadline = deadline_in(wait_s + DEADLINE_DEFAULT_S, now_s=self._now_s())
+        try:
+            response = await self._service.send(_question(offer, body, key), deadline=deadline)
+        except Unreachable as error:
+            raise NotAccepted(f"{error}: start one with `ropewalk up coordination`") from error
         try:
             return cast(A, msgspec.json.decode(response.content, type=cast(type, offer.answer)))
-        except msgspec.DecodeError as error:
-            raise OutcomeUnknown(_not_ours(response)) from error
-
-    async def _answered(self, offer: Offer[B, A], body: B, key: str) -> httpx.Response:
-        headers = {IDEMPOTENCY_KEY: key} if key else {}
-        try:
-            if offer.method == "GET":
-                given = msgspec.to_builtins(body)
-                chosen = {name: value for name, value in given.items() if value is not None and name != "type"}
-                return await self._http.get(offer.path, params=chosen)
-            headers["Content-Type"] = JSON
-            return await self._http.post(offer.path, content=msgspec.json.encode(body), headers=headers)
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise NotAccepted(
-                f"no service answers at {self._http.base_url}: start one with `ropewalk up coordination`"
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise OutcomeUnknown(
+                f"{response.url} answered, and not as the coordination service does: is it the URL?"
             ) from error
-        except httpx.TransportError as error:
-            raise OutcomeUnknown(f"the answer of {self._http.base_url} was lost ({error})") from error
 
 
-def _refusal(response: httpx.Response) -> Exception:
-    """The error that a problem tells of."""
-    try:
-        told = msgspec.json.decode(response.content, type=dict[str, Any])
-    except msgspec.DecodeError:
-        return OutcomeUnknown(_not_ours(response))
-    detail = str(told.get("detail", told))
-    if response.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
-        return NotAccepted(detail, retry_after_s=float(told.get("retry_after_s", 1.0)))
-    if response.status_code in (HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.GATEWAY_TIMEOUT):
-        return OutcomeUnknown(detail)
-    name = str(told.get("type", "")).rpartition(":")[2]
-    more = {"current": told["current"]} if "current" in told else {}
-    return Problem(HTTPStatus(response.status_code), name, detail, more=more)
-
-
-def _not_ours(response: httpx.Response) -> str:
-    return f"{response.url} answered {response.status_code}, and not as the coordination service does: is it the URL?"
+def _question(offer: Offer[B, A], body: B, key: str) -> Question:
+    if offer.method == "POST":
+        return Question("POST", offer.path, body=msgspec.json.encode(body), key=key)
+    given = msgspec.to_builtins(body)
+    chosen = {name: value for name, value in given.items() if value is not None and name != "type"}
+    return Question("GET", offer.path, params=chosen, key=key)
