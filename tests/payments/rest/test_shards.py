@@ -98,6 +98,32 @@ def test_all_together_or_none() -> None:
     ask(story)
 
 
+def test_a_chain_that_is_for_several_shards_is_refused_and_nothing_of_it_is_done() -> None:
+    async def story(client: httpx.AsyncClient, node: Node) -> None:
+        near, far = transfer(1, A, NOBODY, flags=["linked"]), transfer(2, B, A)
+        chains = [[near, far], [near, far | {"flags": ["linked"]}, transfer(3, A, C)], [transfer(3, C, A), near, far]]
+        for rows in chains:
+            refused = await client.post("/ledger/transfers", json=rows)
+            assert "are linked and are for shards 0 and 1: a chain is of one shard" in problem(refused)["detail"]
+        accounts = [{"id": account(8, shard), "ledger": 1, "code": 1, "flags": ["linked"]} for shard in (0, 1)]
+        refused = await client.post("/ledger/accounts", json=accounts)
+        assert problem(refused)["detail"].startswith("rows 0 and 1 are linked")
+        assert [await posted(client, each) for each in (A, B, C)] == [0, 0, 0]
+        assert (await client.get(f"/ledger/accounts/{account(8, 0)}")).status_code == 404
+
+    ask(story)
+
+
+def test_what_can_never_be_done_anywhere_is_refused_before_any_of_it_is_done() -> None:
+    async def story(client: httpx.AsyncClient, node: Node) -> None:
+        refused = await client.post("/ledger/transfers", json=[transfer(1, A, B), transfer(0xAC << 120, B, C)])
+        assert refused.status_code == 422
+        assert "choose another id" in problem(refused)["detail"]
+        assert await posted(client, B) == 0
+
+    ask(story)
+
+
 def test_a_pending_transfer_is_posted_where_it_is() -> None:
     async def story(client: httpx.AsyncClient, node: Node) -> None:
         other = account(2, 2)

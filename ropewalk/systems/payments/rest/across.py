@@ -21,7 +21,7 @@ from ropewalk.communication.admission import USUAL, Priority
 from ropewalk.core.clock import VectorClock
 from ropewalk.core.machine import NO_ID, Request
 from ropewalk.data.reads import STRONG, Stale
-from ropewalk.errors import NotAccepted, OutcomeUnknown, RopewalkError
+from ropewalk.errors import NotAccepted, OutcomeUnknown, Rejected, RopewalkError
 from ropewalk.runtime.listeners import Heard
 from ropewalk.runtime.node import Node
 from ropewalk.runtime.typed import reused
@@ -75,10 +75,12 @@ async def create(node: Node, command: bytes, caller: Caller) -> tuple[Rows, Vect
         shards = shards_of(rows["id_high"], place_of(node))
     else:
         shards = await _payers(node, rows, caller)
-    parts = []
     # What names no shard is refused by whichever is asked.
-    for shard in np.unique(np.maximum(shards, 0)).tolist():
-        places = np.flatnonzero(np.maximum(shards, 0) == shard)
+    shards = np.maximum(shards, 0)
+    _check_chains(rows, shards)
+    parts = []
+    for shard in np.unique(shards).tolist():
+        places = np.flatnonzero(shards == shard)
         some = rows[places]
         subject = subject_of(some) if asked is _CREATE else ""
         parts.append(_Part(shard, places, encode(asked, some), subject))
@@ -95,6 +97,17 @@ async def create_together(node: Node, command: bytes, caller: Caller) -> tuple[R
     shard = max(int(shards_of(rows["debit_account_id_high"][:1], place_of(node))[0]), 0)
     together = between.encode(between.CreateTogether(rows.tobytes()))
     return await _one(node, _Part(shard, np.arange(rows.size), together, subject_of(rows)), caller)
+
+
+def _check_chains(rows: Rows, shards: NDArray[np.int64]) -> None:
+    """Raise Rejected if rows that are linked are for several shards: each of those would see a piece of the chain."""
+    torn = np.flatnonzero((rows["flags"][:-1] & _LINKED != 0) & (shards[:-1] != shards[1:]))
+    if torn.size:
+        row = int(torn[0])
+        raise Rejected(
+            f"rows {row} and {row + 1} are linked and are for shards {shards[row]} and {shards[row + 1]}: a chain is "
+            "of one shard; transfers of several are all made or none with `together`, and without flags"
+        )
 
 
 async def _payers(node: Node, rows: Rows, caller: Caller) -> NDArray[np.int64]:
@@ -116,7 +129,9 @@ async def _payers(node: Node, rows: Rows, caller: Caller) -> NDArray[np.int64]:
 
 
 async def _all(node: Node, parts: list[_Part], *, count: int, caller: Caller) -> tuple[Rows, VectorClock]:
-    """Send all parts at the same time, and put their results together."""
+    """Send all parts at the same time, and put their results together; nothing is sent if one can never be done."""
+    for part in parts if len(parts) > 1 else ():
+        node.leaders[part.shard].partition.machine.vet(part.command)
     async with asyncio.TaskGroup() as tasks:
         sent = [tasks.create_task(_tried(node, part, caller)) for part in parts]
     results = np.zeros(count, RESULT)
