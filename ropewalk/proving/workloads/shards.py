@@ -196,7 +196,8 @@ def _any_transfer(random: Random, shard: int) -> dict[str, int]:
 def _transfer(random: Random, shard: int, *, elsewhere: float = 0.7) -> dict[str, int]:
     target = random.randrange(len(PLACES)) if random.random() < elsewhere else shard
     debit, credit = random.choice(CUSTOMERS[shard]), random.choice(CUSTOMERS[target])
-    return _row(random.randint(1, _IDS_MAX), debit, credit) | {"amount": random.randint(0, 15)}
+    expires = {"timeout": 1} if random.random() < 0.05 else {}
+    return _row(random.randint(1, _IDS_MAX), debit, credit) | {"amount": random.randint(0, 15)} | expires
 
 
 _KINDS: Final = (
