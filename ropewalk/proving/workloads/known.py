@@ -3,13 +3,17 @@
 Checked by: tests/proving/test_world.py, tests/proving/test_town.py
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from ropewalk.proving.town import run_town
 from ropewalk.proving.verdict import Breach, Holds
 from ropewalk.proving.workload import TownWorkload, Workload
 from ropewalk.proving.workloads.bank import Bank
+from ropewalk.proving.workloads.banks import Banks
+from ropewalk.proving.workloads.banks_cards import Authorisations
+from ropewalk.proving.workloads.banks_files import Files
+from ropewalk.proving.workloads.banks_instant import Instants
 from ropewalk.proving.workloads.branches import Branches
 from ropewalk.proving.workloads.chains import Chains
 from ropewalk.proving.workloads.coordination import Coordination
@@ -28,9 +32,17 @@ WORKLOADS: Final[dict[str, Callable[[int], Workload]]] = {
 }
 """A seed gives a workload: every fourth of payments is of ACH files, whose worlds take longer."""
 
+_PAYMENTS: Final[Sequence[Callable[[], TownWorkload]]] = (
+    Shards,
+    Chains,
+    lambda: Banks(Instants(), Authorisations()),
+    lambda: Banks(Instants(), Authorisations(), Files()),
+)
+"""The towns of payments by turns. What ACH moves is judged by bank, so accounts are judged without it too."""
+
 TOWNS: Final[dict[str, Callable[[int], TownWorkload]]] = {
     "coordination": lambda _: CoordinationTown(),
-    "payments": lambda seed: Chains() if seed % 4 == 3 else Shards(),
+    "payments": lambda seed: _PAYMENTS[seed // 2 % len(_PAYMENTS)](),
     "town": lambda _: Branches(),
     "transfers": lambda _: Transfers(),
     "trips": lambda _: Trips(),
