@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+import httpx
 import msgspec
 import pytest
 
@@ -15,6 +16,8 @@ from ropewalk.engines.memory import MemoryEngine
 from ropewalk.errors import NotAccepted
 from ropewalk.runtime.leader import lead
 from ropewalk.runtime.node import Node
+from ropewalk.runtime.operations import DEADLINE
+from ropewalk.runtime.server import serving
 from ropewalk.runtime.writer import Identity
 from ropewalk.systems.payments.ledger.commands import Operation, encode
 from ropewalk.systems.payments.ledger.layout import ACCOUNT, TRANSFER, get, ids_of, rows_of
@@ -24,7 +27,8 @@ from ropewalk.systems.payments.rest.reading import Sight, look_up, take_cut
 from ropewalk.systems.payments.service import payments_with
 from ropewalk.systems.payments.shards.messages import CutAnswer, TakeCut
 from ropewalk.systems.payments.shards.messages import encode as encode_between
-from tests.payments.shards.town import account, transfer
+from tests.payments.processing.town import HARBOR, MEADOW
+from tests.payments.shards.town import Row, account, transfer
 
 SHARDS = 2
 A, B = account(1, 0, shards=SHARDS), account(1, 1, shards=SHARDS)
@@ -32,7 +36,7 @@ STRONGLY = Sight(STRONG, 10.0)
 
 
 class SlowLane:
-    """The way between shards, which is open or not for what tells a decision: the second letter of shard 0."""
+    """The way between shards, which is open or not for what tells a decision."""
 
     def __init__(self) -> None:
         self.node: Node
@@ -41,15 +45,15 @@ class SlowLane:
 
     async def deliver(self, delivery: Delivery) -> int:
         receiver = next(each for each in self.node.leaders if each.identity.log_name == delivery.receiver)
-        if delivery.sender == "payments/0" and delivery.first > 1:
+        if any(b"decide" in letter.command for letter in delivery.letters):
             self.is_tried.set()
             await self.is_open.wait()
         return await receiver.deliver(delivery)
 
 
 @asynccontextmanager
-async def half_way() -> AsyncIterator[tuple[Node, SlowLane, asyncio.Task[object]]]:
-    """Two shards, where a transfer of 10 from A to B is decided and done by A's and unknown to B's."""
+async def town() -> AsyncIterator[tuple[Node, SlowLane]]:
+    """Two shards, and the lane between them."""
     engine, lane, service = MemoryEngine(), SlowLane(), payments_with(shards=SHARDS)
     async with AsyncExitStack() as stack:
         leaders = []
@@ -59,15 +63,29 @@ async def half_way() -> AsyncIterator[tuple[Node, SlowLane, asyncio.Task[object]
             identity = Identity("payments", partition, bytes(16), SHARDS)
             leading = lead(machine, storage, identity, now_ns=lambda: 1_764_000_000 * 10**9, transport=lane)
             leaders.append(await stack.enter_async_context(leading))
-        lane.node = node = Node(service, leaders)
+        lane.node = Node(service, leaders)
+        yield lane.node, lane
+
+
+@asynccontextmanager
+async def half_paid(node: Node, lane: SlowLane, row: Row) -> AsyncIterator[asyncio.Task[object]]:
+    """A transfer is decided, done by the shard of who pays, and unknown to the other."""
+    pay = encode(Operation.CREATE_TRANSFERS, rows_of(TRANSFER, [row]))
+    async with asyncio.TaskGroup() as tasks:
+        paid = tasks.create_task(create(node, pay, waits(NO_ID, deadline_s=10)))
+        await lane.is_tried.wait()
+        yield paid
+        lane.is_open.set()
+
+
+@asynccontextmanager
+async def half_way() -> AsyncIterator[tuple[Node, SlowLane, asyncio.Task[object]]]:
+    """A transfer of 10 from A to B is half way."""
+    async with town() as (node, lane):
         rows = rows_of(ACCOUNT, [{"id": each, "ledger": 1, "code": 1} for each in (A, B)])
         await create(node, encode(Operation.CREATE_ACCOUNTS, rows), waits(NO_ID, deadline_s=10))
-        pay = encode(Operation.CREATE_TRANSFERS, rows_of(TRANSFER, [transfer(1, A, B, 10)]))
-        async with asyncio.TaskGroup() as tasks:
-            paid = tasks.create_task(create(node, pay, waits(NO_ID, deadline_s=10)))
-            await lane.is_tried.wait()
+        async with half_paid(node, lane, transfer(1, A, B, 10)) as paid:
             yield node, lane, paid
-            lane.is_open.set()
 
 
 async def balance(node: Node, number: int, sight: Sight = STRONGLY) -> int:
@@ -115,5 +133,42 @@ def test_a_cut_counts_what_is_on_its_way() -> None:
             assert sent.sent["payments/1"] == 2
             assert taken.taken["payments/0"] == 1
             lane.is_open.set()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("paid_to", "path"),
+    [
+        ("customer", "/ledger/accounts"),
+        ("customer", "/ledger/accounts/{customer}"),
+        ("customer", "/ledger/accounts/{customer}/transfers"),
+        ("customer", "/accounts"),
+        ("customer", f"/institutions/{MEADOW}/accounts/1"),
+        ("customer", f"/institutions/{MEADOW}/accounts/1/statement"),
+        ("meadow", "/institutions"),
+    ],
+)
+def test_whatever_shows_an_account_waits_for_what_is_decided(paid_to: str, path: str) -> None:
+    async def main() -> None:
+        async with town() as (node, lane), serving(node, port=0) as url, httpx.AsyncClient(base_url=url) as client:
+            for bank in (HARBOR, MEADOW):
+                await client.post("/institutions", json={"routing": bank, "name": bank})
+                await client.post("/accounts", json=[{"routing": bank, "number": "1"}])
+            banks = {
+                each["routing"]: each["ledger_id"] for each in (await client.get("/institutions")).json()["items"]
+            }
+            customer = (await client.get(f"/institutions/{MEADOW}/accounts/1")).json()["ledger_id"]
+            target = int({"customer": customer, "meadow": banks[MEADOW]}[paid_to])
+            shown_at = path.format(customer=customer)
+            async with half_paid(node, lane, transfer(1, int(banks[HARBOR]), target, 10, ledger=840)) as paid:
+                await paid
+                before = await client.get(shown_at, params={"level": "stale", "max_age_s": "60"})
+                assert before.status_code == 200, before.text
+                refused = await client.get(shown_at, headers={DEADLINE: "0.05"})
+                assert refused.status_code == 503, f"a strong one waits: {refused.text}"
+                lane.is_open.set()
+                after = await client.get(shown_at)
+                assert after.json() != before.json()
 
     asyncio.run(main())

@@ -17,16 +17,17 @@ import msgspec
 from ropewalk.core.clock import VectorClock
 from ropewalk.runtime.node import Node
 from ropewalk.runtime.problems import Problem, bad_request
-from ropewalk.systems.payments.ledger.layout import ids_of
+from ropewalk.systems.payments.ledger.layout import Rows, ids_of
 from ropewalk.systems.payments.processing import messages as ask_for
 from ropewalk.systems.payments.processing import views
 from ropewalk.systems.payments.processing.books import Holder
 from ropewalk.systems.payments.processing.calendar import MINUTE_NS
 from ropewalk.systems.payments.processing.house import HOUSE
 from ropewalk.systems.payments.processing.messages import AnyCommand, AnyQuery, RunWindow, encode_query
-from ropewalk.systems.payments.rest.reading import Sight, joined, read, take_cut
+from ropewalk.systems.payments.rest.reading import Sight, joined, read, read_listed, take_cut
 
 T = TypeVar("T")
+_Listed = list[dict[str, object]]
 
 ON_ITS_WAY: Final = "on its way"
 """The line of a trial balance of several shards for what one has sent and another has not yet taken in."""
@@ -75,8 +76,10 @@ async def answer_of(node: Node, query: AnyQuery, sight: Sight, *, kind: type[T])
             found = await _trial_balance(node, sight)
         case ask_for.GetProgress():
             found = await progress(node, sight)
+        case ask_for.ListAccounts() | ask_for.ListInstitutions():
+            found = await _accounts(node, query, sight)
         case _:
-            found = await _listed(node, query, sight)
+            found = _listed(query, *await _all_shards(node, query, sight, kind=_Listed))
     return msgspec.convert(msgspec.to_builtins(found[0]), kind), found[1]
 
 
@@ -105,9 +108,25 @@ async def _of_account(
     return msgspec.msgpack.decode(answer, type=kind), token
 
 
-async def _listed(node: Node, query: AnyQuery, sight: Sight) -> tuple[list[dict[str, object]], VectorClock]:
+async def _accounts(
+    node: Node, query: ask_for.ListAccounts | ask_for.ListInstitutions, sight: Sight
+) -> tuple[_Listed, VectorClock]:
+    """What lists balances includes all transfers between shards that are decided: see `reading`."""
+    encoded = encode_query(query)
+    told = [
+        await read_listed(node, shard, encoded, sight=sight, accounts_in=_ledger_ids)
+        for shard in range(node.service.partitions)
+    ]
+    listed = [msgspec.msgpack.decode(answer, type=_Listed) for answer, _ in told]
+    return _listed(query, listed, joined(token for _, token in told))
+
+
+def _ledger_ids(answer: bytes) -> Rows:
+    return ids_of([int(str(row["ledger_id"])) for row in msgspec.msgpack.decode(answer, type=_Listed)])
+
+
+def _listed(query: AnyQuery, listed: Sequence[_Listed], token: VectorClock) -> tuple[_Listed, VectorClock]:
     """What all shards have, in the order of the numbers that callers know, as much as a page holds."""
-    listed, token = await _all_shards(node, query, sight, kind=list[dict[str, object]])
     rows = [row for rows in listed for row in rows]
     if isinstance(query, ask_for.ListReturnFiles):
         return sorted(rows, key=lambda row: (str(row["routing"]), int(str(row["part"])))), token

@@ -6,11 +6,11 @@ nobody can have seen an outcome yet. So whoever has seen one half of a transfer 
 
 Promise:    no sequence of strong reads shows one half of a transfer and afterwards not the other; a cut includes no
             message that its sender's answer does not, so that all books together balance with what is on its way.
-Not given:  one moment for accounts of several shards in one lookup: they are read one shard after the other.
-Checked by: tests/payments/rest/test_shards.py
+Not given:  one moment for accounts of several shards in one lookup or list: they are read one shard after the other.
+Checked by: tests/payments/rest/test_reading.py, tests/payments/rest/test_shards.py
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import msgspec
@@ -51,6 +51,20 @@ async def read(
     return told.answer, leader.token(told.position)
 
 
+async def read_listed(
+    node: Node, shard: int, query: bytes, *, sight: Sight, accounts_in: Callable[[bytes], Rows]
+) -> tuple[bytes, VectorClock]:
+    """The answer of one shard that lists accounts (`accounts_in` it): a strong one includes all that is decided.
+
+    Which they are is known when they have been listed. Of one that is opened between the two looks nobody had seen a
+    transfer when the first began.
+    """
+    told = await read(node, shard, query, sight=sight)
+    if sight.level != STRONG or node.service.partitions == 1:
+        return told
+    return await read(node, shard, query, sight=sight, accounts=accounts_in(told[0]))
+
+
 async def look_up(node: Node, asked: Operation, ids: Rows, *, sight: Sight) -> tuple[Rows, VectorClock]:
     """Those of the accounts or transfers with these ids (rows of ID) that are there, in order."""
     if node.service.partitions == 1:
@@ -78,8 +92,12 @@ async def list_rows(node: Node, asked: Operation, chosen: Rows, *, sight: Sight)
     """
     parts: list[Rows] = []
     tokens: list[VectorClock] = []
+    query = encode(asked, chosen)
     for shard in range(node.service.partitions):
-        answer, token = await read(node, shard, encode(asked, chosen), sight=sight)
+        if asked is Operation.QUERY_ACCOUNTS:
+            answer, token = await read_listed(node, shard, query, sight=sight, accounts_in=_accounts_in)
+        else:
+            answer, token = await read(node, shard, query, sight=sight)
         parts.append(decode_reply(asked, answer))
         tokens.append(token)
     if len(parts) == 1:
@@ -147,13 +165,21 @@ async def _is_decided(node: Node, held: between.Held, sight: Sight) -> bool:
     return msgspec.msgpack.decode(told.answer, type=between.Outcome).is_decided
 
 
+def _accounts_in(answer: bytes) -> Rows:
+    return _ids(decode_reply(Operation.QUERY_ACCOUNTS, answer))
+
+
+def _ids(rows: Rows) -> Rows:
+    """The ids of accounts or transfers, as rows of ID."""
+    ids = np.empty(rows.size, ID)
+    ids["id_low"], ids["id_high"] = rows["id_low"], rows["id_high"]
+    return ids
+
+
 def _in_order(found: Rows, ids: Rows) -> Rows:
     """What was found, once each, in the order of the ids: of a transfer that two shards have, the first one's."""
-    keys = found[["id_low", "id_high"]]
     wanted = np.ascontiguousarray(ids).view("V16").reshape(-1)
-    held = np.empty(found.size, ID)
-    held["id_low"], held["id_high"] = keys["id_low"], keys["id_high"]
-    place = {key: row for row, key in reversed(list(enumerate(held.view("V16").reshape(-1).tolist())))}
+    place = {key: row for row, key in reversed(list(enumerate(_ids(found).view("V16").reshape(-1).tolist())))}
     return found[[place[key] for key in wanted.tolist() if key in place]]
 
 
