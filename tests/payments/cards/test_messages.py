@@ -68,6 +68,10 @@ def test_a_purchase_posts_and_an_advice_is_decided() -> None:
     assert isinstance(advice, Authorise)
     assert (purchase.posts, purchase.is_decided) == (True, False)
     assert (advice.posts, advice.is_decided) == (True, True)
+    asks, tells = (movement_of({**FIELDS, "t": each, "38": "123456"}, KEY) for each in ("0200", "0220"))
+    assert isinstance(asks, Complete)
+    assert isinstance(tells, Complete)
+    assert (asks.is_decided, tells.is_decided) == (False, True)
 
 
 def test_the_card_may_be_read_from_track_2() -> None:

@@ -64,7 +64,8 @@ def hold(trace: int, cents: int, *, at: str = "1125120000") -> Authorise:
 
 
 def complete(trace: int, cents: int, *, of: int) -> Complete:
-    return Complete(origin(trace), TOKEN, SHOWN, cents, "840", "", origin(of))
+    """An advice: it was spent."""
+    return Complete(origin(trace), TOKEN, SHOWN, cents, "840", "", origin(of), is_decided=True)
 
 
 def reverse(cents: int, *, of: int) -> Reverse:
@@ -108,6 +109,19 @@ def test_what_is_approved_never_exceeds_the_limits_at_once_and_on_a_day() -> Non
     one.time_ns += DAY_NS
     assert ask(one, hold(5, 50_00, at="1126120000")) is Reason.APPROVED
     assert ask(one, hold(6, 1, at="1126120000"), limit=0, day=0) is Reason.ISSUER_UNAVAILABLE
+
+
+def test_a_completion_that_asks_is_bound_by_the_limits_and_one_that_tells_is_not() -> None:
+    one, other = neighbour(), issuer()
+    asks = msgspec.structs.replace(complete(2, 50_01, of=1), is_decided=False)
+    assert ask(one, asks) is Reason.ISSUER_UNAVAILABLE
+    assert ask(one, msgspec.structs.replace(asks, amount_minor=50_00)) is Reason.TRACE_USED
+    assert ask(one, complete(3, 1_000_000_00, of=1), limit=0, day=0) is Reason.APPROVED
+    other.do(hold(1, 60_00))
+    other.do(asks)
+    assert other.balance(0) == (49_99, 0)
+    deliver(one, told(one)[:1], other)
+    assert other.balance(0) == (100_00, 0)
 
 
 def test_a_repeat_gets_the_same_answer_and_is_told_once() -> None:

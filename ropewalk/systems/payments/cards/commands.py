@@ -95,7 +95,10 @@ class Authorise(Command, frozen=True):
 
 
 class Complete(Command, frozen=True):
-    """Spend what an authorisation holds, all or a part of it: the one that `original` names, or else `reference`."""
+    """Spend what an authorisation holds, all or a part of it: the one that `original` names, or else `reference`.
+
+    `is_decided`: it tells of what was spent already, so who stands in for the issuer has no say in it.
+    """
 
     origin: Origin
     token: Token
@@ -104,6 +107,7 @@ class Complete(Command, frozen=True):
     currency: str
     reference: str = ""
     original: Origin | None = None
+    is_decided: bool = False
 
 
 class Reverse(Command, frozen=True):

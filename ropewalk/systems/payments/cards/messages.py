@@ -118,7 +118,7 @@ def movement_of(fields: Mapping[str, str], key: CardKey, *, partial: Flag | None
         return Reason.APPROVED
     if message_type in FINANCIALS and ("38" in fields or "90" in fields):
         original = _original(fields) if "90" in fields else None
-        return Complete(origin, token, shown, amount, currency, reference, original)
+        return Complete(origin, token, shown, amount, currency, reference, original, is_decided=is_advice)
     return Authorise(
         origin, token, shown, amount, currency, reference, expires,
         posts=message_type in FINANCIALS,

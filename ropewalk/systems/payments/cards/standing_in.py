@@ -7,9 +7,9 @@ wherever it is decided, so one that the issuer had taken after all moves its mon
     decided ──► waiting ──► agreed      the issuer would have done, or did, the same
                        └──► disputed    it refuses, or its customer can't pay and the bank does
 
-Promise:    what is authorised in an issuer's place never exceeds its limits, a card and a day, in one partition; the
+Promise:    what is allowed in an issuer's place never exceeds its limits, a card and a day, in one partition; the
             issuer learns of each decision exactly once; a message does nothing whose reversal was taken before it.
-Not given:  a look at what a completion spends: its hold is the issuer's to know, and what it refuses is disputed.
+Not given:  a say in what advices tell of, which is spent already: what the issuer refuses of it is disputed.
 Checked by: tests/payments/cards/test_standing_in.py
 """
 
@@ -83,7 +83,7 @@ class StandIns:
             return Answer(Reason.REVERSED_IN_ADVANCE), None
         if self._waiting >= STAND_INS_OPEN_MAX:
             return Answer(Reason.NOBODY_DECIDES), None
-        if isinstance(movement, Authorise) and not self._allows(command, movement, time_ns=time_ns):
+        if not (isinstance(movement, Reverse) or self._allows(command, movement, time_ns=time_ns)):
             # The issuer may have said yes before it fell silent, and its customer is told no.
             undone = Reverse(
                 movement.origin, movement.token, movement.masked, movement.amount_minor, movement.currency
@@ -120,7 +120,7 @@ class StandIns:
         self._decisions, self._spent = dict(decisions), dict(spent)
         self._waiting = sum(decision.outcome == _WAITING for decision in self._decisions.values())
 
-    def _allows(self, command: StandIn, movement: Authorise, *, time_ns: int) -> bool:
+    def _allows(self, command: StandIn, movement: Authorise | Complete, *, time_ns: int) -> bool:
         """True if the limits allow it, and then it counts. What was decided elsewhere is let pass."""
         if movement.is_decided:
             return True
