@@ -1,6 +1,7 @@
 """Whatever is built is valid and comes back as the same bytes; whatever is altered is refused; nothing raises."""
 
 import string
+from random import Random
 
 import numpy as np
 import pytest
@@ -128,6 +129,51 @@ def test_any_bytes_are_judged(content: bytes) -> None:
     assert not read(content).is_valid
 
 
+# Few letters, most of which begin a record: so they are in order by chance, or not, in files of many lines.
+LINE = st.builds(
+    lambda kind, rest: bytes([kind]) + rest, st.sampled_from(b"15678901"), st.sampled_from([b"", b"01", b" " * 93])
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(LINE, min_size=1, max_size=30), st.sampled_from([0, 1_000, 1_001]))
+def test_lines_that_begin_like_records_are_judged_also_after_more_problems_than_are_named(
+    lines: list[bytes], wrong: int
+) -> None:
+    """Problems of lines fill the list first: what is out of order must be known nevertheless."""
+    assert not read(b"\n".join([b"101", *[b"5" * 95] * wrong, *lines])).is_valid
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_megabyte_of_noise_is_judged(seed: int) -> None:
+    noise = Random(seed).randbytes(1_000_000)
+    assert not read(noise).is_valid
+    assert not read(b"101" + noise).is_valid
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'<?xml version="1.0"?>\n<Document>\n  <GrpHdr/>\n</Document>\n' * 30,
+        b'{"a": 1}',
+        b"%PDF-1.7\n%\xe2\xe3\n1 0 obj\n<<\n>>\nendobj\n",
+        b"id,name\nA,Ada\n9,Ben\nC,Cy",
+    ],
+)
+def test_a_file_of_another_format_is_told_so_once(content: bytes) -> None:
+    (error,) = read(content).errors
+    assert (error.line, error.code) == (1, Code.RECORD_TYPE)
+    assert error.message.startswith("this is no ACH file: it begins with")
+
+
+def test_an_ach_file_with_another_first_character_is_still_read() -> None:
+    content = bytearray(BASES[VALID[0]]())
+    content[0] = ord("<")
+    reading = read(bytes(content))
+    assert reading.entries
+    assert [(error.line, error.code) for error in reading.errors] == [(1, Code.RECORD_TYPE)]
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"\n", b" " * 94, b"9" * 94, b"1", b"\r\n" * 5, b"5" * 940, b"101" + b" " * 91]
 )
@@ -139,4 +185,4 @@ def test_a_file_that_is_wrong_everywhere_names_a_bounded_number_of_problems() ->
     rows = np.tile(np.frombuffer(b"6" * RECORD_LENGTH + b"\n", np.uint8), 30_000)
     reading = read(rows.tobytes())
     assert len(reading.errors) <= 1_001
-    assert read(b"2" * 94 * 3_000).errors[-1].code is Code.TOO_MANY_PROBLEMS
+    assert read(b"1" * 94 + b"2" * 94 * 3_000).errors[-1].code is Code.TOO_MANY_PROBLEMS

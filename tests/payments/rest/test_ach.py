@@ -99,6 +99,8 @@ def test_a_broken_file_is_refused_with_each_of_its_errors() -> None:
         assert refused["status"] == 422
         assert refused["errors_total"] == len(refused["errors"]) == len(read(samples.broken()).errors)
         assert set(refused["errors"][0]) == {"line", "record", "field", "code", "message"}
+        foreign = problem(await client.post("/files", content=b'<?xml version="1.0"?>'))
+        assert foreign["detail"].startswith("the file has 1 error, and nothing of it was taken")
 
     ask(story)
 

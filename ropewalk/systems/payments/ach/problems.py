@@ -128,6 +128,13 @@ class Problems:
     def warning(self, problem: Problem) -> None:
         _add(self.warnings, problem)
 
+    def extend(self, others: "Problems") -> None:
+        """Add all of these."""
+        for problem in others.errors:
+            self.error(problem)
+        for problem in others.warnings:
+            self.warning(problem)
+
     def sort(self) -> None:
         """Bring both lists into the order of the file."""
         self.errors.sort(key=_place)

@@ -35,7 +35,7 @@ from ropewalk.systems.payments.ach.records import (
     batch_header_layout,
     file_control_layout,
 )
-from ropewalk.systems.payments.ach.structure import Structure, locate
+from ropewalk.systems.payments.ach.structure import Structure, is_foreign, locate
 
 
 def read(content: bytes) -> Reading:
@@ -44,6 +44,8 @@ def read(content: bytes) -> Reading:
     rows, form = split(content, problems)
     if not len(rows):
         return _reading(None, np.zeros(0, ENTRY), problems=problems, batches=0)
+    if is_foreign(rows):
+        return _foreign(rows)
     structure = locate(rows, problems)
     batches = read_batches(rows, structure)
     _check_header(rows, problems)
@@ -62,6 +64,15 @@ def read(content: bytes) -> Reading:
         check_batch_controls(judged, problems)
         _check_file_control(file, problems)
     return _reading(file, entries, problems=problems, batches=len(batches))
+
+
+def _foreign(rows: Cells) -> Reading:
+    """One problem for the whole file: it has no records that more could be said of."""
+    start = rows[0, :10].tobytes().decode("latin-1")
+    message = f"this is no ACH file: it begins with {start!r}, and an ACH file with 101"
+    problems = Problems()
+    problems.error(Problem(1, "record", "record_type", Code.RECORD_TYPE, message))
+    return _reading(None, np.zeros(0, ENTRY), problems=problems, batches=0)
 
 
 def write(file: File) -> bytes:

@@ -65,23 +65,35 @@ class Structure(NamedTuple):
 
 def locate(rows: Cells, problems: Problems) -> Structure:
     """Find the records and name those that are out of order."""
-    before = len(problems.errors)
-    table = np.full(256, _UNKNOWN, np.uint8)
-    table[np.frombuffer(_KINDS, np.uint8)] = np.arange(len(_KINDS))
-    kinds = table[rows[:, 0]]
-    control = _find_control(rows, kinds, problems)
+    # Counted apart: a list of problems that is full already would hide that something is out of order.
+    found = Problems()
+    kinds = _kinds(rows)
+    control = _find_control(rows, kinds, found)
     if kinds[0] == _UNKNOWN:
         message = "a record starts with 1, 5, 6, 7, 8 or 9, and a file with 1"
-        problems.error(Problem(1, "record", "record_type", Code.RECORD_TYPE, message))
+        found.error(Problem(1, "record", "record_type", Code.RECORD_TYPE, message))
     elif kinds[0] != _FILE_HEADER:
         message = "the first record must be a file header, which starts with 101"
-        problems.error(Problem(1, "file_header", "record_type", Code.FILE_HEADER_MISSING, message))
+        found.error(Problem(1, "file_header", "record_type", Code.FILE_HEADER_MISSING, message))
     kinds = kinds[: len(rows) if control is None else control + 1]
-    _check_order(kinds, problems)
+    _check_order(kinds, found)
+    problems.extend(found)
     headers, controls, entries, addenda = (
         np.flatnonzero(kinds == kind) for kind in (_BATCH_HEADER, _BATCH_CONTROL, _ENTRY, _ADDENDA)
     )
-    return Structure(kinds, control, headers, controls, entries, addenda, is_sound=len(problems.errors) == before)
+    return Structure(kinds, control, headers, controls, entries, addenda, is_sound=not found.errors)
+
+
+def is_foreign(rows: Cells) -> bool:
+    """Whether this is no ACH file at all: its first line begins as no record does, and so do most of the others."""
+    kinds = _kinds(rows)
+    return bool(kinds[0] == _UNKNOWN and 2 * np.count_nonzero(kinds == _UNKNOWN) > len(kinds))
+
+
+def _kinds(rows: Cells) -> NDArray[np.uint8]:
+    table = np.full(256, _UNKNOWN, np.uint8)
+    table[np.frombuffer(_KINDS, np.uint8)] = np.arange(len(_KINDS))
+    return table[rows[:, 0]]
 
 
 def _find_control(rows: Cells, kinds: NDArray[np.uint8], problems: Problems) -> int | None:

@@ -100,7 +100,8 @@ async def do(
             raise Problem(_STATUSES.get(reason, HTTPStatus.UNPROCESSABLE_ENTITY), reason, detail)
         case FileRefused(reason, errors, total):
             first = f"line {errors[0].line}: {errors[0].message}" if errors else reason
-            detail = f"the file has {total} errors, and nothing of it was taken; the first is: {first}"
+            counted = "1 error" if total == 1 else f"{total} errors"
+            detail = f"the file has {counted}, and nothing of it was taken; the first is: {first}"
             more: dict[str, object] = {"errors": errors, "errors_total": total}
             raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"file_{reason}", detail, more=more)
         case _:
