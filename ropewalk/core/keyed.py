@@ -11,7 +11,7 @@ Checked by: tests/core/test_keyed.py, ropewalk.proving.conformance (machine chec
 """
 
 import heapq
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Final, Generic, TypeVar, Union, cast
 
 import msgspec
@@ -36,6 +36,9 @@ What is accepted must be readable with so many lists around it: so it is whereve
 
 _ANYTHING: Final = msgspec.msgpack.Decoder(msgspec.Raw)
 _SHOWN_BYTES: Final = 32
+
+GUARDED: Final = b"\xc1"
+"""Before a query: answer with a `Guarded`. No query begins so: MessagePack never uses this byte."""
 
 V = TypeVar("V")
 C = TypeVar("C")
@@ -62,6 +65,13 @@ class Applied(msgspec.Struct, Generic[V], frozen=True, gc=False):
     effects: Sequence[Effect] = ()
 
 
+class Guarded(msgspec.Struct, frozen=True, array_like=True):
+    """An answer, encoded, and the ids of the transactions that hold something of the values that were looked at."""
+
+    answer: bytes
+    held: list[str]
+
+
 Timer = tuple[int, int, bytes]
 """Time in nanoseconds, number of its setting, encoded command."""
 
@@ -73,7 +83,8 @@ class KeyedMachine(Generic[V, C, Q]):
     `messages` are commands that partitions send each other, and timers: no caller may. `place` says where keys are.
     To divide the state, `home` tells for a key of the state, and `key` for a timer's command, what it is about.
     `answer` answers `queries`, read-only questions of the same kind. A query that is a string is a key, its answer
-    the value. `table` keeps the encoded values if they outgrow memory; else a dict keeps them.
+    the value. `held_by` tells which transactions hold something of a value. `table` keeps the encoded values if they
+    outgrow memory; else a dict keeps them.
     """
 
     def __init__(
@@ -86,6 +97,7 @@ class KeyedMachine(Generic[V, C, Q]):
         queries: object = str,
         answer: Callable[[Mapping[str, V], Q], object] | None = None,
         check: Callable[[Mapping[str, V]], None] = lambda _: None,
+        held_by: Callable[[V], Iterable[str]] | None = None,
         messages: object | None = None,
         place: Place | None = None,
         home: Callable[[str], str] = lambda key: key,
@@ -99,6 +111,7 @@ class KeyedMachine(Generic[V, C, Q]):
         self._apply = apply
         self._answer = answer
         self._check = check
+        self._held_by = held_by
         self._home = home
         self._key = key
         self._commands: msgspec.msgpack.Decoder[C] = msgspec.msgpack.Decoder(_type(commands))
@@ -132,16 +145,22 @@ class KeyedMachine(Generic[V, C, Q]):
 
     def read(self, query: bytes) -> bytes:
         """The encoded value of a key, or the encoded answer to a question of the service."""
+        if self._held_by is None or query[:1] != GUARDED:
+            return self._answered(query, self._state)
+        state = _Noting(self._state, self._held_by)
+        return encode_value(Guarded(self._answered(query[1:], state), sorted(state.held)))
+
+    def _answered(self, query: bytes, state: Mapping[str, V]) -> bytes:
         key = _key(query)
         if key is not None:
-            return encode_value(self._state.get(key))
+            return encode_value(state.get(key))
         if self._answer is None:
             raise Rejected(f"{self.name} answers no query but a key")
         try:
             decoded = self._queries.decode(query)
         except _UNREADABLE as error:
             raise Rejected(f"{self.name} can't read this query: {error}") from error
-        return encode_value(self._answer(self._state, decoded))
+        return encode_value(self._answer(state, decoded))
 
     def save(self) -> Saved:
         """Items in key order, so equal states give equal bytes."""
@@ -243,6 +262,26 @@ class _Encoded(MutableMapping[str, V]):
 
     def __len__(self) -> int:
         return len(self._table)
+
+
+class _Noting(Mapping[str, V]):
+    """Values, and which transactions hold something of those that were looked at."""
+
+    def __init__(self, state: Mapping[str, V], held_by: Callable[[V], Iterable[str]]) -> None:
+        self._state = state
+        self._held_by = held_by
+        self.held: set[str] = set()
+
+    def __getitem__(self, key: str) -> V:
+        value = self._state[key]
+        self.held.update(self._held_by(value))
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._state)
+
+    def __len__(self) -> int:
+        return len(self._state)
 
 
 def _type(given: object) -> type:

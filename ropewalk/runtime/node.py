@@ -29,6 +29,7 @@ from ropewalk.runtime.calls import Answers, Bounds
 from ropewalk.runtime.leader import Leader, lead
 from ropewalk.runtime.service import Follower, Service, Types
 from ropewalk.runtime.tasks import beside
+from ropewalk.runtime.transactions.settling import coordinates, read_decided
 from ropewalk.runtime.writer import Identity
 
 LOG = logging.getLogger("ropewalk")
@@ -72,6 +73,9 @@ async def open_node(
             each.service.name: Node(each.service, await lead_all(each.service)) for each in service.followers
         }
         node = Node(service, leaders, followers)
+        coordinators = [each for each in followers.values() if coordinates(each.service)]
+        for each in (node, *followers.values()):
+            each.coordinators = coordinators
         async with beside(*(_follow(node, follower) for follower in service.followers)):
             yield node
 
@@ -103,7 +107,9 @@ async def _follow(node: "Node", follower: Follower) -> None:
 
 
 class Node:
-    """Made by `open_node`. `followers` are the nodes of the services that follow this one, by their names."""
+    """Made by `open_node`. `followers` are the nodes of the services that follow this one, by their names;
+    `coordinators` are those beside it that decide transactions.
+    """
 
     def __init__(
         self, service: Service, leaders: Sequence[Leader], followers: Mapping[str, "Node"] | None = None
@@ -111,6 +117,7 @@ class Node:
         self.service = service
         self.leaders = leaders
         self.followers = followers or {}
+        self.coordinators: Sequence[Node] = ()
 
     async def call(
         self,
@@ -137,7 +144,7 @@ class Node:
         return Reply(msgspec.msgpack.decode(reply, type=_type(self._types.reply)), token)
 
     async def get(self, key: str, *, level: ReadLevel = STRONG, deadline_s: float = DEADLINE_DEFAULT_S) -> Reply:
-        """The value of a key, or None."""
+        """The value of a key, or None. A Strong one includes all that is decided: see `transactions.settling`."""
         partition = self.service.partition_of(key)
         return await self._read(partition, key, type_=self._types.value, level=level, deadline_s=deadline_s)
 
@@ -169,7 +176,10 @@ class Node:
         self, partition: int, query: object, *, type_: object, level: ReadLevel, deadline_s: float
     ) -> Reply:
         leader = self.leaders[partition]
-        read = await leader.read(encoded(query), level=level, deadline_s=deadline_s)
+        if level == STRONG and self.service.has_holds:
+            read = await read_decided(leader, encoded(query), coordinators=self.coordinators, deadline_s=deadline_s)
+        else:
+            read = await leader.read(encoded(query), level=level, deadline_s=deadline_s)
         if read.answer == _NONE:
             return Reply(None, leader.token(read.position))
         return Reply(msgspec.msgpack.decode(read.answer, type=_type(type_)), leader.token(read.position))

@@ -7,7 +7,7 @@ The same object is run inside a program, served over HTTP, simulated with faults
 Checked by: tests/runtime/test_node.py
 """
 
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -59,6 +59,7 @@ class Follower(msgspec.Struct, frozen=True):
 class Service(msgspec.Struct, frozen=True):
     """What a node runs. `machine` makes one partition's machine; `key` names what a command or query is about;
     `operations` are what it is asked over HTTP beside what every typed service is; `followers` run beside it.
+    `has_holds` says that it can take part in transactions: its machine answers guarded queries (`core.keyed`).
     """
 
     name: str
@@ -68,6 +69,7 @@ class Service(msgspec.Struct, frozen=True):
     partitions: int = 1
     operations: Sequence[Operation] = ()
     followers: Sequence[Follower] = ()
+    has_holds: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.partitions <= PARTITIONS_MAX:
@@ -85,6 +87,7 @@ class Service(msgspec.Struct, frozen=True):
         queries: object | None = None,
         answer: Callable[[Mapping[str, V], Q], object] | None = None,
         check: Callable[[Mapping[str, V]], None] = lambda _: None,
+        held_by: Callable[[V], Iterable[str]] | None = None,
         messages: object | None = None,
         home: Callable[[str], str] = lambda key: key,
         version: int = 1,
@@ -94,8 +97,9 @@ class Service(msgspec.Struct, frozen=True):
         """A service from a pure function: see `ropewalk.core.keyed`.
 
         Without `key` everything is in one partition. `home` tells by which key a value of the state is found, where
-        that is not its own. `on_disk` keeps the state in the engine's table instead of a
-        dict, for state that outgrows memory. Raises Rejected if there are several partitions and no `key`.
+        that is not its own; `held_by` which transactions hold something of a value, by their ids. `on_disk` keeps the
+        state in the engine's table instead of a dict, for state that outgrows memory. Raises Rejected if there are
+        several partitions and no `key`.
         """
         if partitions > 1 and key is None:
             raise Rejected(f"{name} has {partitions} partitions: give `key`, which says what a command is about")
@@ -109,6 +113,7 @@ class Service(msgspec.Struct, frozen=True):
                 queries=str if queries is None else queries,
                 answer=answer,
                 check=check,
+                held_by=held_by,
                 messages=messages,
                 place=place,
                 home=home,
@@ -118,7 +123,8 @@ class Service(msgspec.Struct, frozen=True):
             )
 
         types = Types(commands, value, reply, queries, messages)
-        return Service(name, machine, types, key or (lambda _: ""), partitions)
+        has_holds = held_by is not None
+        return Service(name, machine, types, key or (lambda _: ""), partitions, has_holds=has_holds)
 
     def partition_of(self, key: str) -> int:
         """The partition of a key."""

@@ -8,7 +8,7 @@ import pytest
 from ropewalk.core.chain import Position
 from ropewalk.core.codec import Kind, Record, decode_record, encode_record, encode_value
 from ropewalk.core.effects import At
-from ropewalk.core.keyed import Applied, Entry, KeyedMachine
+from ropewalk.core.keyed import GUARDED, Applied, Entry, Guarded, KeyedMachine
 from ropewalk.core.machine import Batch, Request
 from ropewalk.core.mailbox import Delivery, Letter, Mailbox
 from ropewalk.core.partition import Partition
@@ -150,3 +150,41 @@ def test_a_snapshot_continues_as_the_original_does() -> None:
     restored.load(partition.save().parts)
     assert restored.digest() == partition.digest()
     assert feed(restored, record(Kind.BATCH, restored, request)) == [5]
+
+
+class Sum(msgspec.Struct, frozen=True, tag=True):
+    of: tuple[str, ...] = ()
+
+
+@pytest.mark.parametrize("is_on_disk", [False, True])
+def test_a_guarded_answer_tells_what_holds_something_of_the_values_it_rests_on(is_on_disk: bool) -> None:
+    def answer(state: Mapping[str, int], query: Sum) -> int:
+        return sum(state.get(key, 0) for key in query.of) if query.of else sum(state.values())
+
+    machine: KeyedMachine[int, Add | AddLater, Sum] = KeyedMachine(
+        "counter",
+        commands=Add | AddLater,
+        value=int,
+        apply=apply,
+        queries=Sum,
+        answer=answer,
+        held_by=lambda total: [f"t{total}"] if total > 1 else [],
+        table={} if is_on_disk else None,
+    )
+    machine.apply(batch(1, Add("a", 1), Add("b", 2), Add("c", 3)))
+
+    def told(query: object) -> tuple[object, list[str]]:
+        guarded = msgspec.msgpack.decode(machine.read(GUARDED + encode_value(query)), type=Guarded)
+        assert guarded.answer == machine.read(encode_value(query))
+        return msgspec.msgpack.decode(guarded.answer), guarded.held
+
+    assert told("a") == (1, [])
+    assert told("b") == (2, ["t2"])
+    assert told("nothing") == (None, [])
+    assert told(Sum(("a", "c", "nothing"))) == (4, ["t3"])
+    assert told(Sum()) == (6, ["t2", "t3"])
+
+
+def test_a_machine_without_holds_can_not_be_asked_for_them() -> None:
+    with pytest.raises(Rejected, match="answers no query but a key"):
+        counter().read(GUARDED + encode_value("a"))

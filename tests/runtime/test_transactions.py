@@ -1,24 +1,32 @@
 """Transactions on a node: both accounts or neither, repeats, restarts, and reads that never see half of one."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+import httpx
 import msgspec
 import pytest
 
 from ropewalk.coordination.commit import Decision
+from ropewalk.coordination.transactions.messages import Part
 from ropewalk.core.codec import encode_value
 from ropewalk.core.machine import Request
 from ropewalk.core.mailbox import Delivery
 from ropewalk.core.place import Place
 from ropewalk.data.engine import Engine
+from ropewalk.data.reads import STRONG, ReadLevel, Stale
 from ropewalk.engines.memory import MemoryEngine
 from ropewalk.engines.sqlite import SqliteEngine
 from ropewalk.errors import NotAccepted, OutcomeUnknown, Rejected
-from ropewalk.proving.workloads.accounts import Abort, Account, Deposit, Move, bank
+from ropewalk.proving.workloads.accounts import Abort, Account, Commit, Deposit, Hold, Move, apply, bank, parts
 from ropewalk.runtime.node import Node, _Post, open_node
+from ropewalk.runtime.operations import DEADLINE
+from ropewalk.runtime.server import serving
+from ropewalk.runtime.service import Service
 from ropewalk.runtime.transactions.calls import read_settled, transact, transaction, transactions
+from ropewalk.runtime.transactions.service import with_transactions
 
 ADA, BOB = "ada", "bob"
 
@@ -30,7 +38,7 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Engin
 
 
 async def balances(node: Node) -> list[int]:
-    read = await read_settled(node, [ADA, BOB], held_by=lambda account: account.held)
+    read = await read_settled(node, [ADA, BOB])
     return [each.balance if isinstance(each, Account) else 0 for each in read]
 
 
@@ -138,41 +146,115 @@ def test_a_deadline_that_passes_before_the_decision_leaves_the_outcome_unknown()
             with pytest.raises(OutcomeUnknown, match="m1 is not decided yet: ask again with the same id"):
                 await transact(node, Move("m1", ADA, BOB, 4), deadline_s=0.2)
             assert [each.waits_for for each in await transactions(node)] == [[BOB]]
-            with pytest.raises(NotAccepted, match="ada did not settle within"):
-                await read_settled(node, [ADA], held_by=lambda account: account.held, deadline_s=0.1)
+            assert (await node.get(ADA)).value == Account(10, {"m1": -4}), "nobody waits for what is not decided"
 
     asyncio.run(main())
 
 
-def test_who_meets_a_hold_waits_for_its_outcome_and_a_plain_read_shows_the_hold(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """The decision has reached one account and is kept from the other: the moment at which half could be seen."""
+class GetBalance(msgspec.Struct, frozen=True, tag=True):
+    account: str
+
+
+def bank_with_a_query(name: str) -> Service:
+    def answer(accounts: Mapping[str, Account], query: GetBalance) -> int:
+        return accounts[query.account].balance
+
+    return Service.keyed(
+        name,
+        commands=Deposit,
+        messages=Hold | Commit | Abort,
+        value=Account,
+        apply=apply,
+        queries=GetBalance,
+        answer=answer,
+        held_by=lambda account: account.held,
+        key=lambda message: message.account,
+        partitions=4,
+    )
+
+
+@asynccontextmanager
+async def half_way(monkeypatch: pytest.MonkeyPatch, *, at: str = "bank") -> AsyncIterator[tuple[Node, asyncio.Event]]:
+    """The decision has reached Ada's account and is kept from Bob's, in her bank or in another."""
     may_arrive = asyncio.Event()
     deliver = _Post.deliver
 
     async def held_up(post: _Post, delivery: Delivery) -> int:
         is_decision = any(b"Commit" in letter.command for letter in delivery.letters)
-        if is_decision and delivery.receiver == Place("bank", 0, 4).log_of(BOB):
+        if is_decision and delivery.receiver == Place(at, 0, 4).log_of(BOB):
             await may_arrive.wait()
         return await deliver(post, delivery)
 
+    def parts_there(move: Move) -> list[Part]:
+        return [msgspec.structs.replace(each, service=at if each.key == BOB else "") for each in parts(move)]
+
     monkeypatch.setattr(_Post, "deliver", held_up)
+    other = bank_with_a_query("other")
+    service = with_transactions(bank_with_a_query("bank"), commands=Move, parts=parts_there, others=[other])
+    async with open_node(service, MemoryEngine()) as node, asyncio.TaskGroup() as tasks:
+        await node.call(Deposit(ADA, 10))
+        moving = tasks.create_task(transact(node, Move("m1", ADA, BOB, 4)))
+        while (await node.get(ADA)).value != Account(6):
+            await asyncio.sleep(0)
+        yield node, may_arrive
+        may_arrive.set()
+        assert (await moving).decision is Decision.COMMITTED
+
+
+@pytest.mark.parametrize("at", ["bank", "other"])
+@pytest.mark.parametrize("is_query", [False, True])
+def test_a_strong_read_of_what_is_held_waits_for_what_is_decided(
+    is_query: bool, at: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def look(node: Node, level: ReadLevel = STRONG) -> object:
+        if is_query:
+            return (await node.ask(GetBalance(BOB), level=level)).value
+        return (await node.get(BOB, level=level)).value
 
     async def main() -> None:
-        async with open_node(bank(4), MemoryEngine()) as node, asyncio.TaskGroup() as tasks:
-            await node.call(Deposit(ADA, 10))
-            moving = tasks.create_task(transact(node, Move("m1", ADA, BOB, 4)))
-            while (await node.get(ADA)).value != Account(6):
-                await asyncio.sleep(0)
-            assert (await node.get(BOB)).value == Account(0, {"m1": 4})
-            reading = tasks.create_task(balances(node))
+        async with half_way(monkeypatch, at=at) as (node, may_arrive), asyncio.TaskGroup() as tasks:
+            there = node.followers.get(at, node)
+            shown = await look(there, Stale(60.0))
+            assert shown == (0 if is_query else Account(0, {"m1": 4})), "a stale one shows what is there"
+            looking = tasks.create_task(look(there))
             for _ in range(50):
                 await asyncio.sleep(0)
-            assert not reading.done()
-            assert not moving.done()
+            assert not looking.done()
             may_arrive.set()
-            assert await reading == [6, 4]
-            assert (await moving).decision is Decision.COMMITTED
+            assert await looking == (4 if is_query else Account(4))
 
     asyncio.run(main())
+
+
+def test_a_strong_read_waits_no_longer_than_it_may_and_says_for_what(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        async with half_way(monkeypatch) as (node, _):
+            with pytest.raises(NotAccepted, match=r"m1 is decided and not yet done in bank/\d, within 0.05 s"):
+                await node.get(BOB, deadline_s=0.05)
+            with pytest.raises(NotAccepted, match="ada, bob did not settle within"):
+                await read_settled(node, [ADA, BOB], deadline_s=0.05)
+
+    asyncio.run(main())
+
+
+def test_over_http_a_key_and_a_query_wait_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        async with (
+            half_way(monkeypatch) as (node, may_arrive),
+            serving(node, port=0) as url,
+            httpx.AsyncClient(base_url=url) as client,
+        ):
+            soon = {DEADLINE: "0.05"}
+            assert (await client.get(f"/state/{BOB}", headers=soon)).status_code == 503
+            asked = {"account": BOB}
+            assert (await client.post("/queries/GetBalance", json=asked, headers=soon)).status_code == 503
+            may_arrive.set()
+            assert (await client.get(f"/state/{BOB}")).json()["value"]["balance"] == 4
+            assert (await client.post("/queries/GetBalance", json=asked)).json()["answer"] == 4
+
+    asyncio.run(main())
+
+
+def test_a_service_that_does_not_tell_what_is_held_takes_part_in_no_transaction() -> None:
+    with pytest.raises(Rejected, match="bank does not tell which transactions hold something"):
+        with_transactions(msgspec.structs.replace(bank(2), has_holds=False), commands=Move, parts=parts)

@@ -102,6 +102,7 @@ def bank(partitions: int, *, coordinators: int | None = None, timeout_s: int = T
         value=Account,
         reply=str,
         apply=apply,
+        held_by=lambda account: account.held,
         key=lambda command: command.account,
         partitions=partitions,
     )

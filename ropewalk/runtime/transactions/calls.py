@@ -1,19 +1,19 @@
-"""Having a transaction done, and reads that see none of them half done.
+"""Having a transaction done, and reading several keys at one moment.
 
     progress = await transact(node, Move("m1", "ada", "ben", 5))
-    ada, ben = await read_settled(node, ["ada", "ben"], held_by=lambda account: account.held)
+    ada, ben = await read_settled(node, ["ada", "ben"])
 
-Promise:    what `transact` returns as committed or aborted is so for ever, and every later Strong read of a key that
-            it `has_ended` at shows it; `read_settled` shows of each transaction all or nothing.
+Promise:    what `transact` returns as committed or aborted is so for ever, and every later Strong read shows it;
+            `read_settled` shows of each transaction all or nothing.
 Not given:  that `read_settled` comes to an end while its keys change all the time, or that it notices a value that
             changed and changed back between its two looks.
 Checked by: tests/runtime/test_transactions.py
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Any, Final, cast
+from typing import Final, cast
 
 import msgspec
 
@@ -73,45 +73,23 @@ async def transactions(node: Node, *, is_open: bool = True, after: str = "", lim
     return sorted(listed, key=lambda each: each.id)[:limit]
 
 
-async def read_settled(
-    node: Node,
-    keys: Sequence[str],
-    *,
-    held_by: Callable[[Any], Iterable[str]],
-    deadline_s: float = DEADLINE_DEFAULT_S,
-) -> list[object]:
-    """The values of keys as they are between transactions.
+async def read_settled(node: Node, keys: Sequence[str], *, deadline_s: float = DEADLINE_DEFAULT_S) -> list[object]:
+    """The values that keys had together: of each transaction all or nothing.
 
-    `held_by` tells the ids of the transactions that hold something of a value. While there is one its outcome is
-    waited for; several keys are read until two looks in a row agree. Raises NotAccepted if they don't in time.
+    They are read until two looks in a row agree. Raises NotAccepted if they don't in time.
     """
     try:
         async with asyncio.timeout(deadline_s):
-            return await _settled(node, keys, held_by=held_by)
+            seen, values = None, await _look(node, keys)
+            while values != seen:
+                seen, values = values, await _look(node, keys)
+            return values
     except TimeoutError:
         raise NotAccepted(f"{', '.join(keys)} did not settle within {deadline_s} s: read them again") from None
 
 
-async def _settled(node: Node, keys: Sequence[str], *, held_by: Callable[[Any], Iterable[str]]) -> list[object]:
-    seen: list[object] | None = None
-    while True:
-        values = [(await node.get(key)).value for key in keys]
-        holding = [id_ for value in values if value is not None for id_ in held_by(value)]
-        for id_ in holding:
-            await _wait_ended(node, id_)
-        if not holding and (len(keys) == 1 or values == seen):
-            return values
-        seen = None if holding else values
-
-
-async def _wait_ended(node: Node, id_: str) -> None:
-    """Return when a transaction's parts are done, or let go."""
-    own = beside(node, SUFFIX, made_by="with_transactions")
-    with own.leaders[own.service.partition_of(id_)].waiting_for(id_) as heard:
-        reply = msgspec.convert((await own.ask(GetTransaction(id_))).value, cast(type[Reply], Reply))
-        # One that is forgotten has ended long ago: the next look will show it.
-        if isinstance(reply, Progress):
-            await _ended(heard, reply, ends_s=asyncio.get_running_loop().time() + DEADLINE_DEFAULT_S)
+async def _look(node: Node, keys: Sequence[str]) -> list[object]:
+    return [(await node.get(key)).value for key in keys]
 
 
 async def _ended(heard: Heard, progress: Progress, *, ends_s: float) -> Progress:

@@ -26,6 +26,7 @@ from ropewalk.coordination.transactions.messages import (
     Reply,
     Transaction,
 )
+from ropewalk.errors import Rejected
 from ropewalk.runtime.neighbours import neighbours_of, with_beside
 from ropewalk.runtime.service import Service
 from ropewalk.runtime.transactions.calls import SUFFIX
@@ -50,7 +51,11 @@ def with_transactions(
     `commands` is what callers ask for, each with an `id`; `parts` says what one does, where. `others` are services
     that take part too, and are led beside it. Votes are waited for `timeout_s` seconds. The coordinator has as many
     `partitions` as the service; say how many it was first run with when the service is split.
+    Raises Rejected if one that takes part does not tell what is held, so that a Strong read could show half.
     """
+    for each in (service, *others):
+        if not each.has_holds:
+            raise Rejected(f"{each.name} does not tell which transactions hold something of a value: give `held_by`")
     rules = Rules(service.name, parts, neighbours_of([service, *others]), timeout_s * _S)
     own = Service.keyed(
         f"{service.name}{SUFFIX}",
