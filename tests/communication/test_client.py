@@ -13,6 +13,7 @@ from ropewalk.communication.client import Client
 from ropewalk.communication.deadlines import Deadline
 from ropewalk.communication.limits import (
     ATTEMPTS_MAX,
+    BACKOFF_BASE_S,
     BREAKER_CALLS_LEAST,
     BREAKER_OPEN_S,
     HEDGE_LATENCIES_LEAST,
@@ -60,12 +61,18 @@ class Node:
 Story = Callable[[Client[str, str]], Awaitable[None]]
 
 
-def run(story: Story, *nodes: Node, running_max: int = 256, waiting_max: int = 1_024) -> None:
+def run(
+    story: Story,
+    *nodes: Node,
+    running_max: int = 256,
+    waiting_max: int = 1_024,
+    draw: Callable[[], float] | None = None,
+) -> None:
     def bulkhead() -> Bulkhead:
         return Bulkhead(running_max=running_max, waiting_max=waiting_max)
 
     async def main() -> None:
-        client = Client(nodes, draw=Random(5).random, bulkhead=bulkhead)
+        client = Client(nodes, draw=draw or Random(5).random, bulkhead=bulkhead)
         await story(client)
         assert [(target.running, target.waiting) for target in client.state().targets] == [(0, 0)] * len(nodes)
 
@@ -125,6 +132,20 @@ def test_a_rejected_request_is_sent_once() -> None:
 
     run(story, strict)
     assert len(strict.asked) == 1
+
+
+@pytest.mark.parametrize("part", [0.0, 0.25, 0.75])
+def test_each_pause_is_the_part_of_its_bound_that_was_drawn(part: float) -> None:
+    silent = Node("silent", takes_s=0.0, error=OutcomeUnknown("the connection broke"))
+
+    async def story(client: Client[str, str]) -> None:
+        began_s = now_s()
+        with pytest.raises(OutcomeUnknown):
+            await client.call("look", nature=Nature.READ)
+        bounds_s = [BACKOFF_BASE_S * 2**number for number in range(ATTEMPTS_MAX - 1)]
+        assert now_s() - began_s == pytest.approx(part * sum(bounds_s))
+
+    run(story, silent, draw=lambda: part)
 
 
 def test_a_target_that_is_busy_gets_the_time_that_it_asked_for() -> None:

@@ -1,7 +1,7 @@
 """Orders whose changes are published, webhooks beside them, and a clock that a test moves on."""
 
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -53,7 +53,13 @@ class Clock:
         return time.time_ns() + self.added_s * 1_000_000_000
 
 
-def orders(clock: Clock | None = None, *, partitions: int = 1, timeout_s: float = 10.0) -> Service:
+def orders(
+    clock: Clock | None = None,
+    *,
+    partitions: int = 1,
+    timeout_s: float = 10.0,
+    draw: Callable[[int], int] = lambda _: 0,
+) -> Service:
     service = Service.keyed(
         "orders",
         commands=Pay,
@@ -64,7 +70,7 @@ def orders(clock: Clock | None = None, *, partitions: int = 1, timeout_s: float 
         partitions=partitions,
     )
     return with_webhooks(
-        service, sender=lambda: HttpSender(timeout_s=timeout_s), clock_ns=clock or Clock(), draw=lambda _: 0
+        service, sender=lambda: HttpSender(timeout_s=timeout_s), clock_ns=clock or Clock(), draw=draw
     )
 
 

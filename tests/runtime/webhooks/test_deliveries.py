@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from prometheus_client import generate_latest
 
-from ropewalk.communication.webhooks.limits import RETRY_DELAYS_S, WAITING_MAX
+from ropewalk.communication.webhooks.limits import JITTER_PERCENT, RETRY_DELAYS_S, WAITING_MAX
 from ropewalk.communication.webhooks.messages import (
     ChangeEndpoint,
     Drop,
@@ -178,6 +178,24 @@ def test_a_message_is_not_due_before_the_time_that_the_receiver_asked_for(header
         assert letter.due_ns - letter.first_ns == seconds * 1_000_000_000
 
     play(story)
+
+
+def test_the_pause_before_a_message_is_sent_again_is_stretched_by_what_is_drawn() -> None:
+    bounds = []
+
+    def draw(below: int) -> int:
+        bounds.append(below)
+        return below - 1
+
+    async def story(shop: Shop, receiver: Receiver) -> None:
+        receiver.answers = lambda _: answer(500)
+        await shop.add(receiver)
+        await shop.pay("order-1")
+        [letter] = (await shop.wait_behind()).progress.waiting
+        assert bounds == [JITTER_PERCENT + 1]
+        assert letter.due_ns - letter.first_ns == RETRY_DELAYS_S[0] * (100 + JITTER_PERCENT) * 10_000_000
+
+    play(story, service=orders(draw=draw))
 
 
 def test_an_endpoint_that_is_gone_is_sent_nothing_more_until_it_is_enabled_again() -> None:
