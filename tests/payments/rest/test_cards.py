@@ -3,15 +3,19 @@
 import asyncio
 
 import httpx
+import msgspec
 
 from ropewalk import open_engine, open_node
 from ropewalk.runtime.edge import Edge
 from ropewalk.runtime.service import Service
+from ropewalk.systems.payments.ach import samples
 from ropewalk.systems.payments.cards.tokens import card_number, new_key
 from ropewalk.systems.payments.machine import PaymentsMachine
 from ropewalk.systems.payments.rest.ach import ACH_OPERATIONS
 from ropewalk.systems.payments.rest.cards import card_operations
+from ropewalk.systems.payments.service import payments_with
 from tests.payments.processing.town import HARBOR, MEADOW
+from tests.runtime.served import client_of, problem
 
 NUMBER = card_number("400000123456789")
 CARD = {"number": NUMBER, "account_number": "7", "expires": "2912", "limit_cents": 100_00}
@@ -60,3 +64,23 @@ def test_cards_are_issued_shown_and_refused() -> None:
     assert (card["masked"], card["state"], card["limit_minor"]) == (f"400000******{NUMBER[-4:]}", "lost", 100_00)
     assert answers[8].json() == []
     assert [each for each in answers if NUMBER in each.text or "4000001234567890" in each.text] == []
+
+
+def test_two_banks_of_different_shards_do_not_issue_the_same_cards() -> None:
+    async def main() -> list[httpx.Response]:
+        service = payments_with(shards=2)
+        issuing = msgspec.structs.replace(service, operations=(*service.operations, *card_operations(new_key())))
+        async with client_of(issuing) as (client, _):
+            routings = [institution.routing_number for institution in samples.INSTITUTIONS]
+            for routing in routings:
+                await client.post("/institutions", json={"routing": routing, "name": "BANK"})
+            first = routings[0]
+            other = next(each for each in routings if service.partition_of(each) != service.partition_of(first))
+            return [
+                await client.post(f"/institutions/{routing}/card-programmes", json={"bin": "400000"})
+                for routing in (first, other, first)
+            ]
+
+    answers = asyncio.run(main())
+    assert [each.status_code for each in answers] == [200, 409, 200]
+    assert "400000 are issued by" in problem(answers[1])["detail"]

@@ -6,7 +6,7 @@ the service's card key, and the number with its middle hidden.
 Checked by: tests/payments/rest/test_cards.py
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 from typing import Final, TypeVar
 
@@ -94,6 +94,7 @@ def card_operations(key: CardKey) -> Sequence[Operation]:
             "Let an institution issue cards",
             body=Programme,
             command=_programme,
+            check=_check_issued_nowhere_else,
         ),
         _change(
             "/institutions/{routing}/cards",
@@ -117,6 +118,20 @@ def _programme(given: Programme, routing: str) -> AnyCommand:
     return OpenProgramme(given.bin, routing, given.hold_days, given.stand_in_cents, given.stand_in_day_cents)
 
 
+async def _check_issued_nowhere_else(node: Node, http: HttpRequest, given: Programme) -> None:
+    """Raise Problem (409) if a bank of another shard issues these cards: messages would find one of the two."""
+    own = node.service.partition_of(http.path_params["routing"])
+    for partition in range(node.service.partitions):
+        if partition == own:
+            continue
+        query = encode_query(ListProgrammes())
+        read = await node.leaders[partition].read(query, deadline_s=deadline_s_of(http))
+        for programme in msgspec.msgpack.decode(read.answer, type=list[ProgrammeView]):
+            if programme.bin == given.bin:
+                detail = f"cards that begin with {given.bin} are issued by {programme.routing} already"
+                raise Problem(HTTPStatus.CONFLICT, "exists", detail)
+
+
 def _issue(key: CardKey, cards: Sequence[PlasticCard], routing: str) -> AnyCommand:
     issued = [
         NewCard(
@@ -135,15 +150,27 @@ def _token(key: CardKey, card_number: str) -> bytes:
     return key.token(card_number)
 
 
-def _change(path: str, summary: str, *, body: type[T], command: Callable[[T, str], AnyCommand]) -> Operation:
+async def _check_nothing(_: Node, __: HttpRequest, ___: object) -> None:
+    """For what concerns one institution."""
+
+
+def _change(
+    path: str,
+    summary: str,
+    *,
+    body: type[T],
+    command: Callable[[T, str], AnyCommand],
+    check: Callable[[Node, HttpRequest, T], Awaitable[None]] = _check_nothing,
+) -> Operation:
     """An operation that has a command applied, in the partition of the institution."""
     decoder = msgspec.json.Decoder(body)
 
     async def handle(node: Node, http: HttpRequest) -> Response:
         routing = http.path_params["routing"]
-        given = encode_command(command(decoded(decoder, await body_of(http)), routing))
+        given = decoded(decoder, await body_of(http))
+        await check(node, http, given)
         partition = node.service.partition_of(routing)
-        request = Request(request_id_of(http), given)
+        request = Request(request_id_of(http), encode_command(command(given, routing)))
         answers = await node.submit([request], partition=partition, deadline_s=deadline_s_of(http))
         reply = answers.replies[0]
         if reply is None:
