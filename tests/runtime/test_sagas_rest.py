@@ -2,15 +2,18 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import httpx
 import pytest
 
+from ropewalk.coordination.sagas.machine import Rules
 from ropewalk.engines.memory import MemoryEngine
 from ropewalk.proving.workloads.travel import Stock, travel
 from ropewalk.runtime.edge import document_of
 from ropewalk.runtime.node import Node, open_node
+from ropewalk.runtime.sagas import service
 from ropewalk.runtime.sagas.calls import wait_saga
 from ropewalk.runtime.server import serving
 from tests.runtime.served import problem
@@ -63,6 +66,43 @@ def test_an_operator_looks_after_a_stuck_saga() -> None:
         await wait_saga(node, "t1")
         seen_to = {"step": "flight", "who": "ben", "why": "refunded by phone"}
         assert (await client.post("/sagas/t1/resolve", json=seen_to)).json()["state"] == "compensated"
+
+    ask(story)
+
+
+def test_what_an_operator_does_with_a_key_is_done_once_and_answered_as_the_first_time() -> None:
+    async def story(client: httpx.AsyncClient, node: Node) -> None:
+        async def done(path: str, key: str, body: dict[str, Any]) -> Any:
+            answers = [await client.post(path, json=body, headers={"Idempotency-Key": key}) for _ in range(2)]
+            assert [each.status_code for each in answers] == [200, 200]
+            assert answers[0].json() == answers[1].json()
+            return answers[0].json()
+
+        assert (await done("/sagas", "start", TRIP))["state"] == "running"
+        await wait_saga(node, "t1")
+        await client.post("/commands/Close", json={"house": "F1"})
+        await done("/sagas/t1/compensate", "turn", {"who": "ada", "why": "the customer called"})
+        await wait_saga(node, "t1")
+        assert (await done("/sagas/t1/retry", "again", {"who": "ada"}))["state"] == "compensating"
+        await wait_saga(node, "t1")
+        seen_to = {"step": "flight", "who": "ben", "why": "refunded by phone"}
+        assert (await done("/sagas/t1/resolve", "done", seen_to))["state"] == "compensated"
+        done_by = [each["who"] for each in (await client.get("/sagas/t1")).json()["history"] if each["who"]]
+        assert done_by == ["ada", "ada", "ben"]
+        other = await client.post("/sagas/t1/retry", json={"who": "ben"}, headers={"Idempotency-Key": "again"})
+        assert (other.status_code, problem(other)["type"]) == (422, "urn:ropewalk:problem:key_reused")
+
+    ask(story)
+
+
+def test_one_saga_too_many_is_refused_for_now_and_under_a_key_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "Rules", partial(Rules, sagas_max=0))
+
+    async def story(client: httpx.AsyncClient, _: Node) -> None:
+        assert (await client.post("/sagas", json=TRIP)).status_code == 503
+        for _ in range(2):
+            full = await client.post("/sagas", json=TRIP, headers={"Idempotency-Key": "k"})
+            assert (full.status_code, problem(full)["type"]) == (507, "urn:ropewalk:problem:full")
 
     ask(story)
 

@@ -9,6 +9,7 @@ from ropewalk.coordination.commit import Decision
 from ropewalk.engines.sqlite import SqliteEngine
 from ropewalk.errors import OutcomeUnknown
 from ropewalk.proving.workloads.accounts import Account, Deposit, Move, bank
+from ropewalk.runtime.neighbours import Caller
 from ropewalk.runtime.node import open_node
 from ropewalk.runtime.service import Service
 from ropewalk.runtime.splitting import renumber, split
@@ -21,7 +22,7 @@ async def move_money(service: Service, folder: Path, *, begin: int) -> None:
     async with open_node(service, SqliteEngine(folder)) as node:
         for number in range(begin, begin + 8):
             source, target = NAMES[number % 4], NAMES[(number + 1) % 4]
-            moved = await transact(node, Move(f"m{number}", source, target, 1), deadline_s=5)
+            moved = await transact(node, Move(f"m{number}", source, target, 1), caller=Caller(deadline_s=5))
             assert (moved.decision, moved.has_ended) == (Decision.COMMITTED, True)
         while any(
             leader.partition.mailbox.waiting for each in (node, *node.followers.values()) for leader in each.leaders
@@ -71,6 +72,6 @@ def test_a_coordinator_that_is_copied_as_it_was_is_not_heard(tmp_path: Path) -> 
         await divide(tmp_path / "a", tmp_path / "b", renumbers=False)
         async with open_node(bank(4, coordinators=2), SqliteEngine(tmp_path / "b")) as node:
             with pytest.raises(OutcomeUnknown):
-                await transact(node, Move("m9", "bob", "eve", 1), deadline_s=0.5)
+                await transact(node, Move("m9", "bob", "eve", 1), caller=Caller(deadline_s=0.5))
 
     asyncio.run(main())

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from ropewalk.coordination.commit import Decision
-from ropewalk.coordination.transactions.messages import Part
+from ropewalk.coordination.transactions.messages import Part, Progress
 from ropewalk.core.codec import encode_value
 from ropewalk.core.machine import Request
 from ropewalk.core.mailbox import Delivery
@@ -21,6 +21,7 @@ from ropewalk.engines.memory import MemoryEngine
 from ropewalk.engines.sqlite import SqliteEngine
 from ropewalk.errors import NotAccepted, OutcomeUnknown, Rejected
 from ropewalk.proving.workloads.accounts import Abort, Account, Commit, Deposit, Hold, Move, apply, bank, parts
+from ropewalk.runtime.neighbours import Caller, answered
 from ropewalk.runtime.node import Node, _Post, open_node
 from ropewalk.runtime.operations import DEADLINE
 from ropewalk.runtime.server import serving
@@ -137,6 +138,20 @@ def test_a_service_without_transactions_says_how_to_have_them() -> None:
     asyncio.run(main())
 
 
+def test_who_repeats_a_request_that_was_answered_before_the_end_is_told_how_it_ended() -> None:
+    async def main() -> None:
+        async with open_node(bank(4), MemoryEngine()) as node:
+            await node.call(Deposit(ADA, 10))
+            move, caller = Move("m1", ADA, BOB, 4), Caller(bytes(15) + b"k", deadline_s=5.0)
+            first = await answered(node.followers["bank-transactions"], move, caller)
+            assert isinstance(first, Progress)
+            assert not first.has_ended
+            ended = await transact(node, move)
+            assert await transact(node, move, caller=caller) == ended
+
+    asyncio.run(main())
+
+
 def test_a_deadline_that_passes_before_the_decision_leaves_the_outcome_unknown() -> None:
     async def main() -> None:
         async with open_node(bank(4), MemoryEngine()) as node:
@@ -144,7 +159,7 @@ def test_a_deadline_that_passes_before_the_decision_leaves_the_outcome_unknown()
             stopped = node.leaders[node.service.partition_of(BOB)]
             await stopped.stop()
             with pytest.raises(OutcomeUnknown, match="m1 is not decided yet: ask again with the same id"):
-                await transact(node, Move("m1", ADA, BOB, 4), deadline_s=0.2)
+                await transact(node, Move("m1", ADA, BOB, 4), caller=Caller(deadline_s=0.2))
             assert [each.waits_for for each in await transactions(node)] == [[BOB]]
             assert (await node.get(ADA)).value == Account(10, {"m1": -4}), "nobody waits for what is not decided"
 

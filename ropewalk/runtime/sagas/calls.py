@@ -33,9 +33,10 @@ from ropewalk.coordination.sagas.messages import (
 from ropewalk.coordination.sagas.state import State
 from ropewalk.core.codec import encode_value
 from ropewalk.core.limits import DEADLINE_DEFAULT_S
+from ropewalk.core.machine import NO_ID
 from ropewalk.errors import NotAccepted
 from ropewalk.runtime.listeners import Heard
-from ropewalk.runtime.neighbours import beside
+from ropewalk.runtime.neighbours import ANYBODY, Caller, answered, beside
 from ropewalk.runtime.node import Node
 from ropewalk.runtime.problems import Problem
 
@@ -49,14 +50,14 @@ _STATUSES: Final = {
     "not_running": HTTPStatus.CONFLICT,
     "not_open": HTTPStatus.CONFLICT,
     "unknown_definition": HTTPStatus.CONFLICT,
+    # Only under a request id: its repeat gets this answer too, so it is none that invites to one.
+    "full": HTTPStatus.INSUFFICIENT_STORAGE,
 }
 
 
-async def start(
-    node: Node, saga: str, input_: object, *, id_: str, deadline_s: float = DEADLINE_DEFAULT_S
-) -> Summary:
+async def start(node: Node, saga: str, input_: object, *, id_: str, caller: Caller = ANYBODY) -> Summary:
     """Start a saga, or learn how it is if it was started before. Raises Rejected if it can't be, and says why."""
-    return await _do(node, Start(id_, saga, input_), deadline_s=deadline_s)
+    return await _do(node, Start(id_, saga, input_), caller)
 
 
 async def wait_saga(node: Node, id_: str, *, deadline_s: float = DEADLINE_DEFAULT_S) -> Summary:
@@ -97,30 +98,30 @@ async def sagas(node: Node, *, state: State | None = None, after: str = "", limi
     return sorted(listed, key=lambda each: each.id)[:limit]
 
 
-async def retry(node: Node, id_: str, *, who: str, why: str = "") -> Summary:
+async def retry(node: Node, id_: str, *, who: str, why: str = "", caller: Caller = ANYBODY) -> Summary:
     """Try again what a stuck saga could not do. Raises Rejected if it is not stuck."""
-    return await _do(node, Retry(id_, who, why))
+    return await _do(node, Retry(id_, who, why), caller)
 
 
-async def compensate(node: Node, id_: str, *, who: str, why: str) -> Summary:
+async def compensate(node: Node, id_: str, *, who: str, why: str, caller: Caller = ANYBODY) -> Summary:
     """Undo what a saga has done that runs, or is complete. Raises Rejected if it was turned back before."""
-    return await _do(node, Compensate(id_, who, why))
+    return await _do(node, Compensate(id_, who, why), caller)
 
 
-async def resolve(node: Node, id_: str, step: str, *, who: str, why: str) -> Summary:
+async def resolve(node: Node, id_: str, step: str, *, who: str, why: str, caller: Caller = ANYBODY) -> Summary:
     """Take a step as undone that somebody has seen to by hand. Raises Rejected if nothing is open there."""
-    return await _do(node, Resolve(id_, step, who, why))
+    return await _do(node, Resolve(id_, step, who, why), caller)
 
 
 def _own(node: Node) -> Node:
     return beside(node, SUFFIX, made_by="with_sagas")
 
 
-async def _do(node: Node, command: Command, *, deadline_s: float = DEADLINE_DEFAULT_S) -> Summary:
-    match cast(Reply, (await _own(node).call(command, deadline_s=deadline_s)).value):
+async def _do(node: Node, command: Command, caller: Caller) -> Summary:
+    match cast(Reply, await answered(_own(node), command, caller)):
         case Summary() as summary:
             return summary
-        case Refused("full", detail):
+        case Refused("full", detail) if caller.request_id == NO_ID:
             raise NotAccepted(detail, retry_after_s=1.0)
         case Refused(reason, detail):
             raise Problem(_STATUSES.get(reason, HTTPStatus.UNPROCESSABLE_ENTITY), reason, detail)

@@ -20,9 +20,10 @@ from ropewalk.coordination.sagas.limits import SAGAS_PAGE_MAX
 from ropewalk.coordination.sagas.messages import Summary, View
 from ropewalk.coordination.sagas.state import State
 from ropewalk.errors import Rejected
+from ropewalk.runtime.neighbours import caller_of
 from ropewalk.runtime.node import Node
-from ropewalk.runtime.operations import DEADLINE_PARAMETER, JSON, Operation, Parameter
-from ropewalk.runtime.requests import body_of, deadline_s_of, decoded, json_response, query_of
+from ropewalk.runtime.operations import JSON, WRITE_PARAMETERS, Operation, Parameter
+from ropewalk.runtime.requests import body_of, decoded, json_response, query_of
 from ropewalk.runtime.sagas.calls import compensate, resolve, retry, saga, sagas, start
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -68,8 +69,7 @@ class _Asked(msgspec.Struct, frozen=True):
 
 async def _start(node: Node, http: HttpRequest) -> Response:
     given = await _body(http, NewSaga)
-    summary = await start(node, given.saga, given.input, id_=given.id, deadline_s=deadline_s_of(http))
-    return json_response(summary)
+    return json_response(await start(node, given.saga, given.input, id_=given.id, caller=caller_of(http)))
 
 
 async def _list(node: Node, http: HttpRequest) -> Response:
@@ -86,17 +86,20 @@ async def _show(node: Node, http: HttpRequest) -> Response:
 
 async def _retry(node: Node, http: HttpRequest) -> Response:
     given = await _body(http, Doing)
-    return json_response(await retry(node, http.path_params["id"], who=given.who, why=given.why))
+    id_ = http.path_params["id"]
+    return json_response(await retry(node, id_, who=given.who, why=given.why, caller=caller_of(http)))
 
 
 async def _compensate(node: Node, http: HttpRequest) -> Response:
     given = await _body(http, Doing)
-    return json_response(await compensate(node, http.path_params["id"], who=given.who, why=given.why))
+    id_ = http.path_params["id"]
+    return json_response(await compensate(node, id_, who=given.who, why=given.why, caller=caller_of(http)))
 
 
 async def _resolve(node: Node, http: HttpRequest) -> Response:
     given = await _body(http, Resolving)
-    return json_response(await resolve(node, http.path_params["id"], given.step, who=given.who, why=given.why))
+    id_, who, why = http.path_params["id"], given.who, given.why
+    return json_response(await resolve(node, id_, given.step, who=who, why=why, caller=caller_of(http)))
 
 
 async def _body(http: HttpRequest, kind: type[T]) -> T:
@@ -121,7 +124,7 @@ def _operation(
         handler=handler,
         body={} if body is None else {JSON: body},
         answer={JSON: answer},
-        parameters=(*named, *parameters),
+        parameters=(*named, *parameters, *(WRITE_PARAMETERS if method == "POST" else ())),
         group="sagas",
     )
 
@@ -132,7 +135,7 @@ _CHOICE: Final = (
     Parameter("limit", f"How many at most, up to {SAGAS_PAGE_MAX}.", int),
 )
 SAGA_OPERATIONS: Final[Sequence[Operation]] = (
-    _operation("POST /sagas", "Start a saga", _start, body=NewSaga, parameters=(DEADLINE_PARAMETER,)),
+    _operation("POST /sagas", "Start a saga", _start, body=NewSaga),
     _operation("GET /sagas", "Sagas by their ids", _list, answer=Page, parameters=_CHOICE),
     _operation("GET /sagas/{id}", "One saga, with its steps and its history", _show, answer=View),
     _operation("POST /sagas/{id}/retry", "Try again what a stuck saga could not do", _retry, body=Doing),

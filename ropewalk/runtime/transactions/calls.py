@@ -29,21 +29,28 @@ from ropewalk.coordination.transactions.messages import (
 )
 from ropewalk.core.codec import encode_value
 from ropewalk.core.limits import DEADLINE_DEFAULT_S
+from ropewalk.core.machine import NO_ID
 from ropewalk.data.reads import STRONG
 from ropewalk.errors import NotAccepted, OutcomeUnknown
 from ropewalk.runtime.listeners import Heard
-from ropewalk.runtime.neighbours import beside
+from ropewalk.runtime.neighbours import ANYBODY, Caller, answered, beside
 from ropewalk.runtime.node import Node
 from ropewalk.runtime.problems import Problem
 
 SUFFIX: Final = "-transactions"
-_STATUSES: Final = {"id_used": HTTPStatus.CONFLICT, "unknown": HTTPStatus.NOT_FOUND}
+_STATUSES: Final = {
+    "id_used": HTTPStatus.CONFLICT,
+    "unknown": HTTPStatus.NOT_FOUND,
+    # Only under a request id: its repeat gets this answer too, so it is none that invites to one.
+    "full": HTTPStatus.INSUFFICIENT_STORAGE,
+}
 
 
-async def transact(node: Node, command: msgspec.Struct, *, deadline_s: float = DEADLINE_DEFAULT_S) -> Progress:
+async def transact(node: Node, command: msgspec.Struct, *, caller: Caller = ANYBODY) -> Progress:
     """Do all that a command consists of, or nothing; return when its parts are done, or let go.
 
-    A repeat of its id, at any time, is told how it is. If the deadline passes after the decision, that is returned.
+    A repeat of its id, at any time, is told how it is, and so is a repeat of the request's id. If the deadline passes
+    after the decision, that is returned.
 
     Rejected        nothing happened: the command is no transaction, or its id was used for another
     NotAccepted     nothing happened this time
@@ -51,10 +58,14 @@ async def transact(node: Node, command: msgspec.Struct, *, deadline_s: float = D
     """
     own = beside(node, SUFFIX, made_by="with_transactions")
     id_ = cast(Identified, command).id
-    ends_s = asyncio.get_running_loop().time() + deadline_s
+    ends_s = asyncio.get_running_loop().time() + caller.deadline_s
     with own.leaders[own.service.partition_of(id_)].waiting_for(id_) as heard:
-        reply = cast(Reply, (await own.call(command, deadline_s=deadline_s)).value)
-        return await _ended(heard, _progress(reply), ends_s=ends_s)
+        reply = cast(Reply, await answered(own, command, caller))
+        progress = _progress(reply, caller.request_id)
+        if caller.request_id != NO_ID and not progress.has_ended:
+            # Perhaps it was answered so long ago that it has ended since, and nothing more will be heard of it.
+            progress = await transaction(node, id_)
+        return await _ended(heard, progress, ends_s=ends_s)
 
 
 async def transaction(node: Node, id_: str) -> Progress:
@@ -105,11 +116,11 @@ async def _ended(heard: Heard, progress: Progress, *, ends_s: float) -> Progress
     return progress
 
 
-def _progress(reply: Reply) -> Progress:
+def _progress(reply: Reply, request_id: bytes = NO_ID) -> Progress:
     match reply:
         case Progress():
             return reply
-        case Refused("full", detail):
+        case Refused("full", detail) if request_id == NO_ID:
             raise NotAccepted(detail, retry_after_s=1.0)
         case Refused(reason, detail):
             raise Problem(_STATUSES.get(reason, HTTPStatus.UNPROCESSABLE_ENTITY), reason, detail)

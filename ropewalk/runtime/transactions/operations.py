@@ -17,9 +17,10 @@ from starlette.responses import Response
 from ropewalk.coordination.transactions.limits import TRANSACTIONS_PAGE_MAX
 from ropewalk.coordination.transactions.messages import Progress
 from ropewalk.errors import Rejected
+from ropewalk.runtime.neighbours import caller_of
 from ropewalk.runtime.node import Node
-from ropewalk.runtime.operations import DEADLINE_PARAMETER, JSON, Operation, Parameter
-from ropewalk.runtime.requests import body_of, deadline_s_of, decoded, json_response, query_of
+from ropewalk.runtime.operations import JSON, WRITE_PARAMETERS, Operation, Parameter
+from ropewalk.runtime.requests import body_of, decoded, json_response, query_of
 from ropewalk.runtime.transactions.calls import transact, transaction, transactions
 from ropewalk.runtime.typed import members
 
@@ -66,7 +67,7 @@ def _begin(name: str, kind: type) -> Operation:
 
     async def handle(node: Node, http: HttpRequest) -> Response:
         command = decoded(decoder, await body_of(http))
-        return json_response(await transact(node, command, deadline_s=deadline_s_of(http)))
+        return json_response(await transact(node, command, caller=caller_of(http)))
 
     return Operation(
         method="POST",
@@ -75,7 +76,7 @@ def _begin(name: str, kind: type) -> Operation:
         handler=handle,
         body={JSON: kind},
         answer={JSON: Progress},
-        parameters=(DEADLINE_PARAMETER,),
+        parameters=WRITE_PARAMETERS,
         group="transactions",
     )
 
