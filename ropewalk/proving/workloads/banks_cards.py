@@ -43,7 +43,7 @@ from ropewalk.systems.payments.machine import PaymentsMachine
 
 AUTHORISATIONS: Final = 10
 COMPLETIONS: Final = range(2)
-"""What tries to spend each of them."""
+"""What tries to spend each of them: the first asks and refers to it, the second tells and names it."""
 
 _CENTS_MAX: Final = 30
 _STAND_IN: Final = (15, 30)
@@ -227,9 +227,9 @@ def _movement(what: str, number: int, completion: int) -> Movement:
                 _origin(number), token, masked, amount, _DOLLARS, reference, posts=posts, takes_part=takes_part
             )
         case "complete":
-            original = _origin(number) if completion else None
-            origin = _origin(_trace(number, completion))
-            return Complete(origin, token, masked, spends, _DOLLARS, reference, original)
+            origin, is_advice = _origin(_trace(number, completion)), completion > 0
+            original = _origin(number) if is_advice else None
+            return Complete(origin, token, masked, spends, _DOLLARS, reference, original, is_decided=is_advice)
         case "reverse":
             return Reverse(_origin(number), token, masked, amount, _DOLLARS)
         case _:
