@@ -18,6 +18,7 @@ from rich.progress import Progress
 
 from ropewalk.cli.ach_report import show, show_summary
 from ropewalk.cli.lazy import LazyCommands
+from ropewalk.cli.terminal import open_console
 from ropewalk.systems.payments.ach import Code, Problem, Reading, read
 from ropewalk.systems.payments.ach.limits import FILE_BYTES_MAX
 
@@ -118,7 +119,7 @@ def _print_json(verdicts: Iterable[Verdict]) -> int:
 
 
 def _print_text(verdicts: Iterable[Verdict], *, count: int) -> int:
-    console = Console(highlight=False, soft_wrap=True)
+    console = open_console()
     code = ALL_VALID
     rows = []
     with Progress(transient=True, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:

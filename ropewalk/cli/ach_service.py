@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from ropewalk.cli.client import Client, Json, Refusal, asking, connected, print_json, print_table
+from ropewalk.cli.terminal import open_console
 from ropewalk.core.codec import Checksum
 
 _PIECE_BYTES: Final = 262_144
@@ -70,7 +71,7 @@ def settle(*, through_ns: int, url: str, as_json: bool) -> None:
         print_json(window)
         return
     counts = ", ".join(f"{window[what]:,} {what}" for what in ("posted", "returned", "rejected"))
-    Console(highlight=False).print(f"window [bold]{window['window']}[/] settled: {counts}")
+    open_console().print(f"window [bold]{window['window']}[/] settled: {counts}")
     print_table(_POSITION_TITLES, window["positions"])
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import click
 import msgspec
-from rich.console import Console
 
+from ropewalk.cli.terminal import open_console
 from ropewalk.engines.sqlite import SqliteEngine
 from ropewalk.errors import RopewalkError
 from ropewalk.runtime.audit import Audited
@@ -54,7 +54,7 @@ def _audited(folder: Path) -> Iterator[tuple[str, int, Audited]]:
 
 
 def _tell(name: str, audited: Audited) -> None:
-    console = Console(highlight=False, soft_wrap=True)
+    console = open_console()
     what = f"{audited.records:,} records, {audited.snapshots} snapshots, {audited.blobs:,} blobs"
     if not audited.damages:
         console.print(f"[green]whole[/]    {name}: {what}")

@@ -6,13 +6,15 @@ Checked by: tests/cli/test_payments.py
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
 import click
 import httpx
 import msgspec
-from rich.console import Console
 from rich.table import Table
+
+from ropewalk.cli.terminal import open_console
 
 F = TypeVar("F", bound=Callable[..., object])
 Json = Mapping[str, Any]
@@ -21,7 +23,15 @@ URL: Final = "http://127.0.0.1:8080"
 DEADLINE_S: Final = 300.0
 _ATTEMPTS_MAX: Final = 5
 _PAGE: Final = 1_000
+_OF_ANY_SERVICE: Final = frozenset({"saga", "webhooks"})
+"""The groups of commands that every kind of service may be asked with; others are for payments."""
 _RETRIED: Final = frozenset({httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWAY_TIMEOUT})
+
+
+def _url(_: click.Context, __: click.Parameter, url: str) -> str:
+    if not url.startswith(("http://", "https://")):
+        raise click.BadParameter(f"{url!r} is none: give a URL that begins with http:// or https://")
+    return url
 
 
 def asking(command: F) -> F:
@@ -29,7 +39,12 @@ def asking(command: F) -> F:
     for option in (
         click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line."),
         click.option(
-            "--url", default=URL, envvar="ROPEWALK_URL", show_default=True, help="Where it answers; or ROPEWALK_URL."
+            "--url",
+            default=URL,
+            envvar="ROPEWALK_URL",
+            show_default=True,
+            callback=_url,
+            help="Where it answers; or ROPEWALK_URL.",
         ),
     ):
         command = option(command)
@@ -37,10 +52,10 @@ def asking(command: F) -> F:
 
 
 class Refusal(click.ClickException):
-    """What the service said no to: its problem, word for word."""
+    """What the service said no to: its problem, word for word, and what to do if that is known here only."""
 
-    def __init__(self, problem: Json) -> None:
-        super().__init__(str(problem.get("detail", problem)))
+    def __init__(self, problem: Json, *, url: httpx.URL) -> None:
+        super().__init__(f"{problem.get('detail', problem)}{_advice(problem, url)}")
         self.problem = problem
 
 
@@ -105,7 +120,7 @@ class Client:
             if response.status_code not in _RETRIED or attempt == _ATTEMPTS_MAX:
                 break
             time.sleep(float(problem.get("retry_after_s", 0.1)))
-        raise Refusal(problem)
+        raise Refusal(problem, url=self._http.base_url)
 
 
 @contextmanager
@@ -117,7 +132,7 @@ def connected(url: str) -> Iterator[Client]:
             yield Client(http)
     except (httpx.TransportError, httpx.InvalidURL) as error:
         raise click.ClickException(
-            f"no service answers at {url} ({error}): start one with `ropewalk up payments`, or give its --url"
+            f"no service answers at {url} ({error}): start one with {_starters()}, or give its --url"
         ) from error
 
 
@@ -131,16 +146,21 @@ def print_table(titles: Mapping[str, str], rows: Iterable[Json]) -> None:
     table = Table(box=None, header_style="dim", pad_edge=False)
     shown = [[_shown(field, row.get(field, "")) for field in titles] for row in rows]
     for index, heading in enumerate(titles.values()):
-        is_number = all(_is_number(row[index]) for row in shown)
+        is_number = all(_is_number(row[index]) for row in shown if row[index])
         table.add_column(heading, justify="right" if is_number and shown else "left", overflow="fold")
     for row in shown:
         table.add_row(*row)
-    Console(highlight=False, soft_wrap=True).print(table if shown else "[dim]none[/]")
+    open_console().print(table if shown else "[dim]none[/]")
 
 
 def dollars(cents: int) -> str:
     """Cents as dollars: -1,234.50."""
     return f"{'-' if cents < 0 else ''}{abs(cents) // 100:,}.{abs(cents) % 100:02}"
+
+
+def moment(time_ns: int) -> str:
+    """A time, in UTC and to the second: 2026-11-25T13:10:08Z."""
+    return f"{datetime.fromtimestamp(time_ns // 1_000_000_000, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _shown(field: str, value: object) -> str:
@@ -153,6 +173,25 @@ def _shown(field: str, value: object) -> str:
 
 def _is_number(text: str) -> bool:
     return text.replace(",", "").replace(".", "").removeprefix("-").isdigit()
+
+
+def _starters() -> str:
+    """The commands that start a service which the command that runs may ask."""
+    within = click.get_current_context().parent
+    if within is not None and within.info_name in _OF_ANY_SERVICE:
+        return "`ropewalk up` or `ropewalk serve`"
+    return "`ropewalk up payments`"
+
+
+def _advice(problem: Json, url: httpx.URL) -> str:
+    match str(problem.get("type")).rpartition(":")[2]:
+        # As the edge says it, and not an operation that found no such thing.
+        case "not_found" if str(problem.get("detail")).startswith("there is nothing at /"):
+            return f"; another service answers at {url}: is --url right?"
+        case "unknown_endpoint":
+            return " with `ropewalk webhooks list`"
+        case _:
+            return ""
 
 
 def _problem(response: httpx.Response) -> Json:
@@ -170,4 +209,4 @@ def _json(response: httpx.Response) -> Any:
 
 
 def _not_ours(response: httpx.Response) -> str:
-    return f"{response.url} answered {response.status_code}, and not as payments do: is --url right?"
+    return f"{response.url} answered {response.status_code}, and not as Ropewalk does: is --url right?"

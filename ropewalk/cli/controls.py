@@ -5,12 +5,11 @@ Checked by: tests/cli/test_controls.py
 
 import secrets
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Final, TypedDict, TypeVar, Unpack
 
 import click
 
-from ropewalk.cli.client import Json, asking, connected, dollars, print_json, print_table
+from ropewalk.cli.client import Json, asking, connected, dollars, moment, print_json, print_table
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -134,9 +133,8 @@ def _change(path: str, body: Json, *, how: How, method: str = "POST") -> None:
 
 def _row(row: Json) -> Json:
     about = row["transfer_id"] or f"{row['routing']} {row['account']}"
-    when = f"{datetime.fromtimestamp(row['time_ns'] // 1_000_000_000, UTC):%Y-%m-%d %H:%M:%S}"
     given = ", ".join(f"{name} {value}" for name, value in row["details"].items() if value not in ("", "0"))
-    return {**row, "when": when, "about": about, "set": given}
+    return {**row, "when": moment(row["time_ns"]), "about": about, "set": given}
 
 
 def _limit(cents: int) -> str:

@@ -19,6 +19,7 @@ from rich.table import Table
 
 from ropewalk.cli.cards_port import CardsPort, with_cards
 from ropewalk.cli.demo_bank import CARD, Burst, DemoBank, DemoTerminal, FileRefused, issue_card
+from ropewalk.cli.terminal import open_console
 from ropewalk.errors import RopewalkError, invariant
 from ropewalk.runtime.config import open_engine
 from ropewalk.runtime.node import open_node
@@ -52,7 +53,7 @@ CARD_FUNDS_CENTS = 5_000_00
 def demo(*, once: bool, port: int, entries: int, seconds: float) -> None:
     """Settle ACH files on the embedded engine and show the books."""
     stays = not once and os.environ.get("CI") != "true"
-    console = Console(highlight=False)
+    console = open_console()
     try:
         asyncio.run(_tour(console, port=port if stays else 0, entries=entries, seconds=seconds, stays=stays))
     except RopewalkError as error:

@@ -4,14 +4,13 @@ Checked by: tests/cli/test_instant.py
 """
 
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import click
 import msgspec
 
-from ropewalk.cli.client import Client, Json, Refusal, asking, connected, print_json, print_table
+from ropewalk.cli.client import Client, Json, Refusal, asking, connected, moment, print_json, print_table
 
 _XML: Final = "application/xml"
 _LISTED: Final = 20
@@ -76,7 +75,7 @@ def show(uetr: str, *, url: str, as_json: bool) -> None:
         print_json(payment)
     else:
         print_table(_PAYMENT_TITLES, [payment])
-        print_table(_NOTE_TITLES, [{**note, "time": _moment(note["time_ns"])} for note in payment["history"]])
+        print_table(_NOTE_TITLES, [{**note, "time": moment(note["time_ns"])} for note in payment["history"]])
 
 
 @instant.command()
@@ -116,10 +115,6 @@ def policy(
         print_json(done)
     else:
         click.echo(f"arrivals: {arrivals}, recalls: {recalls}{', as before' if done['repeated'] else ''}")
-
-
-def _moment(time_ns: int) -> str:
-    return datetime.fromtimestamp(time_ns // 1_000_000_000, UTC).isoformat()
 
 
 def _sent(client: Client, file: Path, output: Path | None) -> Json:

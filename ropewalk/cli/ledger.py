@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from typing import Final
 
 import click
-from rich.console import Console
 
-from ropewalk.cli.client import Json, asking, connected, dollars, print_json, print_table
+from ropewalk.cli.client import Json, asking, connected, dollars, moment, print_json, print_table
+from ropewalk.cli.terminal import open_console
 
 _LISTED: Final = 20
 _DOCUMENTS: Final = {"camt053": "application/xml", "csv": "text/csv"}
@@ -22,14 +22,14 @@ _ACCOUNT_TITLES: Final = {
 }  # fmt: skip
 _TRANSFER_TITLES: Final = {
     "id": "id", "debit_account_id": "debit", "credit_account_id": "credit", "amount": "amount", "ledger": "ledger",
-    "code": "code", "flags": "flags", "timestamp": "timestamp",
+    "code": "code", "flags": "flags", "time": "time",
 }  # fmt: skip
 _BALANCE_TITLES: Final = {
-    "timestamp": "timestamp", "debits_pending": "debits pending", "debits_posted": "debits posted",
+    "time": "time", "debits_pending": "debits pending", "debits_posted": "debits posted",
     "credits_pending": "credits pending", "credits_posted": "credits posted",
 }  # fmt: skip
 _STATEMENT_TITLES: Final = {
-    "timestamp": "timestamp", "what": "what", "amount_cents": "amount", "pending": "pending", "file": "file",
+    "time": "time", "what": "what", "amount_cents": "amount", "pending": "pending", "file": "file",
     "row": "row",
 }  # fmt: skip
 _TRIAL_TITLES: Final = {
@@ -146,8 +146,8 @@ def statement(
         print_json({"account": shown, "lines": lines})
         return
     held = f"balance [bold]{dollars(shown['balance_cents'])}[/], available {dollars(shown['available_cents'])}"
-    Console(highlight=False).print(f"{shown['name'] or number} ({shown['kind']}) {held}")
-    print_table(_STATEMENT_TITLES, lines)
+    open_console().print(f"{shown['name'] or number} ({shown['kind']}) {held}")
+    print_table(_STATEMENT_TITLES, [_told(line) for line in lines])
 
 
 @ledger.command("trial-balance")
@@ -176,7 +176,13 @@ def _create(path: str, body: Json, *, url: str, as_json: bool) -> None:
 
 def _print(titles: dict[str, str], rows: Iterable[Json], *, as_json: bool) -> None:
     if not as_json:
-        print_table(titles, list(rows))
+        print_table(titles, [_told(row) for row in rows])
         return
     for row in rows:
         print_json(row)
+
+
+def _told(row: Json) -> Json:
+    """A row for people: a time that can be read, and a blank for what is not there."""
+    absent = {name: "" for name in ("file", "row") if row.get(name) == -1}
+    return {**row, **absent, "time": moment(int(row.get("timestamp", 0)))}

@@ -15,8 +15,8 @@ from typing import Final
 
 import click
 import msgspec
-from rich.console import Console
 
+from ropewalk.cli.terminal import open_console
 from ropewalk.errors import RopewalkError
 from ropewalk.observability.traces import exported_traces
 from ropewalk.runtime.config import open_engine
@@ -82,7 +82,7 @@ def _announce(started: Started, *, as_json: bool) -> None:
     if as_json:
         click.echo(msgspec.json.encode(started))
         return
-    console = Console(highlight=False, soft_wrap=True)
+    console = open_console()
     console.print(f"[bold]{started.service}[/] is up on [cyan]{started.url}[/], kept in {started.engine}")
     for page in PAGES:
         console.print(f"  {started.url}/{page}")

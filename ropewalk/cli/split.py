@@ -21,6 +21,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from ropewalk.cli.serve import found_service
+from ropewalk.cli.terminal import open_console
 from ropewalk.engines.files import exchange
 from ropewalk.engines.sqlite import SqliteEngine
 from ropewalk.errors import RopewalkError
@@ -149,7 +150,7 @@ def _show(done: Split) -> None:
     table = Table("partition", "divided from", "values and timers", title=f"{done.service}", title_justify="left")
     for part in done.parts:
         table.add_row(str(part.partition), str(part.divided_from), f"{part.things:,}")
-    console = Console(highlight=False, soft_wrap=True)
+    console = open_console()
     console.print(table)
     console.print(f"{done.folder} now has {done.partitions} partitions; what it was is in {done.kept}")
     console.print(f"Say partitions={done.partitions} in {done.service}, and start it")

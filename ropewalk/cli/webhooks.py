@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 import click
-from rich.console import Console
 
 from ropewalk.cli.client import Json, asking, connected, print_json, print_table
+from ropewalk.cli.terminal import open_console
 
 _ENDPOINT_TITLES: Final = {
     "endpoint": "endpoint", "status": "status", "delivered": "delivered", "behind": "behind", "waiting": "waiting",
@@ -162,6 +162,6 @@ def _print_secret(settings: Json, *, as_json: bool) -> None:
     if as_json:
         print_json(settings)
         return
-    console = Console(highlight=False, soft_wrap=True)
+    console = open_console()
     console.print(f"[bold]{settings['endpoint']}[/] is sent events at {settings['url']}")
     console.print(f"secret {settings['secret']}")

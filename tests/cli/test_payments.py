@@ -1,5 +1,6 @@
 """Payments from the command line: brought up, opened over HTTP, and then asked by command."""
 
+import re
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -60,6 +61,7 @@ def test_accounts_and_transfers_are_made_and_listed(service: Running) -> None:
         ("502", "0", "25"),
     ]
     assert [each["id"] for each in asked(service, "ledger", "transfers", "502")] == ["9001"]
+    assert re.search(r" \d{4}-\d\d-\d\dT", ropewalk("ledger", "transfers", "502", "--url", service.url).stdout)
     assert asked(service, "ledger", "balances", "502", "--newest")[0]["credits_posted"] == "25"
 
 
@@ -70,6 +72,10 @@ def test_a_statement_is_shown_as_a_table_and_as_json(service: Running) -> None:
     assert statement["account"]["balance_cents"] == employer.opening_cents
     shown = ropewalk(*words, "--url", service.url)
     assert "50,000,000.00" in shown.stdout
+    *_, last = shown.stdout.splitlines()
+    assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ ", last)
+    assert str(statement["lines"][-1]["timestamp"]) not in shown.stdout
+    assert " -1" not in shown.stdout
 
 
 class Stranger(BaseHTTPRequestHandler):
@@ -92,7 +98,7 @@ def test_a_stranger_at_the_url_is_not_taken_for_payments() -> None:
         stranger.shutdown()
         thread.join()
     assert done.returncode == 1
-    assert "not as payments do: is --url right?" in done.stderr
+    assert "not as Ropewalk does: is --url right?" in done.stderr
 
 
 def test_a_refusal_is_told_in_the_words_of_the_service(service: Running) -> None:
@@ -102,12 +108,43 @@ def test_a_refusal_is_told_in_the_words_of_the_service(service: Running) -> None
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("words", [["ledger", "accounts"], ["ach", "settle"], ["ach", "returns"]])
-def test_a_service_that_is_not_there_is_named_with_what_to_do(words: list[str]) -> None:
+def test_what_a_program_reads_is_in_one_piece_however_many_columns_it_has(service: Running) -> None:
+    number = str(2**127 + 1)
+    assert asked(service, "ledger", "account", number, "--ledger", "8")[0]["status"] == "created"
+    lines = ropewalk("ledger", "accounts", "--ledger", "8", "--url", service.url).stdout.splitlines()
+    assert [line.split()[0] for line in lines] == ["id", number]
+
+
+@pytest.mark.parametrize(
+    ("words", "start"),
+    [
+        (["ledger", "accounts"], "`ropewalk up payments`"),
+        (["ach", "settle"], "`ropewalk up payments`"),
+        (["ach", "returns"], "`ropewalk up payments`"),
+        (["saga", "list"], "`ropewalk up` or `ropewalk serve`"),
+        (["webhooks", "list"], "`ropewalk up` or `ropewalk serve`"),
+    ],
+)
+def test_a_service_that_is_not_there_is_named_with_what_to_do(words: list[str], start: str) -> None:
     done = ropewalk(*words, "--url", "http://127.0.0.1:9")
     assert done.returncode == 1
     assert "no service answers at http://127.0.0.1:9" in done.stderr
-    assert "ropewalk up payments" in done.stderr
+    assert f"start one with {start}, or give" in done.stderr
+
+
+@pytest.mark.parametrize("url", ["nonsense", "localhost:8080", ""])
+def test_what_is_no_url_is_told_so(url: str) -> None:
+    done = ropewalk("ledger", "accounts", "--url", url)
+    assert done.returncode == 2
+    assert "give a URL that begins with http:// or https://" in done.stderr
+
+
+def test_a_service_of_another_kind_is_not_taken_for_payments() -> None:
+    with running("serve", "tests.cli.served:SERVICE") as other:
+        done = ropewalk("ledger", "accounts", "--url", other.url)
+    assert done.returncode == 1
+    assert "there is nothing at /ledger/accounts" in done.stderr
+    assert f"another service answers at {other.url}: is --url right?" in done.stderr
 
 
 def test_payments_comes_up_in_several_shards_and_stays_so(tmp_path: Path) -> None:

@@ -83,7 +83,8 @@ def test_endpoints_are_added_listed_and_looked_after(service: Running, receiver:
     ("words", "code", "told"),
     [
         (("add", "nowhere"), 1, "write http:// or https://"),
-        (("dead", "nobody"), 1, "there is no endpoint 'nobody'"),
+        (("dead", "nobody"), 1, "there is no endpoint 'nobody': GET /webhooks lists them\n"),
+        (("rotate", "nobody"), 1, "list them with `ropewalk webhooks list`"),
         (("retry", "nobody"), 2, "or give --all"),
         (("drop", "nobody", "event-1", "--all"), 2, "or give --all"),
     ],
