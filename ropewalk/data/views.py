@@ -7,12 +7,15 @@
 
 A view is never read as part of a decision: it follows, and says how far it is. Its state and a cursor for each log
 are written together, so an event is folded once whatever is killed. When `fold` changes, a new *generation* is built
-from the oldest events that are kept, beside the one that serves, and serves when it has caught up.
+beside the one that serves, and serves when it has caught up. It is built from the oldest events that are kept; or,
+if the view has `begin`, from the state in which each partition is, and so whatever is kept.
 
-Promise:    a generation's state is that of folding each event up to its cursors once, in the order of its log. How
-            events of different logs interleave is not said, so `fold` must not depend on it.
-Not given:  events that were no longer kept when it was begun, or while nobody folded: `missed` counts them.
-Checked by: tests/data/test_views.py, tests/engines/test_views.py
+Promise:    a generation's state is that of folding each event up to its cursors once, in the order of its log, behind
+            what `begin` made of the partition's state. How events of different logs interleave is not said, so `fold`
+            and `begin` must not depend on it.
+Not given:  without `begin`, events that were no longer kept when it was begun, or while nobody folded: `missed`
+            counts them.
+Checked by: tests/data/test_views.py, tests/engines/test_views.py, tests/runtime/test_views_rebuilt.py
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -40,16 +43,26 @@ class Happened(NamedTuple):
     data: Any
 
 
+class Present(NamedTuple):
+    """A partition as it is after event `number`: `ask` answers a key, or a query of the service's own, decoded."""
+
+    log_name: str
+    number: int
+    ask: Callable[[object], Any]
+
+
 class View(msgspec.Struct, Generic[V], frozen=True):
     """What is folded: `fold` answers an event with the values to write (None deletes a key); it changes nothing.
 
-    `value` is the type of the values; msgspec reads it. A new `version` says that `fold` has changed.
+    `begin` does the same for a partition as it is, so that events are folded from there on. `value` is the type of
+    the values; msgspec reads it. A new `version` says that `fold` or `begin` has changed.
     """
 
     name: str
     value: object
     fold: Callable[[Mapping[str, V], Happened], Mapping[str, V | None]]
     version: int = 1
+    begin: Callable[[Mapping[str, V], Present], Mapping[str, V | None]] | None = None
 
 
 class Cursor(msgspec.Struct, frozen=True, array_like=True):
@@ -123,6 +136,19 @@ class Generation(Generic[V]):
         """How many events are not in it because they were kept no more."""
         return sum(cursor.missed for cursor in self._cursors.values())
 
+    def lacks(self, older: "Generation[V]") -> int:
+        """How many events that are in an older generation will never be in this one."""
+        lacking = 0
+        for log_name, cursor in self._cursors.items():
+            before = older._cursors.get(log_name, Cursor())
+            # What either has missed is the beginning of the log.
+            lacking += max(0, min(cursor.missed, before.after) - before.missed)
+        return lacking
+
+    def has_begun(self, log_name: str) -> bool:
+        """Whether anything of a log is in it; of a log that begins with its first event, nothing needs to be."""
+        return self.view.begin is None or log_name in self._cursors
+
     def after(self, log_name: str) -> int:
         """The number of the last event of a log that is folded."""
         return self._cursors.get(log_name, Cursor()).after
@@ -147,6 +173,12 @@ class Generation(Generic[V]):
         cursor = self._cursors.get(log_name, Cursor())
         self._write({}, log_name, Cursor(through, cursor.missed + through - cursor.after))
 
+    def begin(self, present: Present) -> None:
+        """Take in what the view's `begin` makes of a partition, and go on behind the event after which it is so."""
+        if self.view.begin is not None:
+            written = self.view.begin(_Written(self), present)
+            self._write(_encoded(written), present.log_name, Cursor(present.number))
+
     def fold(self, log_name: str, events: Sequence[NumberedEvent]) -> None:
         """Fold the next events of a log, and move its cursor behind them."""
         if not events:
@@ -162,8 +194,7 @@ class Generation(Generic[V]):
         state = _Written(self)
         for numbered in events:
             state.written.update(self.view.fold(state, _happened(log_name, numbered)))
-        values = {key: None if value is None else encode_value(value) for key, value in state.written.items()}
-        self._write(values, log_name, Cursor(events[-1].number, cursor.missed))
+        self._write(_encoded(state.written), log_name, Cursor(events[-1].number, cursor.missed))
 
     def _write(self, values: Mapping[str, bytes | None], log_name: str, cursor: Cursor) -> None:
         self._table.write(values, {log_name: cursor})
@@ -193,6 +224,10 @@ class _Written(Mapping[str, V]):
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
+
+
+def _encoded(values: Mapping[str, object]) -> dict[str, bytes | None]:
+    return {key: None if value is None else encode_value(value) for key, value in values.items()}
 
 
 def _happened(log_name: str, numbered: NumberedEvent) -> Happened:

@@ -5,9 +5,10 @@
         seen.value, seen.age_s
         await model.rebuild()                                   the old one serves until the new one has caught up
 
-Promise:    `age_s` of an answer is a bound: all that was published longer ago is in it.
+Promise:    `age_s` of an answer is a bound: all that was published longer ago is in it. A generation never serves in
+            place of one that has events which it will never have, unless the caller said that it may.
 Not given:  an answer as of one moment of all partitions: each is folded as far as it is.
-Checked by: tests/runtime/test_views.py
+Checked by: tests/runtime/test_views.py, tests/runtime/test_views_rebuilt.py
 """
 
 import asyncio
@@ -15,15 +16,16 @@ import logging
 import math
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
+from ropewalk.core.codec import encode_value
 from ropewalk.core.limits import DEADLINE_DEFAULT_S
-from ropewalk.data.views import Generation, Tables, View
+from ropewalk.data.views import Generation, Present, Tables, View
 from ropewalk.engines.system import now_ns
 from ropewalk.engines.views import MemoryTables
-from ropewalk.errors import NotAccepted, RopewalkError
+from ropewalk.errors import NotAccepted, Rejected, RopewalkError
 from ropewalk.runtime.leader import Leader
 from ropewalk.runtime.node import Node
 from ropewalk.runtime.tasks import beside, open_tasks
@@ -56,14 +58,20 @@ class Staleness(msgspec.Struct, frozen=True):
 
 @asynccontextmanager
 async def open_view(
-    view: View[V], node: Node, tables: Tables | None = None, *, clock_ns: Callable[[], int] = now_ns
+    view: View[V],
+    node: Node,
+    tables: Tables | None = None,
+    *,
+    may_lack: bool = False,
+    clock_ns: Callable[[], int] = now_ns,
 ) -> AsyncIterator["ReadModel[V]"]:
     """Follow the events of `node` until the block ends; in memory, unless there are `tables` to keep it in.
 
-    If the tables hold another version of the view, that one serves as it is while the new one is built. What `fold`
-    raises ends the block.
+    If the tables hold another version of the view, that one serves as it is while the new one is built; if the new
+    one would lack events that the other has, it goes on serving, unless it `may_lack` them. What `fold` and `begin`
+    raise ends the block.
     """
-    model = ReadModel(view, node, tables or MemoryTables(), clock_ns=clock_ns)
+    model = ReadModel(view, node, tables or MemoryTables(), may_lack=may_lack, clock_ns=clock_ns)
     try:
         async with beside(model.run()):
             yield model
@@ -74,11 +82,14 @@ async def open_view(
 class ReadModel(Generic[V]):
     """Made by `open_view`. `failure` is why nothing is folded at the moment."""
 
-    def __init__(self, view: View[V], node: Node, tables: Tables, *, clock_ns: Callable[[], int]) -> None:
+    def __init__(
+        self, view: View[V], node: Node, tables: Tables, *, may_lack: bool = False, clock_ns: Callable[[], int]
+    ) -> None:
         self.view = view
         self.failure: RopewalkError | None = None
         self._leaders: Sequence[Leader] = node.leaders
         self._tables = tables
+        self._may_lack = may_lack
         self._clock_ns = clock_ns
         self._folded = asyncio.Event()
         self._is_rebuilding = False
@@ -109,18 +120,19 @@ class ReadModel(Generic[V]):
         behind = sum(each.partition.feed.last - self._serving.after(each.identity.log_name) for each in self._leaders)
         return Staleness(self._age_s(), behind, self._serving.missed)
 
-    async def rebuild(self) -> None:
-        """Fold everything again, from the oldest events that are kept, and serve that once it has caught up.
+    async def rebuild(self, *, may_lack: bool = False) -> None:
+        """Begin again, from the state of the partitions or the oldest events that are kept; serve it once caught up.
 
-        Raises NotAccepted if it is being rebuilt already. Events are folded faster than a partition publishes them,
-        or this does not end.
+        Raises NotAccepted if it is being rebuilt already, and Rejected if it would lack events that the one which
+        serves has, unless it `may_lack` them. Events are folded faster than a partition publishes them, or this does
+        not end.
         """
         if self._is_rebuilding:
             raise NotAccepted(f"{self.view.name} is being rebuilt already: wait for it")
         self._is_rebuilding = True
         try:
             built = Generation(self.view, self._tables.begin(version=self.view.version))
-            while sum([_fold_some(built, leader) for leader in self._leaders]):
+            while self._fold_all(built, may_lack=may_lack):
                 await asyncio.sleep(0)
             # Nothing is awaited between the last look at every log and here: nothing is left out.
             self._tables.switch()
@@ -135,7 +147,8 @@ class ReadModel(Generic[V]):
             try:
                 await self._follow_all()
             except RopewalkError as error:
-                LOG.warning("the view %s: %s; it goes on in %s s", self.view.name, error, _FOLLOW_AGAIN_S)
+                if str(error) != str(self.failure):
+                    LOG.warning("the view %s: %s; tried every %s s", self.view.name, error, _FOLLOW_AGAIN_S)
                 self.failure = error
             await asyncio.sleep(_FOLLOW_AGAIN_S)
 
@@ -144,18 +157,34 @@ class ReadModel(Generic[V]):
         self._tables.close()
 
     async def _follow_all(self) -> None:
-        if not self._serving.is_of_this_version:
-            await self.rebuild()
+        if not self._serving.is_of_this_version or any(
+            _must_begin_again(self._serving, each) for each in self._leaders
+        ):
+            await self.rebuild(may_lack=self._may_lack)
         async with open_tasks() as tasks:
             for leader in self._leaders:
                 tasks.create_task(self._follow(leader))
 
+    def _fold_all(self, built: Generation[V], *, may_lack: bool) -> int:
+        """Fold the next events of all partitions; return how many there were."""
+        for leader in self._leaders:
+            _reach(built, leader)
+        lacking = built.lacks(self._serving)
+        if lacking and not may_lack:
+            raise Rejected(
+                f"rebuilt, the view {self.view.name} would lack {lacking} events that it has and that are kept no "
+                "more: give it a `begin`, which makes it from the state, or say that it may_lack them; until then "
+                "the old one serves"
+            )
+        return sum([_fold_some(built, leader) for leader in self._leaders])
+
     async def _follow(self, leader: Leader) -> None:
         while True:
+            _reach(self._serving, leader)
             folded = _fold_some(self._serving, leader)
             self.failure = None
+            self._folded.set()
             if folded:
-                self._folded.set()
                 await asyncio.sleep(0)
             else:
                 await leader.wait_events(self._serving.after(leader.identity.log_name))
@@ -181,22 +210,49 @@ class ReadModel(Generic[V]):
     def _age_of(self, leader: Leader, now_ns: int) -> float:
         """How long ago the first event happened that is not folded: what is older is."""
         after, feed = self._serving.after(leader.identity.log_name), leader.partition.feed
+        if after + 1 < feed.oldest or not self._serving.has_begun(leader.identity.log_name):
+            return math.inf
         if after == feed.last:
             return 0.0
-        if after + 1 < feed.oldest:
-            return math.inf
         [first] = leader.events(after, limit=1)
         return max(0.0, (now_ns - first.time_ns) / _NANOSECONDS)
 
 
-def _fold_some(generation: Generation[V], leader: Leader) -> int:
-    """Fold the next events of a partition, if there are any; return how many there were."""
+def _must_begin_again(generation: Generation[V], leader: Leader) -> bool:
+    """Whether events that come next are kept no more, and the state has what they did."""
+    log_name = leader.identity.log_name
+    is_behind = generation.after(log_name) + 1 < leader.partition.feed.oldest
+    return is_behind and generation.view.begin is not None and generation.has_begun(log_name)
+
+
+def _reach(generation: Generation[V], leader: Leader) -> None:
+    """Get to where events of a partition are kept: by its state if the view can, else by passing over those before.
+
+    Raises NotAccepted if the view can, and has begun already: what it has of this partition must go first.
+    """
     log_name, feed = leader.identity.log_name, leader.partition.feed
     after = generation.after(log_name)
-    if after + 1 < feed.oldest:
+    if not generation.has_begun(log_name):
+        if leader.stopped_because is not None:
+            # What stopped it may have left half a record in the state.
+            raise NotAccepted(f"{log_name} has stopped: {leader.stopped_because}")
+        # Events are published by the step that changes the state, so this state is that after the last of them.
+        generation.begin(Present(log_name, feed.last, lambda query: _asked(leader, query)))
+    elif _must_begin_again(generation, leader):
+        raise NotAccepted(f"events {after + 1} to {feed.oldest - 1} of {log_name} are kept no more: it begins again")
+    elif after + 1 < feed.oldest:
         missed = feed.oldest - 1 - after
         LOG.warning("the view %s: %d events of %s are kept no more", generation.view.name, missed, log_name)
         generation.miss(log_name, through=feed.oldest - 1)
+
+
+def _asked(leader: Leader, query: object) -> Any:
+    return msgspec.msgpack.decode(leader.partition.machine.read(encode_value(query)))
+
+
+def _fold_some(generation: Generation[V], leader: Leader) -> int:
+    """Fold the next events of a partition, if there are any; return how many there were."""
+    log_name = leader.identity.log_name
     events = leader.events(generation.after(log_name), limit=_FOLDED_AT_ONCE)
     generation.fold(log_name, events)
     return len(events)

@@ -6,15 +6,16 @@ from typing import Any
 import pytest
 
 from ropewalk.core.codec import encode_value
-from ropewalk.data.views import Cursor, Generation, Happened
+from ropewalk.data.views import Cursor, Generation, Happened, Present
 from ropewalk.engines.views import MemoryTable, MemoryTables
 from ropewalk.errors import NotAccepted
 from ropewalk.runtime.views import ReadModel
 from tests.data import test_views as folding
 from tests.engines import test_views as keeping
 from tests.runtime import test_views as following
+from tests.runtime import test_views_rebuilt as rebuilding
 
-write, fold = MemoryTable.write, Generation.fold
+write, fold, begin = MemoryTable.write, Generation.fold, Generation.begin
 
 
 def keeps_values_and_no_cursors(table: MemoryTable, values: Mapping[str, bytes | None], _: object) -> None:
@@ -45,6 +46,14 @@ def serves_at_once(tables: MemoryTables, *, version: int) -> MemoryTable:
     return table
 
 
+def lacks_nothing(_: Generation[Any], __: Generation[Any]) -> int:
+    return 0
+
+
+def folds_the_last_event_again(generation: Generation[Any], present: Present) -> None:
+    begin(generation, present._replace(number=present.number - 1))
+
+
 def is_never_old(_: ReadModel[Any]) -> float:
     return 0.0
 
@@ -72,6 +81,18 @@ def is_never_old(_: ReadModel[Any]) -> float:
             lambda: keeping.test_a_generation_serves_when_it_is_switched_to_and_not_before(MemoryTables()),
         ),
         (
+            Generation,
+            "lacks",
+            lacks_nothing,
+            rebuilding.test_a_view_is_not_replaced_by_one_that_lacks_what_it_has_unless_it_may,
+        ),
+        (
+            Generation,
+            "begin",
+            folds_the_last_event_again,
+            rebuilding.test_a_view_without_a_beginning_is_replaced_by_one_that_has_all,
+        ),
+        (
             ReadModel,
             "_age_s",
             is_never_old,
@@ -85,5 +106,5 @@ def test_a_planted_bug_is_found(
 ) -> None:
     test()
     monkeypatch.setattr(where, name, bug)
-    with pytest.raises((AssertionError, NotAccepted)):
+    with pytest.raises((AssertionError, NotAccepted, pytest.fail.Exception)):
         test()

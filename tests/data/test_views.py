@@ -85,6 +85,27 @@ def test_events_that_are_kept_no_more_are_counted() -> None:
     assert table.cursors() == {LOGS[0]: Cursor(10, 9)}
 
 
+@pytest.mark.parametrize(
+    ("older", "newer", "lacking"),
+    [
+        (Cursor(10, 0), Cursor(10, 4), 4),
+        (Cursor(10, 3), Cursor(10, 4), 1),
+        (Cursor(10, 4), Cursor(10, 4), 0),
+        (Cursor(2, 0), Cursor(10, 4), 2),
+        (Cursor(), Cursor(10, 4), 0),
+        (Cursor(10, 0), Cursor(10, 0), 0),
+    ],
+)
+def test_what_a_generation_lacks_is_what_the_older_one_has_of_what_it_missed(
+    older: Cursor, newer: Cursor, lacking: int
+) -> None:
+    tables = [MemoryTable(1), MemoryTable(2)]
+    for table, cursor in zip(tables, (older, newer), strict=True):
+        table.write({}, {LOGS[1]: cursor})
+    first, second = [Generation(TOTALS, table) for table in tables]
+    assert second.lacks(first) == lacking
+
+
 def test_a_value_of_an_older_version_that_can_not_be_read_says_what_to_do() -> None:
     table = MemoryTable(1)
     Generation(TOTALS, table).fold(LOGS[0], [sold(1, "a", 1)])
