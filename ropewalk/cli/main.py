@@ -3,11 +3,14 @@
 Checked by: tests/cli/test_main.py
 """
 
+import signal
 from typing import Final
 
 import click
 
 from ropewalk.cli.lazy import LazyCommands
+
+INTERRUPTED: Final = 128 + signal.SIGINT
 
 COMMANDS: Final = {
     "ach": "ropewalk.cli.ach:ach",
@@ -30,7 +33,18 @@ COMMANDS: Final = {
     "webhooks": "ropewalk.cli.webhooks:webhooks",
 }
 
-main = click.Group(
+
+class _Commands(click.Group):
+    """A group that ends as shells expect when Ctrl-C breaks it off, wherever it is: also while it imports."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            ctx.exit(INTERRUPTED)
+
+
+main = _Commands(
     "ropewalk",
     commands=LazyCommands(COMMANDS),
     help="Choose, build and prove distributed systems.",

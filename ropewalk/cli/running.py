@@ -21,7 +21,7 @@ from ropewalk.errors import RopewalkError
 from ropewalk.observability.traces import exported_traces
 from ropewalk.runtime.config import open_engine
 from ropewalk.runtime.node import Node, open_node
-from ropewalk.runtime.server import serving
+from ropewalk.runtime.server import open_listener, serving
 from ropewalk.runtime.service import Service
 
 PAGES: Final = ("docs", "health", "metrics")
@@ -67,6 +67,8 @@ async def _serve(service: Service, place: Place, *, as_json: bool, beside: Mappi
     stopped = asyncio.Event()
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(signal_number, stopped.set)
+    # Before a folder is made for nothing.
+    open_listener(place.host, place.port).close()
     engine = open_engine(place.engine)
     async with AsyncExitStack() as stack:
         node = await stack.enter_async_context(open_node(service, engine))

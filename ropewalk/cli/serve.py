@@ -7,7 +7,7 @@ import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import click
 
@@ -17,12 +17,16 @@ from ropewalk.runtime.service import Service
 
 F = TypeVar("F", bound=Callable[..., object])
 
+PORTS: Final = click.IntRange(0, 65_535)
+
 
 def listening(command: F) -> F:
     """The options of every command that listens."""
     for option in (
         click.option("--json", "as_json", is_flag=True, help="Print one JSON line when requests are answered."),
-        click.option("--port", default=PORT, show_default=True, help="The port to listen on; 0 takes a free one."),
+        click.option(
+            "--port", type=PORTS, default=PORT, show_default=True, help="The port to listen on; 0 takes a free one."
+        ),
         click.option("--host", default=HOST, show_default=True, help="The address to listen on."),
     ):
         command = option(command)
@@ -43,6 +47,11 @@ def found_service(name: str) -> Service:
     module, colon, attribute = name.partition(":")
     if not colon:
         raise click.BadParameter(f"{name!r} names no service: write MODULE:SERVICE", param_hint="MODULE:SERVICE")
+    if module.endswith(".py"):
+        imported = module.removesuffix(".py").replace("/", ".")
+        raise click.BadParameter(
+            f"{module!r} is a file: write {imported}:{attribute}, as it is imported", param_hint="MODULE:SERVICE"
+        )
     # As `python MODULE.py` would find it: from the folder that the command is given in.
     sys.path.insert(0, str(Path.cwd()))
     try:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ropewalk.cli.running import Place, run
-from ropewalk.cli.serve import listening
+from ropewalk.cli.serve import PORTS, listening
 from ropewalk.errors import Rejected
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ up = click.Group("up", help="Run a system that comes with Ropewalk.")
     show_default=True,
     help="How many shards institutions are spread over; it stays what it is when payments is first run.",
 )
-@click.option("--cards-port", type=int, help="Take ISO 8583 messages on this port too; 0 takes a free one.")
+@click.option("--cards-port", type=PORTS, help="Take ISO 8583 messages on this port too; 0 takes a free one.")
 @click.option(
     "--cards-key", default="card.key", show_default=True, help="The file of the key that hides card numbers."
 )

@@ -38,7 +38,7 @@ async def serving(node: Node, *, host: str = HOST, port: int = PORT) -> AsyncIte
     Raises Rejected if nothing can listen there.
     """
     edge = Edge(node)
-    listener = _listener(host, port)
+    listener = open_listener(host, port)
     server = _Server(
         uvicorn.Config(
             edge,
@@ -82,7 +82,8 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _listener(host: str, port: int) -> socket.socket:
+def open_listener(host: str, port: int) -> socket.socket:
+    """A socket that listens on `host` and `port`. Raises Rejected if nothing can listen there."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)

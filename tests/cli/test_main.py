@@ -1,8 +1,10 @@
 """The command line starts fast, and every command that it lists is there."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pytest
@@ -33,6 +35,30 @@ def test_starting_imports_no_command() -> None:
 def test_python_dash_m_is_the_same_command() -> None:
     done = subprocess.run([sys.executable, "-m", "ropewalk", "--help"], capture_output=True, text=True, check=True)
     assert "ach" in done.stdout
+
+
+def test_ctrl_c_while_a_command_is_imported_ends_it_quietly(tmp_path: Path) -> None:
+    (tmp_path / "numba.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    command = [sys.executable, "-m", "ropewalk", "up", "payments", "--engine", "memory:", "--port", "0"]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["up", "payments", "--port", "99999"],
+        ["up", "payments", "--cards-port", "99999"],
+        ["up", "coordination", "--port", "-1"],
+        ["serve", "tests.cli.served:SERVICE", "--port", "99999"],
+        ["demo", "--port", "99999"],
+    ],
+)
+def test_a_port_that_there_is_none_of_is_a_wrong_use(words: list[str]) -> None:
+    done = subprocess.run([sys.executable, "-m", "ropewalk", *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "0<=x<=65535" in done.stderr
 
 
 @pytest.mark.parametrize("words", [["nothing"], ["ach", "nothing"], ["ach", "validate"]])

@@ -29,10 +29,12 @@ def test_a_served_service_answers_stops_with_0_and_finds_its_state_again(tmp_pat
         headers = {"Ropewalk-Token": done["token"]}
         assert httpx.get(f"{again.url}/state/a", headers=headers).json()["value"] == 3
         port = again.url.rpartition(":")[2]
-        taken = ropewalk("serve", SERVICE, "--port", port)
+        folder = tmp_path / "not made"
+        taken = ropewalk("serve", SERVICE, "--port", port, "--engine", f"sqlite:{folder}")
         assert taken.returncode == 1
         assert f"can't listen on 127.0.0.1, port {port}" in taken.stderr
         assert "Traceback" not in taken.stderr
+        assert not folder.exists()
 
 
 @pytest.mark.parametrize(
@@ -41,6 +43,7 @@ def test_a_served_service_answers_stops_with_0_and_finds_its_state_again(tmp_pat
         (["no_such_module:service"], 1, "no module 'no_such_module'"),
         (["tests.cli.served:nothing"], 1, "'nothing' in tests.cli.served is no ropewalk.Service"),
         (["counters"], 2, "MODULE:SERVICE"),
+        (["tests/cli/served.py:SERVICE"], 2, "write tests.cli.served:SERVICE, as it is imported"),
         ([SERVICE, "--engine", "floppy:a"], 1, "no engine at 'floppy:a'"),
     ],
 )
