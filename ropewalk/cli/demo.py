@@ -19,11 +19,12 @@ from rich.table import Table
 
 from ropewalk.cli.cards_port import CardsPort, with_cards
 from ropewalk.cli.demo_bank import CARD, Burst, DemoBank, DemoTerminal, FileRefused, issue_card
+from ropewalk.cli.serve import PORTS
 from ropewalk.cli.terminal import open_console
 from ropewalk.errors import RopewalkError, invariant
 from ropewalk.runtime.config import open_engine
 from ropewalk.runtime.node import open_node
-from ropewalk.runtime.server import serving
+from ropewalk.runtime.server import PORT, serving
 from ropewalk.systems.payments.ach import write
 from ropewalk.systems.payments.ach.reasons import RETURN_REASONS
 from ropewalk.systems.payments.ach.samples import ACCOUNTS, SAMPLES, bulk
@@ -47,15 +48,16 @@ CARD_FUNDS_CENTS = 5_000_00
 
 @click.command()
 @click.option("--once", is_flag=True, help="Exit after the checks instead of staying up. So does CI=true.")
-@click.option("--port", type=click.IntRange(0, 65_535), default=8080, show_default=True, help="0 takes a free one.")
+@click.option("--port", type=PORTS, help=f"0 takes a free one, as --once does; else it is {PORT}.")
 @click.option("--entries", type=click.IntRange(1), default=BULK_ENTRIES, show_default=True, help="Of the large file.")
 @click.option("--seconds", type=click.FloatRange(0), default=BURST_S, show_default=True, help="Of the burst.")
-def demo(*, once: bool, port: int, entries: int, seconds: float) -> None:
+def demo(*, once: bool, port: int | None, entries: int, seconds: float) -> None:
     """Settle ACH files on the embedded engine and show the books."""
     stays = not once and os.environ.get("CI") != "true"
     console = open_console()
     try:
-        asyncio.run(_tour(console, port=port if stays else 0, entries=entries, seconds=seconds, stays=stays))
+        chosen = port if port is not None else PORT if stays else 0
+        asyncio.run(_tour(console, port=chosen, entries=entries, seconds=seconds, stays=stays))
     except RopewalkError as error:
         raise click.ClickException(str(error)) from error
 
@@ -63,6 +65,8 @@ def demo(*, once: bool, port: int, entries: int, seconds: float) -> None:
 async def _tour(console: Console, *, port: int, entries: int, seconds: float, stays: bool) -> None:
     with tempfile.TemporaryDirectory(prefix="ropewalk-demo-") as folder:
         console.print("Starting; the first time the ledger is compiled, which takes half a minute.")
+        if stays:
+            console.print("At its end it stays up, to be tried, until Ctrl-C; with --once it ends by itself.")
         engine = open_engine(f"sqlite:{folder}/payments")
         opened = CardsPort("127.0.0.1", 0, f"{folder}/card.key", ENCODING)
         service, beside = with_cards(payments_with(shards=SHARDS), opened)
