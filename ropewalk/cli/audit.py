@@ -5,6 +5,7 @@ Checked by: tests/cli/test_audit.py
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,11 +20,20 @@ from ropewalk.runtime.audit import Audited
 from ropewalk.runtime.audit import audit as audit_partition
 
 
+class _Folder(click.Path):
+    """A folder that is there, named alone or as an engine is."""
+
+    def convert(
+        self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
+    ) -> str | bytes | os.PathLike[str]:
+        return super().convert(os.fspath(value).removeprefix("sqlite:"), param, ctx)
+
+
 @click.command()
-@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("folder", type=_Folder(exists=True, file_okay=False, path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a partition.")
 def audit(*, folder: Path, as_json: bool) -> None:
-    """Compare every record, snapshot and blob of a sqlite: FOLDER, or of a backup of it, with its checksum.
+    """Compare every record, snapshot and blob of FOLDER or sqlite:FOLDER, or of a backup of it, with its checksum.
 
     Nothing may use the folder meanwhile. Exits 1 if anything is damaged, 2 if there is nothing to read.
     """

@@ -23,6 +23,8 @@ def test_a_folder_is_read_partition_by_partition(tmp_path: Path) -> None:
     fill(tmp_path)
     done = ropewalk("audit", str(tmp_path))
     assert (done.returncode, done.stdout.count("whole")) == (0, 2), done.stderr
+    as_an_engine = ropewalk("audit", f"sqlite:{tmp_path}")
+    assert (as_an_engine.returncode, as_an_engine.stdout) == (0, done.stdout)
     (snapshot,) = (tmp_path / "counters/0001/snapshots").iterdir()
     snapshot.write_bytes(b"?" + snapshot.read_bytes()[1:])
     done = ropewalk("audit", str(tmp_path), "--json")
