@@ -43,12 +43,16 @@ from ropewalk.communication.webhooks.messages import (
     Recover,
     Refused,
     RemoveEndpoint,
+    Replay,
     Retry,
     RotateSecret,
     State,
+    Supply,
     SwitchEndpoint,
+    ToEndpoint,
     Value,
 )
+from ropewalk.communication.webhooks.places import begun, set_back
 from ropewalk.communication.webhooks.signatures import secret_key
 from ropewalk.core.effects import At, Effect, Publish
 from ropewalk.core.keyed import Applied, Entry
@@ -58,6 +62,7 @@ CHANGED: Final = "endpoint_changed"
 """The kind of the event that tells the sender to look at an endpoint again; its subject is the endpoint's id."""
 
 _INDEX: Final = "endpoints"
+_SUPPLY: Final = "supply"
 _NANOSECONDS: Final = 1_000_000_000
 _PORT_MAX: Final = 65_535
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -72,8 +77,16 @@ _Writes = dict[str, Value | None]
 def apply(kept: Kept, entry: Entry[Command]) -> Applied[Value]:
     """What a command does."""
     command = entry.command
-    if isinstance(command, AddEndpoint):
-        return _add(kept, command)
+    if isinstance(command, Supply):
+        return Applied(Done(), {_SUPPLY: command})
+    applied = _add(kept, command) if isinstance(command, AddEndpoint) else _tell(kept, command, entry.time_ns)
+    if _SUPPLY not in kept:
+        return applied
+    # It was for this command, whether that took it or not.
+    return Applied(applied.reply, {**applied.writes, _SUPPLY: None}, applied.effects)
+
+
+def _tell(kept: Kept, command: ToEndpoint, time_ns: int) -> Applied[Value]:
     state = state_of(kept, command.endpoint)
     if state is None:
         return Applied(Refused("unknown_endpoint", f"there is no endpoint {command.endpoint!r}: list them"))
@@ -83,22 +96,24 @@ def apply(kept: Kept, entry: Entry[Command]) -> Applied[Value]:
         case SwitchEndpoint(disabled_because=reason):
             return _with(msgspec.structs.replace(state.endpoint, disabled_because=reason))
         case RotateSecret():
-            return _rotate(state.endpoint, command, entry.time_ns)
+            return _rotate(state.endpoint, command, supply=_supply(kept), time_ns=time_ns)
         case ForgetSecret(secret=secret):
             secrets = tuple(each for each in state.endpoint.secrets if each != secret)
             return _with(msgspec.structs.replace(state.endpoint, secrets=secrets))
         case RemoveEndpoint():
             return _remove(kept, state)
+        case Replay():
+            return _replay(state, command, _supply(kept))
         case Retry():
-            return _retry(state, command.event_ids, entry.time_ns)
+            return _retry(state, command.event_ids, time_ns)
         case Drop():
             return _drop(state, command.event_ids)
         case Recover():
-            waiting = tuple(_due(each, entry.time_ns) for each in state.progress.waiting)
+            waiting = tuple(_due(each, time_ns) for each in state.progress.waiting)
             progress = msgspec.structs.replace(state.progress, waiting=waiting)
             return Applied(_recorded(progress), {progress_key(command.endpoint): progress})
         case Record():
-            return _record(state, command, entry.time_ns)
+            return _record(state, command, time_ns)
 
 
 def answer(kept: Kept, _: ListEndpoints) -> list[State]:
@@ -155,24 +170,30 @@ def message_key(endpoint: str, event_id: str) -> str:
 
 
 def _add(kept: Kept, command: AddEndpoint) -> Applied[Value]:
-    endpoint = command.endpoint
+    given, supply = command.endpoint, _supply(kept)
+    drawn = (supply.secret,) if supply.secret else ()
+    endpoint = msgspec.structs.replace(
+        given, endpoint=given.endpoint or supply.endpoint, secrets=given.secrets or drawn
+    )
     refusal = _refusal(endpoint)
     if refusal is not None:
         return Applied(refusal)
     there = state_of(kept, endpoint.endpoint)
     if there is not None:
-        given = msgspec.structs.replace(endpoint, secrets=there.endpoint.secrets)
-        if given == there.endpoint:
+        if msgspec.structs.replace(endpoint, secrets=there.endpoint.secrets) == there.endpoint:
             return Applied(there.endpoint)
         return Applied(Refused("exists", f"there is another endpoint {endpoint.endpoint!r}: change that, or its id"))
     index = _index(kept)
     if len(index) >= limits.ENDPOINTS_MAX:
         return Applied(Refused("too_many", f"there are {len(index)} endpoints, as many as there may be: remove one"))
+    progress = begun(command, supply)
+    if isinstance(progress, Refused):
+        return Applied(progress)
     applied = _with(endpoint)
     writes = {
         **applied.writes,
         _INDEX: Index((*index, endpoint.endpoint)),
-        progress_key(endpoint.endpoint): Progress(command.after),
+        progress_key(endpoint.endpoint): progress,
     }
     return Applied(endpoint, writes, applied.effects)
 
@@ -184,9 +205,18 @@ def _change(endpoint: Endpoint, command: ChangeEndpoint) -> Applied[Value]:
     return Applied(refusal) if refusal is not None else _with(changed)
 
 
-def _rotate(endpoint: Endpoint, command: RotateSecret, time_ns: int) -> Applied[Value]:
-    before = tuple(each for each in endpoint.secrets if each != command.secret) if command.keep_s > 0 else ()
-    changed = msgspec.structs.replace(endpoint, secrets=(command.secret, *before))
+def _replay(state: State, command: Replay, supply: Supply) -> Applied[Value]:
+    progress = set_back(state.progress, command.after, supply)
+    if isinstance(progress, Refused):
+        return Applied(progress)
+    again = sum(state.progress.after.get(log, 0) - number for log, number in command.after.items())
+    return Applied(Done(again), {progress_key(command.endpoint): progress}, [_changed(command.endpoint)])
+
+
+def _rotate(endpoint: Endpoint, command: RotateSecret, *, supply: Supply, time_ns: int) -> Applied[Value]:
+    secret = command.secret or supply.secret
+    before = tuple(each for each in endpoint.secrets if each != secret) if command.keep_s > 0 else ()
+    changed = msgspec.structs.replace(endpoint, secrets=(secret, *before))
     refusal = _refusal(changed)
     if refusal is not None:
         return Applied(refusal)
@@ -232,6 +262,11 @@ def _index(kept: Kept) -> tuple[str, ...]:
     return index.endpoints if isinstance(index, Index) else ()
 
 
+def _supply(kept: Kept) -> Supply:
+    supply = kept.get(_SUPPLY)
+    return supply if isinstance(supply, Supply) else Supply()
+
+
 def _with(endpoint: Endpoint) -> Applied[Value]:
     return Applied(endpoint, {f"endpoint/{endpoint.endpoint}": endpoint}, [_changed(endpoint.endpoint)])
 
@@ -275,9 +310,11 @@ def _record(state: State, record: Record, time_ns: int) -> Applied[Value]:
     endpoint, before = state.endpoint, state.progress
     settled = [each.event_id for each in before.waiting if each.event_id in record.settled]
     is_taken = bool(record.delivered or settled)
+    # What was on its way when the endpoint was set back does not move it on again.
+    after = record.after if record.replays == before.replays else {}
     progress = msgspec.structs.replace(
         before,
-        after={**before.after, **{log: max(before.after.get(log, 0), record.after[log]) for log in record.after}},
+        after={**before.after, **{log: max(before.after.get(log, 0), number) for log, number in after.items()}},
         waiting=tuple(each for each in before.waiting if each.event_id not in settled),
         delivered=before.delivered + record.delivered + len(settled),
         missed=before.missed + record.missed,

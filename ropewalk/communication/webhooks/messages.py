@@ -7,6 +7,7 @@ Checked by: tests/communication/webhooks/test_delivery.py
 """
 
 from collections.abc import Mapping
+from enum import StrEnum
 
 import msgspec
 
@@ -50,7 +51,7 @@ class Failed(msgspec.Struct, frozen=True):
 class Progress(msgspec.Struct, frozen=True, tag=True):
     """How far an endpoint is: the number of the last event it is done with, by log, and what it did not take.
 
-    `missed` counts events that were no longer kept when their turn came.
+    `missed` counts events that were no longer kept when their turn came, `replays` how often it was set back.
     """
 
     after: Mapping[str, int]
@@ -59,6 +60,7 @@ class Progress(msgspec.Struct, frozen=True, tag=True):
     delivered: int = 0
     missed: int = 0
     taken_ns: int = 0
+    replays: int = 0
 
 
 class Message(msgspec.Struct, frozen=True, tag=True):
@@ -73,18 +75,48 @@ class Index(msgspec.Struct, frozen=True, tag=True):
     endpoints: tuple[str, ...] = ()
 
 
-Value = Endpoint | Progress | Message | Index
+class Supply(msgspec.Struct, frozen=True, tag=True):
+    """What differs each time that an operator asks: an id and a secret, drawn for who gave none, and of each log the
+    numbers of the oldest event that is kept and of the last.
+
+    It is told in front of the command that takes from it, in one record, and is no part of that command: so a repeat
+    of the command is the same command, and gets the first answer with the secret that was drawn then.
+    """
+
+    endpoint: str = ""
+    secret: str = ""
+    oldest: Mapping[str, int] = {}
+    last: Mapping[str, int] = {}
+
+
+Value = Endpoint | Progress | Message | Index | Supply
 
 # What an operator says.
 
 
+class Begin(StrEnum):
+    """Where an endpoint begins in logs that it names no event of."""
+
+    FIRST = "first"
+    OLDEST = "oldest"
+    NEXT = "next"
+
+
 class AddEndpoint(msgspec.Struct, frozen=True, tag=True):
-    """Send events to an endpoint from now on: `after` is the number of the last event of each log that it is not
-    sent.
+    """Send events to an endpoint: `after` is the number of the last event of a log that it is not sent, `begin` says
+    what it is in the others. An id or a secret that is left out is supplied.
     """
 
     endpoint: Endpoint
     after: Mapping[str, int] = {}
+    begin: Begin = Begin.FIRST
+
+
+class Replay(msgspec.Struct, frozen=True, tag=True):
+    """Send the events behind these numbers again: of the logs that are named."""
+
+    endpoint: str
+    after: Mapping[str, int]
 
 
 class ChangeEndpoint(msgspec.Struct, frozen=True, tag=True):
@@ -105,7 +137,7 @@ class SwitchEndpoint(msgspec.Struct, frozen=True, tag=True):
 
 
 class RotateSecret(msgspec.Struct, frozen=True, tag=True):
-    """Sign with a new secret, and for so many seconds with the one before as well."""
+    """Sign with a new secret, supplied if it is empty, and for so many seconds with the one before as well."""
 
     endpoint: str
     secret: str
@@ -152,7 +184,7 @@ class Attempt(msgspec.Struct, frozen=True):
 
 class Record(msgspec.Struct, frozen=True, tag=True):
     """What became of messages since the last record: the cursor by log, how many were taken, which failed, which of
-    the waiting ones are settled.
+    the waiting ones are settled. The cursors count only if the endpoint was set back as often as the sender knew.
     """
 
     endpoint: str
@@ -162,6 +194,7 @@ class Record(msgspec.Struct, frozen=True, tag=True):
     settled: tuple[str, ...] = ()
     missed: int = 0
     is_gone: bool = False
+    replays: int = 0
 
 
 class Recover(msgspec.Struct, frozen=True, tag=True):
@@ -177,8 +210,8 @@ class ForgetSecret(msgspec.Struct, frozen=True, tag=True):
     secret: str
 
 
-Command = (
-    AddEndpoint
+ToEndpoint = (
+    Replay
     | ChangeEndpoint
     | SwitchEndpoint
     | RotateSecret
@@ -189,6 +222,7 @@ Command = (
     | Recover
     | ForgetSecret
 )
+Command = Supply | AddEndpoint | ToEndpoint
 
 # What is asked and answered.
 

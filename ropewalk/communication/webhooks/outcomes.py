@@ -14,10 +14,11 @@ from ropewalk.communication.webhooks.messages import Attempt, Record, Recover
 class Outcomes:
     """Collected until `take` makes commands of them; until `recorded` those still count as failed."""
 
-    def __init__(self, endpoint: str, after: Mapping[str, int]) -> None:
+    def __init__(self, endpoint: str, after: Mapping[str, int], *, replays: int = 0) -> None:
         self.delivered = 0
         self.missed = 0
         self._endpoint = endpoint
+        self._replays = replays
         self._after = dict(after)
         self._failed: list[Attempt] = []
         self._settled: list[str] = []
@@ -53,10 +54,11 @@ class Outcomes:
             settled=tuple(self._settled),
             missed=self.missed,
             is_gone=self._is_gone,
+            replays=self._replays,
         )
         # The cursors come last: an event behind them must not be one whose failure is still to be recorded.
         commands: list[msgspec.Struct] = [Record(self._endpoint, failed=chunk) for chunk in early]
-        commands += [record] if record != Record(self._endpoint) else []
+        commands += [record] if record != Record(self._endpoint, replays=self._replays) else []
         commands += [Recover(self._endpoint)] if self._has_recovered else []
         self._after.update(after)
         self._taken_ids = {*self._settled, *(each.event_id for each in self._failed)}

@@ -150,7 +150,7 @@ class Deliveries:
         self._waiting: Mapping[str, Failed] = {each.event_id: each for each in progress.waiting}
         self._room = room(progress)
         self._jobs: asyncio.Queue[_Job] = asyncio.Queue(self._endpoint.in_flight)
-        self._outcomes = Outcomes(self._endpoint.endpoint, after)
+        self._outcomes = Outcomes(self._endpoint.endpoint, after, replays=progress.replays)
         self._metrics = WebhookMetrics(followed.service.name, self._endpoint.endpoint)
         self._metrics.waiting.set(len(progress.waiting))
         self._metrics.dead.set(len(progress.dead))

@@ -4,14 +4,18 @@
     GET  /webhooks                                    how each is
     GET  /webhooks/ID/dead    /webhooks/ID/waiting    what was not taken, and why
     POST /webhooks/ID/retry   {"event_ids": [...]}    try dead letters again, those named or all; so with /drop
+    POST /webhooks/ID/replay  {"after": 17}           send again the events behind one that is kept
     POST /webhooks/ID/change  /rotate /enable /disable /remove
+
+What is done under an Idempotency-Key is done once, and a repeat gets the first answer: also the secret that was drawn
+then, which follows from nothing that a caller gives.
 
 Checked by: tests/runtime/webhooks/test_operations.py
 """
 
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import Final, TypeVar, cast
+from typing import Annotated, Final, TypeVar, cast
 
 import msgspec
 from starlette.requests import Request as HttpRequest
@@ -21,6 +25,7 @@ from ropewalk.communication.webhooks.delivery import room
 from ropewalk.communication.webhooks.limits import IN_FLIGHT_DEFAULT
 from ropewalk.communication.webhooks.messages import (
     AddEndpoint,
+    Begin,
     ChangeEndpoint,
     Done,
     Drop,
@@ -28,36 +33,46 @@ from ropewalk.communication.webhooks.messages import (
     Failed,
     Refused,
     RemoveEndpoint,
+    Replay,
     Reply,
     Retry,
     RotateSecret,
     State,
+    Supply,
     SwitchEndpoint,
 )
 from ropewalk.communication.webhooks.signatures import secret_text
 from ropewalk.engines.system import random_bytes
 from ropewalk.errors import OutcomeUnknown, invariant
+from ropewalk.runtime.neighbours import answered, caller_of
 from ropewalk.runtime.node import Node
-from ropewalk.runtime.operations import DEADLINE_PARAMETER, JSON, Operation, Parameter
+from ropewalk.runtime.operations import DEADLINE_PARAMETER, JSON, WRITE_PARAMETERS, Operation, Parameter
 from ropewalk.runtime.problems import Problem, not_found
-from ropewalk.runtime.requests import body_of, deadline_s_of, decoded, json_response
+from ropewalk.runtime.requests import body_of, decoded, json_response
 from ropewalk.runtime.webhooks.deliveries import states_of
 
 T = TypeVar("T", bound=msgspec.Struct)
+Number = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+Numbers = Number | dict[Number, Number]
 Handler = Callable[[Node, HttpRequest], Awaitable[Response]]
 
 _SECRET_BYTES: Final = 32
 _ID_BYTES: Final = 8
 _KEEP_S: Final = 86_400
 _BY_AN_OPERATOR: Final = "an operator disabled it"
-_STATUSES: Final = {"unknown_endpoint": HTTPStatus.NOT_FOUND, "exists": HTTPStatus.CONFLICT}
+_STATUSES: Final = {
+    "unknown_endpoint": HTTPStatus.NOT_FOUND,
+    "exists": HTTPStatus.CONFLICT,
+    "events_gone": HTTPStatus.GONE,
+}
 
 
 class NewEndpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where events are to be sent. Left out, `endpoint` (its id) and `secret` are drawn.
 
-    `kinds` and `subject_prefix` choose events; `from_oldest` begins with the oldest event that is kept, else with the
-    next. One `in_flight` at a time keeps the order as long as all are taken.
+    `kinds` and `subject_prefix` choose events. `after` is the number of an event to begin behind, or a number for
+    each partition; where none is given, `from_oldest` begins with the oldest that is kept, else it is the next. One
+    `in_flight` at a time keeps the order as long as all are taken.
     """
 
     url: str
@@ -67,6 +82,7 @@ class NewEndpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     in_flight: int = IN_FLIGHT_DEFAULT
     secret: str | None = None
     from_oldest: bool = False
+    after: Numbers = {}
 
 
 class Changes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -83,6 +99,12 @@ class Rotation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     keep_s: int = _KEEP_S
     secret: str | None = None
+
+
+class Replaying(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The number of the event to begin again behind, or a number for each partition that is to be set back."""
+
+    after: Numbers
 
 
 class Chosen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -155,6 +177,7 @@ def webhook_operations(name: str) -> list[Operation]:
         _operation("GET", "dead", "Messages that will not, unless you say so", handler=desk.dead, answer=Letters),
         _operation("POST", "retry", "Send dead letters again", handler=desk.retry, body=Chosen, answer=Counted),
         _operation("POST", "drop", "Forget dead letters", handler=desk.drop, body=Chosen, answer=Counted),
+        _operation("POST", "replay", "Send events again", handler=desk.replay, body=Replaying, answer=Counted),
         _operation("POST", "change", "Change an endpoint", handler=desk.change, body=Changes, answer=Settings),
         _operation("POST", "rotate", "Sign with a new secret", handler=desk.rotate, body=Rotation, answer=Settings),
         _operation("POST", "enable", "Send events again", handler=desk.enable, body=Nothing, answer=Settings),
@@ -171,9 +194,9 @@ class _Desk:
 
     async def add(self, node: Node, http: HttpRequest) -> Response:
         given = await _body(http, NewEndpoint)
-        feeds = {leader.identity.log_name: leader.partition.feed for leader in node.leaders}
-        after = {log: feed.oldest - 1 if given.from_oldest else feed.last for log, feed in feeds.items()}
-        return _settings(await self._done(node, http, AddEndpoint(_new(given), after)), shows_secret=True)
+        begin = Begin.OLDEST if given.from_oldest else Begin.NEXT
+        command = AddEndpoint(_new(given), _after(node, given.after), begin)
+        return _settings(await self._done(node, http, command), shows_secret=True)
 
     async def show(self, node: Node, _: HttpRequest) -> Response:
         states = await states_of(node.followers[self._name])
@@ -193,13 +216,17 @@ class _Desk:
         chosen = await _body(http, Chosen)
         return _counted(await self._done(node, http, Drop(_endpoint(http), chosen.event_ids)))
 
+    async def replay(self, node: Node, http: HttpRequest) -> Response:
+        given = await _body(http, Replaying)
+        return _counted(await self._done(node, http, Replay(_endpoint(http), _after(node, given.after))))
+
     async def change(self, node: Node, http: HttpRequest) -> Response:
         given = msgspec.structs.asdict(await _body(http, Changes))
         return _settings(await self._done(node, http, ChangeEndpoint(_endpoint(http), **given)))
 
     async def rotate(self, node: Node, http: HttpRequest) -> Response:
         given = await _body(http, Rotation)
-        command = RotateSecret(_endpoint(http), given.secret or _new_secret(), given.keep_s)
+        command = RotateSecret(_endpoint(http), given.secret or "", given.keep_s)
         return _settings(await self._done(node, http, command), shows_secret=True)
 
     async def enable(self, node: Node, http: HttpRequest) -> Response:
@@ -216,8 +243,8 @@ class _Desk:
 
     async def _done(self, node: Node, http: HttpRequest, command: msgspec.Struct) -> Reply:
         """What a command was answered. Raises Problem if it was refused."""
-        reply = await node.followers[self._name].call(command, deadline_s=deadline_s_of(http))
-        match reply.value:
+        own = node.followers[self._name]
+        match await answered(own, command, caller_of(http), before=[_supply(node)]):
             case Refused(reason, detail):
                 raise Problem(_STATUSES.get(reason, HTTPStatus.UNPROCESSABLE_ENTITY), reason, detail)
             case Endpoint() | Done() as done:
@@ -244,7 +271,7 @@ def _operation(
         handler=handler,
         body={} if body is None else {JSON: body},
         answer={JSON: answer},
-        parameters=(*parameters, DEADLINE_PARAMETER),
+        parameters=(*parameters, *(WRITE_PARAMETERS if method == "POST" else (DEADLINE_PARAMETER,))),
         group="webhooks",
     )
 
@@ -261,17 +288,39 @@ async def _body(http: HttpRequest, kind: type[T]) -> T:
 
 def _new(given: NewEndpoint) -> Endpoint:
     return Endpoint(
-        endpoint=given.endpoint or f"ep_{random_bytes(_ID_BYTES).hex()}",
+        endpoint=given.endpoint or "",
         url=given.url,
-        secrets=(given.secret or _new_secret(),),
+        secrets=(given.secret,) if given.secret else (),
         kinds=given.kinds,
         subject_prefix=given.subject_prefix,
         in_flight=given.in_flight,
     )
 
 
-def _new_secret() -> str:
-    return secret_text(random_bytes(_SECRET_BYTES))
+def _after(node: Node, given: Numbers) -> dict[str, int]:
+    """The numbers by the names of their logs. Raises Problem (422) if it is not clear which those are."""
+    logs = [leader.identity.log_name for leader in node.leaders]
+    if isinstance(given, int) and len(logs) > 1:
+        raise _no_partition(f"{given} may be of any of {len(logs)} partitions: name them")
+    numbers = {0: given} if isinstance(given, int) else given
+    unknown = [partition for partition in numbers if partition >= len(logs)]
+    if unknown:
+        raise _no_partition(f"there is no partition {unknown[0]}: {node.service.name} has {len(logs)}, from 0")
+    return {logs[partition]: number for partition, number in numbers.items()}
+
+
+def _no_partition(detail: str) -> Problem:
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "no_partition", detail)
+
+
+def _supply(node: Node) -> Supply:
+    feeds = {leader.identity.log_name: leader.partition.feed for leader in node.leaders}
+    return Supply(
+        endpoint=f"ep_{random_bytes(_ID_BYTES).hex()}",
+        secret=secret_text(random_bytes(_SECRET_BYTES)),
+        oldest={log: feed.oldest for log, feed in feeds.items()},
+        last={log: feed.last for log, feed in feeds.items()},
+    )
 
 
 def _settings(reply: Reply, *, shows_secret: bool = False) -> Response:

@@ -23,6 +23,12 @@ def test_what_is_new_is_recorded_once_and_nothing_else() -> None:
     assert outcomes.take({"log": 9}) == []
 
 
+def test_records_say_how_often_the_endpoint_had_been_set_back() -> None:
+    outcomes = Outcomes("a", {"log": 5}, replays=2)
+    assert outcomes.take({"log": 5}) == []
+    assert outcomes.take({"log": 6}) == [Record("a", {"log": 6}, replays=2)]
+
+
 def test_what_failed_counts_until_it_is_recorded() -> None:
     outcomes = Outcomes("a", {})
     outcomes.fail(attempt(1), is_gone=False)
