@@ -3,13 +3,17 @@
 Checked by: tests/cli/test_webhooks.py
 """
 
+import re
+import secrets
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, TypeVar
 
 import click
 
-from ropewalk.cli.client import Json, asking, connected, print_json, print_table
+from ropewalk.cli.client import Client, Json, asking, connected, print_json, print_table
 from ropewalk.cli.terminal import open_console
+
+F = TypeVar("F", bound=Callable[..., object])
 
 _ENDPOINT_TITLES: Final = {
     "endpoint": "endpoint", "status": "status", "delivered": "delivered", "behind": "behind", "waiting": "waiting",
@@ -19,7 +23,32 @@ _LETTER_TITLES: Final = {
     "event_id": "event", "kind": "kind", "subject": "subject", "attempts": "attempts", "why": "why",
 }  # fmt: skip
 
+_NUMBER: Final = re.compile(r"(?:([0-9]{1,9})=)?([0-9]{1,18})")
+
 webhooks = click.Group("webhooks", help="Look after the endpoints that a running service sends its events to.")
+
+Numbers = int | Mapping[str, int]
+
+
+def _numbers(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> Numbers | None:
+    """One number, or one for each partition that is named; None if none is given."""
+    found = [_NUMBER.fullmatch(each) for each in given]
+    if not all(found) or (len(found) > 1 and not all(each and each[1] for each in found)):
+        raise click.BadParameter(f"{' '.join(given)!r} is none: give N, or PARTITION=N for one partition or several")
+    named = {each[1]: int(each[2]) for each in found if each}
+    return named.get(None, named) if named else None
+
+
+def _after(*, required: bool = False) -> Callable[[F], F]:
+    return click.option(
+        "--after",
+        multiple=True,
+        required=required,
+        metavar="[PARTITION=]N",
+        callback=_numbers,
+        help="Begin behind event N; with several partitions, of each that is named.",
+    )
+
 
 _all = click.option("--all", "takes_all", is_flag=True, help="All dead letters of the endpoint.")
 
@@ -33,10 +62,11 @@ _all = click.option("--all", "takes_all", is_flag=True, help="All dead letters o
     "--in-flight", type=int, help="Messages on their way at a time; 1 keeps their order while all are taken."
 )
 @click.option("--from-oldest", is_flag=True, help="Begin with the oldest event that is kept, and not with the next.")
+@_after()
 @asking
 def add(
     *, to: str, endpoint: str | None, kinds: tuple[str, ...], subject_prefix: str, in_flight: int | None,
-    from_oldest: bool, url: str, as_json: bool,
+    from_oldest: bool, after: Numbers | None, url: str, as_json: bool,
 ) -> None:  # fmt: skip
     """Send events to ENDPOINT_URL. The secret that is printed verifies them; it is not shown again."""
     body: dict[str, object] = {
@@ -45,10 +75,10 @@ def add(
         "subject_prefix": subject_prefix,
         "from_oldest": from_oldest,
     }
-    given = {"endpoint": endpoint, "in_flight": in_flight}
+    given = {"endpoint": endpoint, "in_flight": in_flight, "after": after}
     body.update({name: value for name, value in given.items() if value is not None})
     with connected(url) as client:
-        _print_secret(client.post("/webhooks", body), as_json=as_json)
+        _print_secret(_post(client, "", body), as_json=as_json)
 
 
 @webhooks.command("list")
@@ -98,6 +128,15 @@ def drop(endpoint: str, *, events: tuple[str, ...], takes_all: bool, url: str, a
 
 @webhooks.command()
 @click.argument("endpoint")
+@_after(required=True)
+@asking
+def replay(endpoint: str, *, after: Numbers, url: str, as_json: bool) -> None:
+    """Send ENDPOINT again what is behind an event that is still kept."""
+    _do(f"{endpoint}/replay", {"after": after}, lambda done: f"{done['count']} come again", url=url, as_json=as_json)
+
+
+@webhooks.command()
+@click.argument("endpoint")
 @click.option(
     "--keep", "keep_s", default=86_400, show_default=True, help="Seconds that the old secret signs as well."
 )
@@ -105,7 +144,7 @@ def drop(endpoint: str, *, events: tuple[str, ...], takes_all: bool, url: str, a
 def rotate(endpoint: str, *, keep_s: int, url: str, as_json: bool) -> None:
     """Sign what is sent to ENDPOINT with a new secret."""
     with connected(url) as client:
-        _print_secret(client.post(f"/webhooks/{endpoint}/rotate", {"keep_s": keep_s}), as_json=as_json)
+        _print_secret(_post(client, f"/{endpoint}/rotate", {"keep_s": keep_s}), as_json=as_json)
 
 
 @webhooks.command()
@@ -149,9 +188,14 @@ def _list(path: str, titles: Mapping[str, str], *, url: str, as_json: bool) -> N
         print_table(titles, rows)
 
 
+def _post(client: Client, path: str, body: Json) -> Json:
+    answer: Json = client.post(f"/webhooks{path}", body, key=secrets.token_hex(16))
+    return answer
+
+
 def _do(path: str, body: Json, told: Callable[[Json], str], *, url: str, as_json: bool) -> None:
     with connected(url) as client:
-        answer = client.post(f"/webhooks/{path}", body)
+        answer = _post(client, f"/{path}", body)
     if as_json:
         print_json(answer)
     else:

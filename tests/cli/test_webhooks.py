@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import Queue
 from threading import Thread
@@ -30,9 +31,9 @@ class Receiver(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-@pytest.fixture
-def receiver() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as server:
+@contextmanager
+def receiving(handler: type[Receiver]) -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = Thread(target=server.serve_forever)
         thread.start()
         try:
@@ -40,6 +41,12 @@ def receiver() -> Iterator[str]:
         finally:
             server.shutdown()
             thread.join()
+
+
+@pytest.fixture
+def receiver() -> Iterator[str]:
+    with receiving(Receiver) as url:
+        yield url
 
 
 @pytest.fixture
@@ -71,6 +78,14 @@ def test_endpoints_are_added_listed_and_looked_after(service: Running, receiver:
     assert asked(service, "webhooks", "dead", "shop") == []
     assert asked(service, "webhooks", "retry", "shop", "--all") == [{"count": 0}]
     assert asked(service, "webhooks", "drop", "shop", "event-1", "event-2") == [{"count": 0}]
+    while asked(service, "webhooks", "list")[0]["behind"]:
+        pass
+    again = ropewalk("webhooks", "replay", "shop", "--after", "1", "--url", service.url).stdout
+    assert again == "1 come again\n"
+    assert json.loads(Receiver.got.get(timeout=20)[1])["subject"] == "eu/1"
+    [late] = asked(service, "webhooks", "add", f"{receiver}late", "--after", "0=1")
+    assert json.loads(Receiver.got.get(timeout=20)[1])["subject"] == "eu/1"
+    asked(service, "webhooks", "remove", late["endpoint"])
     shown = ropewalk("webhooks", "list", "--url", service.url).stdout
     assert "shop" in shown
     assert "sending" in shown
@@ -87,6 +102,11 @@ def test_endpoints_are_added_listed_and_looked_after(service: Running, receiver:
         (("rotate", "nobody"), 1, "list them with `ropewalk webhooks list`"),
         (("retry", "nobody"), 2, "or give --all"),
         (("drop", "nobody", "event-1", "--all"), 2, "or give --all"),
+        (("replay", "nobody", "--after", "1"), 1, "there is no endpoint 'nobody'"),
+        (("replay", "nobody", "--after", "7=1"), 1, "there is no partition 7: orders has 1, from 0"),
+        (("replay", "nobody", "--after", "one"), 2, "'one' is none: give N, or PARTITION=N"),
+        (("replay", "nobody", "--after", "1", "--after", "2"), 2, "'1 2' is none: give N, or PARTITION=N"),
+        (("replay", "nobody"), 2, "Missing option '--after'"),
     ],
 )
 def test_what_can_not_be_done_is_told_in_a_sentence(
@@ -96,3 +116,43 @@ def test_what_can_not_be_done_is_told_in_a_sentence(
     assert done.returncode == code
     assert told in done.stderr
     assert "Traceback" not in done.stderr
+
+
+class Busy(Receiver):
+    """Says the first time that it can't now; keeps the keys that it was sent."""
+
+    keys: ClassVar[list[str]] = []
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.keys.append(self.headers["idempotency-key"])
+        self.send_response(503 if len(self.keys) % 2 else 200)
+        self.end_headers()
+        self.wfile.write(b'{"retry_after_s": 0}' if len(self.keys) % 2 else ANSWER)
+
+
+SUMMARY = {"id": "t1", "saga": "trip", "state": "running", "waits_for": [], "changed_ns": 0, "stuck": "", "why": ""}
+ANSWER = json.dumps({"endpoint": "a", "url": "http://a/", "secret": "s", "count": 1, **SUMMARY}).encode()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("webhooks", "add", "http://a/"),
+        ("webhooks", "rotate", "a"),
+        ("webhooks", "replay", "a", "--after", "1"),
+        ("webhooks", "retry", "a", "--all"),
+        ("saga", "retry", "t1"),
+        ("saga", "compensate", "t1"),
+        ("saga", "resolve", "t1", "hotel"),
+    ],
+)
+def test_what_is_sent_again_has_the_same_key_and_what_is_said_again_another(words: tuple[str, ...]) -> None:
+    Busy.keys.clear()
+    with receiving(Busy) as url:
+        for _ in range(2):
+            done = ropewalk(*words, "--url", url)
+            assert done.returncode == 0, done.stderr
+    first, repeated, second, _ = Busy.keys
+    assert first == repeated
+    assert len({first, second, None}) == 3

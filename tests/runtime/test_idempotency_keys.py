@@ -2,15 +2,28 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import httpx
+import msgspec
+import pytest
 
 from ropewalk.data.engine import Storage
 from ropewalk.engines.memory import MemoryEngine
+from ropewalk.proving.workloads.accounts import bank
+from ropewalk.proving.workloads.travel import travel
+from ropewalk.runtime.edge import document_of
 from ropewalk.runtime.node import open_node
+from ropewalk.runtime.operations import IDEMPOTENCY_KEY, TOKEN
 from ropewalk.runtime.server import serving
+from ropewalk.runtime.service import Service
+from ropewalk.systems.coordination.service import coordination
+from ropewalk.systems.payments.cards.tokens import new_key
+from ropewalk.systems.payments.rest.cards import card_operations
+from ropewalk.systems.payments.service import payments
 from tests.runtime.gated import GatedLog
 from tests.runtime.served import client_of, counters, problem
+from tests.runtime.webhooks.shop import orders
 
 
 def ask(story: Callable[[httpx.AsyncClient], Awaitable[None]]) -> None:
@@ -36,6 +49,26 @@ class Gated(MemoryEngine):
 
     async def open(self, service: str, partition: int) -> Storage:
         return (await super().open(service, partition))._replace(log=self.log)
+
+
+CARDS = msgspec.structs.replace(payments, operations=(*payments.operations, *card_operations(new_key())))
+NAMED_OTHERWISE = {"/claims/acquire": "a claim is named by what is claimed and the session, which may ask again"}
+
+
+@pytest.mark.parametrize(
+    "service", [counters(), bank(2), travel(), orders(), coordination, CARDS], ids=lambda s: s.name
+)
+def test_whatever_changes_something_takes_a_key(service: Service) -> None:
+    document = msgspec.convert(document_of(service), Any)
+    changing = 0
+    for path, methods in document["paths"].items():
+        for operation in (methods[method] for method in methods if method != "get"):
+            taken = {parameter["name"] for parameter in operation["parameters"]}
+            # Who may ask for what an earlier answer was based on reads, with a body that no URL would hold.
+            if TOKEN not in taken and path not in NAMED_OTHERWISE:
+                changing += 1
+                assert IDEMPOTENCY_KEY in taken, path
+    assert changing > 0
 
 
 def test_an_idempotency_key_gets_the_first_answer_again_and_refuses_another_body() -> None:
