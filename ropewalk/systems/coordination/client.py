@@ -6,6 +6,7 @@
     async with connected(node) as coordination:
         async with coordination.lead("cluster/primary", value="10.0.0.1") as token: ...
         async with coordination.semaphore("pool/gpu", permits=4) as token: ...
+        lease = await coordination.lease("jobs/nightly", ttl_s=60)
         await coordination.config.set("app/limit", "10", version=3)
         await coordination.counters.add("hits/today")
         async for change in coordination.watch("app/"): ...
@@ -34,6 +35,7 @@ from ropewalk.coordination.recipes.messages import (
     SetKey,
 )
 from ropewalk.coordination.recipes.state import space_of
+from ropewalk.errors import Rejected
 from ropewalk.runtime.node import Node
 from ropewalk.systems.coordination.catalogue import (
     ADD,
@@ -47,10 +49,10 @@ from ropewalk.systems.coordination.catalogue import (
     SET_KEY,
 )
 from ropewalk.systems.coordination.doors import Door, opened
-from ropewalk.systems.coordination.holding import TTL_S, Session, SessionLost, Wanted
+from ropewalk.systems.coordination.holding import TTL_S, Lease, Session, SessionLost, Wanted
 from ropewalk.systems.coordination.offers import Change, Following
 
-__all__ = ["Coordination", "Session", "SessionLost", "connected", "lock"]
+__all__ = ["Coordination", "Lease", "Session", "SessionLost", "connected", "lock"]
 
 _WATCH_S: Final = WAIT_MAX_S
 
@@ -84,7 +86,7 @@ class Coordination:
         Waits for it for `wait_s` (None: for ever; 0: not at all) and raises NotAccepted if it was not free. If the
         session is lost the block is cancelled and ends with SessionLost.
         """
-        async with self._alone(Wanted(name), ttl_s=ttl_s, wait_s=wait_s) as token:
+        async with self.holding(Wanted(name), ttl_s=ttl_s, wait_s=wait_s) as token:
             yield token
 
     @asynccontextmanager
@@ -93,7 +95,7 @@ class Coordination:
     ) -> AsyncIterator[int]:
         """Hold some of so many permits while the block runs. All who use it give the same number of permits."""
         wanted = Wanted(name, "semaphore", takes, permits)
-        async with self._alone(wanted, ttl_s=ttl_s, wait_s=wait_s) as token:
+        async with self.holding(wanted, ttl_s=ttl_s, wait_s=wait_s) as token:
             yield token
 
     @asynccontextmanager
@@ -101,8 +103,36 @@ class Coordination:
         self, name: str, *, value: str = "", ttl_s: float = TTL_S, wait_s: float | None = None
     ) -> AsyncIterator[int]:
         """Lead while the block runs; `value` is what others learn of the leader, its address perhaps."""
-        async with self._alone(Wanted(name, "election", value=value), ttl_s=ttl_s, wait_s=wait_s) as token:
+        async with self.holding(Wanted(name, "election", value=value), ttl_s=ttl_s, wait_s=wait_s) as token:
             yield token
+
+    @asynccontextmanager
+    async def holding(self, wanted: Wanted, *, ttl_s: float, wait_s: float | None) -> AsyncIterator[int]:
+        """Hold any of these while the block runs; gives its token."""
+        session = Session(self._door, space_of(wanted.name), ttl_s=ttl_s)
+        async with session.holding(wanted, wait_s=wait_s) as token, session.kept_alive():
+            yield token
+
+    async def lease(self, name: str, *, ttl_s: float = TTL_S, wait_s: float | None = None) -> Lease:
+        """Hold a lock for `ttl_s`, and no longer unless it is renewed; waits for it as `lock` does."""
+        session = Session(self._door, space_of(name), ttl_s=ttl_s)
+        lease = Lease(session, name, await session.claim(Wanted(name), wait_s=wait_s))
+        if wait_s != 0:
+            # Who waits is let in between two questions, and some of the time is over then.
+            await lease.renew()
+        return lease
+
+    async def renew(self, name: str, session: str) -> Lease:
+        """The lease on a lock that this session has, renewed: for another program than the one that took it.
+
+        Raises Problem (`session_expired`) if it is over, Rejected if the session has no such lease.
+        """
+        mine = Session(self._door, space_of(name), ttl_s=TTL_S, session=session)
+        await mine.keep_alive()
+        for claimant in (await self.claims(name)).held:
+            if claimant.session == session:
+                return Lease(mine, name, claimant.token)
+        raise Rejected(f"session {session} has no lease on {name!r}")
 
     @asynccontextmanager
     async def session(self, space: str, *, ttl_s: float = TTL_S) -> AsyncIterator[Session]:
@@ -157,13 +187,6 @@ class Coordination:
             return
         async for key in self.config.list(name):
             yield _as_change(key)
-
-    @asynccontextmanager
-    async def _alone(self, wanted: Wanted, *, ttl_s: float, wait_s: float | None) -> AsyncIterator[int]:
-        """A claim with a session of its own."""
-        session = Session(self._door, space_of(wanted.name), ttl_s=ttl_s)
-        async with session.holding(wanted, wait_s=wait_s) as token, session.kept_alive():
-            yield token
 
 
 class Counters:

@@ -1,4 +1,5 @@
-"""A session as its client has it: kept alive while a block runs, and the block is told if it is lost.
+"""A session as its client has it: kept alive while a block runs, and the block is told if it is lost; and a lease,
+which is a session that nobody keeps alive.
 
 The client counts its time to live from when it sent what was last confirmed, so it gives up before the service does,
 unless its own clock stands still: a paused program is late to learn it. What it writes then must carry its token.
@@ -19,6 +20,7 @@ import msgspec
 
 from ropewalk.coordination.recipes.limits import WAIT_MAX_S
 from ropewalk.coordination.recipes.messages import (
+    Alive,
     Busy,
     Done,
     EndSession,
@@ -65,8 +67,8 @@ class Wanted(msgspec.Struct, frozen=True):
 class Session:
     """A client's session in one space; made by `Coordination.session`."""
 
-    def __init__(self, door: Door, space: str, *, ttl_s: float) -> None:
-        self.id = token_hex(8)
+    def __init__(self, door: Door, space: str, *, ttl_s: float, session: str = "") -> None:
+        self.id = session or token_hex(8)
         self.space = space
         self.ttl_s = ttl_s
         self._door = door
@@ -105,11 +107,11 @@ class Session:
             raise Rejected(f"this session has a claim on {wanted.name!r} already: another task takes another session")
         self._claimed[claimed] = None
         try:
-            token = await self._claim(wanted, wait_s)
+            token = await self.claim(wanted, wait_s=wait_s)
             try:
                 yield token
             finally:
-                await self._release(wanted)
+                await self.release(wanted)
         finally:
             del self._claimed[claimed]
 
@@ -131,10 +133,16 @@ class Session:
             await self._ask(END_SESSION, EndSession(self.space, self.id))
 
     @property
-    def _ttl_ms(self) -> int:
-        return round(self.ttl_s * 1_000)
+    def left_s(self) -> float:
+        """How long it lives for certain, if nothing is confirmed from now on."""
+        return max(0.0, (self._confirmed_until_s or 0.0) - self._loop.time())
 
-    async def _claim(self, wanted: Wanted, wait_s: float | None) -> int:
+    async def keep_alive(self) -> None:
+        """Let it live for its whole time to live once more."""
+        await self._ask(KEEP_ALIVE, KeepAlive(self.space, self.id))
+
+    async def claim(self, wanted: Wanted, *, wait_s: float | None) -> int:
+        """Claim something; returns its token. Raises NotAccepted if it was not free in time."""
         until_s = None if wait_s is None else self._loop.time() + wait_s
         may_wait = True
         try:
@@ -155,6 +163,17 @@ class Session:
             if may_wait:
                 await self._give_up(wanted)
 
+    async def release(self, wanted: Wanted) -> None:
+        """Give it up. Raises SessionLost if it is found to be gone."""
+        if self._is_lost:
+            return
+        with suppress(NotAccepted, OutcomeUnknown):
+            await self._ask(RELEASE, Release(wanted.name, self.id, wanted.kind))
+
+    @property
+    def _ttl_ms(self) -> int:
+        return round(self.ttl_s * 1_000)
+
     def _claiming(self, wanted: Wanted, until_s: float | None) -> Claiming:
         """One question of a claim that waits: it keeps the session alive, so it is asked again and again."""
         part_s = min(self.ttl_s / 3, WAIT_MAX_S)
@@ -162,13 +181,6 @@ class Session:
         return Claiming(
             wanted.name, self.id, wanted.kind, self._ttl_ms, wait_s, wanted.takes, wanted.permits, wanted.value
         )
-
-    async def _release(self, wanted: Wanted) -> None:
-        """Give it up at the end of its block. Raises SessionLost if it is found to be gone."""
-        if self._is_lost:
-            return
-        with suppress(NotAccepted, OutcomeUnknown):
-            await self._ask(RELEASE, Release(wanted.name, self.id, wanted.kind))
 
     async def _give_up(self, wanted: Wanted) -> None:
         """Leave the queue. If that can't be said at once, its place ends with the session."""
@@ -179,7 +191,7 @@ class Session:
     async def _keep_alive(self) -> None:
         while True:
             await asyncio.sleep(self.ttl_s / 3)
-            await self._ask(KEEP_ALIVE, KeepAlive(self.space, self.id))
+            await self.keep_alive()
 
     async def _ask(self, offer: Offer[B, A], body: B) -> A:
         """The answer, asked for again and again as long as the session may live."""
@@ -198,6 +210,8 @@ class Session:
                 self._check_may_live(error)
                 await asyncio.sleep(_PAUSE_S)
             else:
+                if isinstance(answer, Alive):
+                    self.ttl_s = answer.ttl_ms / 1_000
                 if not isinstance(answer, Busy | Done):
                     self._confirmed_until_s = asked_s + self.ttl_s
                 return answer
@@ -212,3 +226,30 @@ class Session:
     def _lost(self, why: str) -> SessionLost:
         self._is_lost = True
         return SessionLost(f"session {self.id} is lost, and what it had may be another's: {why}")
+
+
+class Lease:
+    """A lock for so long: it ends by itself when its time to live is over. Made by `Coordination.lease`."""
+
+    def __init__(self, session: Session, name: str, token: int) -> None:
+        self.name = name
+        self.token = token
+        self._session = session
+
+    @property
+    def session(self) -> str:
+        """Who has it, as `claims` tells; another program that knows it can renew the lease."""
+        return self._session.id
+
+    @property
+    def left_s(self) -> float:
+        """How long it is held for certain, by this program's clock."""
+        return self._session.left_s
+
+    async def renew(self) -> None:
+        """Let it last for its whole time once more. Raises SessionLost if it is over."""
+        await self._session.keep_alive()
+
+    async def end(self) -> None:
+        """Give it up before its time. Raises SessionLost if it is found to be over."""
+        await self._session.release(Wanted(self.name))

@@ -12,7 +12,7 @@ from ropewalk.errors import NotAccepted, OutcomeUnknown, Rejected
 from ropewalk.runtime.node import Node
 from ropewalk.runtime.problems import Problem
 from ropewalk.systems.coordination.catalogue import KEEP_ALIVE, OFFERS
-from ropewalk.systems.coordination.client import Coordination, SessionLost, lock
+from ropewalk.systems.coordination.client import Coordination, SessionLost, connected, lock
 from ropewalk.systems.coordination.doors import Door, opened
 from ropewalk.systems.coordination.giving import applied
 from ropewalk.systems.coordination.offers import Offer, Terms
@@ -268,3 +268,66 @@ def test_where_no_service_answers_the_error_says_what_to_do() -> None:
             assert token > 0
 
     asyncio.run(main())
+
+
+def test_a_lease_is_held_for_its_time_and_no_longer() -> None:
+    async def main(_: Node, coordination: Coordination) -> None:
+        now_s = asyncio.get_running_loop().time
+        lease, began_s = await coordination.lease("jobs/nightly", ttl_s=5, wait_s=0), now_s()
+        assert 4 < lease.left_s <= 5
+        assert await holders(coordination) == [(lease.session, lease.token)]
+        with pytest.raises(NotAccepted, match="not free"):
+            await coordination.lease("jobs/nightly", wait_s=0)
+        other = await coordination.lease("jobs/nightly", ttl_s=3)
+        assert 5 <= now_s() - began_s < 6
+        assert other.token > lease.token
+        assert (lease.left_s, other.left_s > 2.9) == (0.0, True)
+        with pytest.raises(SessionLost):
+            await lease.renew()
+        await lease.end()
+        assert await holders(coordination) == [(other.session, other.token)]
+        await other.end()
+        assert await holders(coordination) == []
+
+    in_virtual_time(main)
+
+
+def test_a_lease_is_renewed_by_hand_also_by_another_program() -> None:
+    async def main(node: Node, coordination: Coordination) -> None:
+        lease = await coordination.lease("jobs/nightly", ttl_s=5)
+        for _ in range(3):
+            await pass_time(4)
+            await lease.renew()
+        async with connected(node) as other:
+            await pass_time(4)
+            renewed = await other.renew("jobs/nightly", lease.session)
+            assert renewed.token == lease.token
+            assert 4 < renewed.left_s <= 5
+            with pytest.raises(Rejected, match="has no lease on 'jobs/other'"):
+                await other.renew("jobs/other", lease.session)
+            await pass_time(6)
+            with pytest.raises(Problem) as over:
+                await other.renew("jobs/nightly", lease.session)
+            assert over.value.name == "session_expired"
+
+    in_virtual_time(main)
+
+
+def test_leases_are_the_same_over_http() -> None:
+    async def main(coordination: Coordination) -> None:
+        lease = await coordination.lease("jobs/nightly", ttl_s=60)
+        await lease.renew()
+        await (await coordination.renew("jobs/nightly", lease.session)).end()
+        with pytest.raises(SessionLost):
+            await lease.renew()
+
+    asyncio.run(both_ways(main))
+
+
+async def holders(coordination: Coordination) -> list[tuple[str, int]]:
+    return [(each.session, each.token) for each in (await coordination.claims("jobs/nightly")).held]
+
+
+async def pass_time(seconds: float) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(asyncio.Event().wait(), seconds)
