@@ -1,4 +1,4 @@
-"""`ropewalk lock`, `semaphore` and `election`: run a command while something is held.
+"""`ropewalk lock`, `semaphore` and `election`: run a command while something is held; `lease`: hold it for so long.
 
 The command finds its token in the environment, as ROPEWALK_TOKEN. If the session is lost it is told to end, and is
 killed if it does not.
@@ -12,21 +12,21 @@ import os
 import signal
 import sys
 from asyncio.subprocess import Process
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
-from typing import Final, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from functools import wraps
+from typing import Any, Final, TypeVar
 
 import click
 import msgspec
 
 from ropewalk.cli.client import asking
 from ropewalk.cli.coordinating import coordinated, tell, tell_changes
+from ropewalk.coordination.recipes.messages import Claims
 from ropewalk.systems.coordination.client import Coordination, SessionLost
-from ropewalk.systems.coordination.holding import TTL_S
+from ropewalk.systems.coordination.holding import TTL_S, Wanted
 from ropewalk.systems.coordination.offers import Change
 
 F = TypeVar("F", bound=Callable[..., object])
-Claim = Callable[[Coordination], AbstractAsyncContextManager[int]]
 
 TOKEN: Final = "ROPEWALK_TOKEN"
 _END_S: Final = 10.0
@@ -46,52 +46,111 @@ class HeldNow(msgspec.Struct, frozen=True):
     token: int
 
 
-def holding(command: F) -> F:
-    """What every command that holds something takes."""
+class Leased(msgspec.Struct, frozen=True):
+    """What `ropewalk lease --json` prints."""
+
+    name: str
+    token: int
+    session: str
+    left_s: float
+
+
+class Terms(msgspec.Struct, frozen=True):
+    """What every command that holds something is told."""
+
+    name: str
+    command: tuple[str, ...]
+    wait_s: float | None
+    ttl_s: float
+    who: bool
+    url: str
+    as_json: bool
+
+
+def claiming(command: F) -> F:
+    """The options of what claims something."""
     for option in (
-        click.argument("command", nargs=-1, required=True, metavar="-- COMMAND..."),
         click.argument("name"),
         click.option("--wait", "wait_s", type=float, help="Seconds to wait for it; 0: not at all. Else for ever."),
-        click.option(
-            "--ttl", "ttl_s", type=float, default=TTL_S, show_default=True, help="Seconds it may be silent."
-        ),
         asking,
     ):
         command = option(command)
     return command
 
 
+def holding(run: Callable[..., None]) -> Callable[..., None]:
+    """What every command that holds something takes, as one argument."""
+
+    @wraps(run)
+    def with_terms(**given: Any) -> None:
+        terms = Terms(**{field: given.pop(field) for field in Terms.__struct_fields__})
+        run(terms, **given)
+
+    for option in (
+        click.argument("command", nargs=-1, metavar="-- COMMAND..."),
+        click.option(
+            "--ttl", "ttl_s", type=float, default=TTL_S, show_default=True, help="Seconds it may be silent."
+        ),
+        click.option("--who", is_flag=True, help="Run nothing: print who has it, and who waits, the next one first."),
+        claiming,
+    ):
+        with_terms = option(with_terms)
+    return with_terms
+
+
 @click.command()
 @holding
-def lock(name: str, *, command: tuple[str, ...], ttl_s: float, wait_s: float | None, url: str, as_json: bool) -> None:
+def lock(terms: Terms) -> None:
     """Run COMMAND while the lock NAME is held, and nobody else's command with it.
 
     The fencing token is in the environment, as ROPEWALK_TOKEN.
     """
-    _run(name, command, lambda service: service.lock(name, ttl_s=ttl_s, wait_s=wait_s), url=url, as_json=as_json)
+    _run(terms, Wanted(terms.name))
 
 
 @click.command()
-@click.option("--permits", type=click.IntRange(1), required=True, help="How many permits there are.")
+@click.option("--permits", type=click.IntRange(1), help="How many permits there are; all who use it say the same.")
 @click.option("--takes", type=click.IntRange(1), default=1, show_default=True, help="How many of them are taken.")
 @holding
-def semaphore(
+def semaphore(terms: Terms, *, permits: int | None, takes: int) -> None:
+    """Run COMMAND while permits of the semaphore NAME are held."""
+    if permits is None and not terms.who:
+        raise click.UsageError("say how many --permits there are")
+    _run(terms, Wanted(terms.name, "semaphore", takes, permits or takes))
+
+
+@click.command()
+@claiming
+@click.option("--ttl", "ttl_s", type=float, default=TTL_S, show_default=True, help="Seconds that it lasts.")
+@click.option("--renew", metavar="SESSION", help="Let the lease that this session has last for its time once more.")
+@click.option("--end", metavar="SESSION", help="End the lease that this session has.")
+def lease(
     name: str,
     *,
-    command: tuple[str, ...],
-    permits: int,
-    takes: int,
     ttl_s: float,
     wait_s: float | None,
+    renew: str | None,
+    end: str | None,
     url: str,
     as_json: bool,
 ) -> None:
-    """Run COMMAND while permits of the semaphore NAME are held."""
+    """Take the lock NAME for so long, and print its token and session; it ends by itself unless it is renewed."""
+    if renew and end:
+        raise click.UsageError("a lease is renewed or ended: give one of --renew and --end")
 
-    def claim(service: Coordination) -> AbstractAsyncContextManager[int]:
-        return service.semaphore(name, permits=permits, takes=takes, ttl_s=ttl_s, wait_s=wait_s)
+    async def work(coordination: Coordination) -> None:
+        session = renew or end
+        if session:
+            taken = await coordination.renew(name, session)
+        else:
+            taken = await coordination.lease(name, ttl_s=ttl_s, wait_s=wait_s)
+        if end:
+            await taken.end()
+            return
+        told = Leased(name, taken.token, taken.session, round(taken.left_s, 3))
+        tell(told, f"token {told.token}, session {told.session}, for {told.left_s:g} s", as_json=as_json)
 
-    _run(name, command, claim, url=url, as_json=as_json)
+    coordinated(url, work)
 
 
 election = click.Group("election", help="Lead, and know who does.")
@@ -100,15 +159,9 @@ election = click.Group("election", help="Lead, and know who does.")
 @election.command()
 @click.option("--value", default="", help="What others learn of the leader: its address perhaps.")
 @holding
-def lead(
-    name: str, *, command: tuple[str, ...], value: str, ttl_s: float, wait_s: float | None, url: str, as_json: bool
-) -> None:
+def lead(terms: Terms, *, value: str) -> None:
     """Run COMMAND while this process leads in the election NAME."""
-
-    def claim(service: Coordination) -> AbstractAsyncContextManager[int]:
-        return service.lead(name, value=value, ttl_s=ttl_s, wait_s=wait_s)
-
-    _run(name, command, claim, url=url, as_json=as_json)
+    _run(terms, Wanted(terms.name, "election", value=value))
 
 
 @election.command()
@@ -142,24 +195,40 @@ def watch(name: str, *, count: int | None, url: str, as_json: bool) -> None:
     coordinated(url, work)
 
 
-def _run(name: str, command: Sequence[str], claim: Claim, *, url: str, as_json: bool) -> None:
-    """Run a command under a claim, and exit as it does."""
+def _run(terms: Terms, wanted: Wanted) -> None:
+    """Run a command under a claim, and exit as it does; or tell who has it."""
     code = 0
+
+    async def tell_who(coordination: Coordination) -> None:
+        claims = await coordination.claims(wanted.name, wanted.kind)
+        tell(claims, "\n".join(_words(claims)), as_json=terms.as_json)
 
     async def work(coordination: Coordination) -> None:
         nonlocal code
-        async with claim(coordination) as token:
-            if as_json:
-                click.echo(msgspec.json.encode(HeldNow(name, token)), err=True)
-            code = await _exit_code(command, token)
+        async with coordination.holding(wanted, ttl_s=terms.ttl_s, wait_s=terms.wait_s) as token:
+            if terms.as_json:
+                click.echo(msgspec.json.encode(HeldNow(wanted.name, token)), err=True)
+            code = await _exit_code(terms.command, token)
 
+    if not terms.who and not terms.command:
+        raise click.UsageError("give a command to run while it is held, behind --")
     try:
-        coordinated(url, work)
+        coordinated(terms.url, tell_who if terms.who else work)
     except click.ClickException as error:
         if isinstance(error.__cause__, SessionLost):
             raise Lost(error.message) from error
         raise
     sys.exit(code)
+
+
+def _words(claims: Claims) -> Iterator[str]:
+    if not claims.held:
+        yield "nobody has it"
+    for told, claimants in (("has it", claims.held), ("waits", claims.queue)):
+        for each in claimants:
+            token = f" (token {each.token})" if each.token else ""
+            takes = f", {each.takes} of {claims.permits} permits" if claims.permits > 1 else ""
+            yield f"{each.value or each.session} {told}{token}{takes}"
 
 
 async def _exit_code(command: Sequence[str], token: int) -> int:

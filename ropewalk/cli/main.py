@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "lock": "ropewalk.cli.claims:lock",
     "semaphore": "ropewalk.cli.claims:semaphore",
     "prove": "ropewalk.cli.prove:prove",
+    "lease": "ropewalk.cli.claims:lease",
     "ledger": "ropewalk.cli.ledger:ledger",
     "saga": "ropewalk.cli.saga:saga",
     "serve": "ropewalk.cli.serve:serve",

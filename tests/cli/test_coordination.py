@@ -48,6 +48,44 @@ def test_who_does_not_wait_is_refused_and_runs_nothing(service: Running) -> None
     assert "'jobs/busy' is not free" in ran.stderr
 
 
+def test_who_has_it_and_who_waits_is_told(service: Running) -> None:
+    assert ropewalk("lock", "jobs/who", "--who", "--url", service.url).stdout == "nobody has it\n"
+    for session in ("ada", "ben", "cleo"):
+        wanted = {"name": "jobs/who", "session": session, "ttl_ms": 60_000, "wait_s": 0.01}
+        httpx.post(f"{service.url}/claims/acquire", json=wanted).raise_for_status()
+    [who] = asked(service, "lock", "jobs/who", "--who")
+    [held], queue = who["held"], who["queue"]
+    assert [held["session"], *(each["session"] for each in queue)] == ["ada", "ben", "cleo"]
+    words = ropewalk("lock", "jobs/who", "--who", "--url", service.url).stdout
+    assert words == f"ada has it (token {held['token']})\nben waits\ncleo waits\n"
+    wanted = {"name": "pool/who", "kind": "semaphore", "session": "ada", "ttl_ms": 60_000, "permits": 4, "takes": 3}
+    token = httpx.post(f"{service.url}/claims/acquire", json=wanted).json()["token"]
+    words = ropewalk("semaphore", "pool/who", "--who", "--url", service.url).stdout
+    assert words == f"ada has it (token {token}), 3 of 4 permits\n"
+    assert asked(service, "election", "lead", "cluster/who", "--who")[0]["held"] == []
+
+
+def test_a_command_is_needed_unless_it_is_asked_who(service: Running) -> None:
+    ran = ropewalk("lock", "jobs/none", "--url", service.url)
+    assert (ran.returncode, "give a command" in ran.stderr) == (2, True)
+    ran = ropewalk("semaphore", "jobs/none", "--url", service.url, "--", *PRINT_TOKEN)
+    assert (ran.returncode, "--permits" in ran.stderr) == (2, True)
+
+
+def test_a_lease_is_taken_renewed_and_ended(service: Running) -> None:
+    [lease] = asked(service, "lease", "jobs/lease", "--ttl", "60")
+    [held] = httpx.get(f"{service.url}/claims", params={"name": "jobs/lease"}).json()["held"]
+    assert (held["session"], held["token"]) == (lease["session"], lease["token"])
+    busy = ropewalk("lease", "jobs/lease", "--wait", "0", "--url", service.url)
+    assert (busy.returncode, "'jobs/lease' is not free" in busy.stderr) == (1, True)
+    [renewed] = asked(service, "lease", "jobs/lease", "--renew", lease["session"])
+    assert renewed["token"] == lease["token"]
+    assert 50 < renewed["left_s"] <= 60
+    assert asked(service, "lease", "jobs/lease", "--end", lease["session"]) == []
+    over = ropewalk("lease", "jobs/lease", "--renew", lease["session"], "--url", service.url)
+    assert over.returncode == 1
+
+
 @contextmanager
 def holding(service: Running, name: str) -> Iterator["subprocess.Popen[str]"]:
     """`ropewalk lock` with a command that runs until its input ends, once it runs."""
