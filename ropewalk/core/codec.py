@@ -35,6 +35,9 @@ _CHECKSUM_BYTES: Final = 16
 HEADER_BYTES: Final = _FIELDS.size + _CHECKSUM_BYTES
 
 _VALUE_ENCODER: Final = msgspec.msgpack.Encoder(order="deterministic")
+encode_value: Final = _VALUE_ENCODER.encode
+"""The canonical bytes of a value: equal values give equal bytes. No function of ours: every write goes through it."""
+
 _REQUESTS_DECODER: Final = msgspec.msgpack.Decoder(list[Request])
 _NOTES_DECODER: Final = msgspec.msgpack.Decoder(list[Note])
 
@@ -66,11 +69,6 @@ class Stored(msgspec.Struct, frozen=True, gc=False):
     record: Record
 
 
-def encode_value(value: object) -> bytes:
-    """The canonical bytes of a value: equal values give equal bytes."""
-    return _VALUE_ENCODER.encode(value)
-
-
 class Checksum:
     """The first 16 bytes of SHA-256 (FIPS 180-4), in pieces. Processors compute it: twice as fast as BLAKE2b."""
 
@@ -86,12 +84,13 @@ class Checksum:
         return self._state.digest()[:_CHECKSUM_BYTES]
 
 
-def checksum(*parts: bytes | memoryview) -> bytes:
+def checksum(first: bytes | memoryview = b"", *others: bytes | memoryview) -> bytes:
     """The 16-byte checksum of the parts joined."""
-    state = Checksum()
-    for part in parts:
+    # Every request has one, of one part: begun with that, it takes two thirds of the time.
+    state = hashlib.sha256(first)
+    for part in others:
         state.update(part)
-    return state.digest()
+    return state.digest()[:_CHECKSUM_BYTES]
 
 
 def encode_record(record: Record) -> tuple[bytes, bytes]:

@@ -5,8 +5,8 @@ reply, the values to write, and effects: timers, messages to other partitions, e
 refusal is simply an answer without writes. Commands, values and replies are msgspec structs; commands are told apart
 by their tag.
 
-Promise:    `apply` sees the writes of every command before it; timers fire in the order of their time, then of their
-            setting, each once.
+Promise:    `apply` sees the writes of every command before it, as a restart will read them; timers fire in the order
+            of their time, then of their setting, each once.
 Checked by: tests/core/test_keyed.py, ropewalk.proving.conformance (machine checks)
 """
 
@@ -22,13 +22,16 @@ from ropewalk.core.effects import At, Effect, Publish, Replied, Send
 from ropewalk.core.limits import TIMERS_FIRED_MAX
 from ropewalk.core.machine import Batch, Event, Message, Outcome, Received, Saved
 from ropewalk.core.place import Place
-from ropewalk.errors import Damaged, Rejected
+from ropewalk.errors import Bug, Damaged, Rejected
 
 _UNREADABLE: Final = (ValueError, RecursionError)
 """What msgspec raises: of its own errors, those of text that is no UTF-8, and of what is nested too deep."""
 
+_UNWRITABLE: Final = (*_UNREADABLE, TypeError, OverflowError, AttributeError)
+"""What it raises besides: of types that it doesn't know, of numbers beyond 64 bits, of a key that is no text."""
+
 _FLAT_BYTES: Final = 256
-"""A command of fewer bytes can't be nested so deep that it matters."""
+"""A command, or a value, of fewer bytes can't be nested so deep that it matters."""
 
 _LEVELS_LEFT: Final = b"\x91" * 64
 """The beginning of a list in a list, and so on. How deep msgspec reads depends on how deep in calls it is asked.
@@ -75,6 +78,9 @@ class Guarded(msgspec.Struct, frozen=True, array_like=True):
 Timer = tuple[int, int, bytes]
 """Time in nanoseconds, number of its setting, encoded command."""
 
+_TIMERS: Final = msgspec.msgpack.Decoder(Timer)
+_EVENTS: Final = msgspec.msgpack.Decoder(Event)
+
 
 class KeyedMachine(Generic[V, C, Q]):
     """A machine from a pure function.
@@ -119,6 +125,7 @@ class KeyedMachine(Generic[V, C, Q]):
         self._known: msgspec.msgpack.Decoder[C] = msgspec.msgpack.Decoder(_type(known))
         self._queries: msgspec.msgpack.Decoder[Q] = msgspec.msgpack.Decoder(_type(queries))
         self._values: msgspec.msgpack.Decoder[V] = msgspec.msgpack.Decoder(_type(value))
+        self._value_name = value.__name__ if isinstance(value, type) else str(value)
         self._state: MutableMapping[str, V] = {} if table is None else _Encoded(table, self._values)
         self._timers: list[Timer] = []
         self._timers_set = 0
@@ -172,7 +179,10 @@ class KeyedMachine(Generic[V, C, Q]):
         """Become what was saved."""
         self._state.clear()
         for key, value in msgspec.msgpack.decode(parts["items"], type=list[tuple[str, bytes]]):
-            self._state[key] = self._values.decode(value)
+            try:
+                self._state[key] = self._values.decode(value)
+            except _UNREADABLE as error:
+                raise Damaged(f"the value of {key!r} can't be read as {self._value_name} ({error})") from error
         self._timers, self._timers_set = msgspec.msgpack.decode(parts["timers"], type=tuple[list[Timer], int])
 
     def digest(self) -> bytes:
@@ -218,21 +228,37 @@ class KeyedMachine(Generic[V, C, Q]):
             if value is None:
                 self._state.pop(key, None)
             else:
-                self._state[key] = value
+                self._write(key, value)
         for effect in applied.effects:
             self._do(effect)
         return applied.reply
+
+    def _write(self, key: str, value: V) -> None:
+        """Keep a value as it will be read: what no snapshot could give back must not be acknowledged."""
+        try:
+            key.encode()
+            encoded = encode_value(value)
+            if len(encoded) > _FLAT_BYTES:
+                _ANYTHING.decode(_LEVELS_LEFT + encoded)
+            self._state[key] = self._values.decode(encoded)
+        except _UNWRITABLE as error:
+            raise Bug(
+                f"what {self._place.log_name} wrote to {key!r} can't be kept and read again as {self._value_name} "
+                f"({error})"
+            ) from error
 
     def _do(self, effect: Effect) -> None:
         match effect:
             case At(time_ns, command):
                 self._timers_set += 1
-                heapq.heappush(self._timers, (time_ns, self._timers_set, encode_value(command)))
+                timer = (time_ns, self._timers_set, encode_value(command))
+                heapq.heappush(self._timers, _TIMERS.decode(encode_value(timer)))
             case Send(to, command, tag, at):
                 encoded = command if isinstance(command, bytes) else encode_value(command)
                 self._sent.append(Message((at or self._place).log_of(to), encoded, tag.encode()))
             case Publish(kind, subject, data):
-                self._events.append(Event(kind, subject, encode_value(data)))
+                event = Event(kind, subject, encode_value(data))
+                self._events.append(_EVENTS.decode(encode_value(event)))
 
     def _fire_due(self, batch: Batch) -> None:
         for _ in range(TIMERS_FIRED_MAX):

@@ -7,12 +7,12 @@ import pytest
 
 from ropewalk.core.chain import Position
 from ropewalk.core.codec import Kind, Record, decode_record, encode_record, encode_value
-from ropewalk.core.effects import At
+from ropewalk.core.effects import At, Publish
 from ropewalk.core.keyed import GUARDED, Applied, Entry, Guarded, KeyedMachine
 from ropewalk.core.machine import Batch, Request
 from ropewalk.core.mailbox import Delivery, Letter, Mailbox
 from ropewalk.core.partition import Partition
-from ropewalk.errors import Damaged, Rejected
+from ropewalk.errors import Bug, Damaged, Rejected
 
 
 class Add(msgspec.Struct, frozen=True, tag=True):
@@ -102,6 +102,68 @@ def test_saving_and_loading_gives_the_same_state() -> None:
     other.load(machine.save().parts)
     assert other.digest() == machine.digest()
     assert other.apply(batch(60)) == machine.apply(batch(60))
+
+
+def of_one_answer(
+    applied: Applied[object], *, value: object = int, is_on_disk: bool
+) -> KeyedMachine[object, Add, str]:
+    """A machine that does the same whatever it is asked."""
+    table: dict[str, bytes] | None = {} if is_on_disk else None
+    return KeyedMachine("counter", commands=Add, value=value, apply=lambda _, __: applied, table=table)
+
+
+def nested(levels: int) -> list[object]:
+    value: list[object] = []
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize("is_on_disk", [False, True])
+@pytest.mark.parametrize(
+    ("written", "value", "told"),
+    [
+        (
+            {"a": 0.5},
+            int,
+            r"counter/0 wrote to 'a' can't be kept and read again as int \(Expected `int`, got `float`",
+        ),
+        ({"a": 2**64}, int, "int"),
+        ({"a": object()}, object, "Encoding objects of type object is unsupported"),
+        ({"a": nested(100_000)}, object, "recursion"),
+        ({5: 1}, int, "wrote to 5 can't be kept"),
+        ({"\ud800": 1}, int, "surrogates not allowed"),
+    ],
+    ids=["wrong_type", "too_large", "no_message", "too_deep", "no_text_key", "no_unicode_key"],
+)
+def test_a_write_that_a_restart_could_not_read_stops_the_machine_and_names_its_key(
+    written: dict[str, object], value: object, told: str, is_on_disk: bool
+) -> None:
+    with pytest.raises(Bug, match=told):
+        of_one_answer(Applied("done", written), value=value, is_on_disk=is_on_disk).apply(batch(1, Add("a", 1)))
+
+
+@pytest.mark.parametrize("effect", [At(0.5, Add("a", 1)), At(2**64, Add("a", 1)), Publish("paid", 5)])  # type: ignore[arg-type]
+def test_a_timer_or_an_event_that_a_restart_could_not_read_stops_the_machine(effect: At | Publish) -> None:
+    machine = of_one_answer(Applied("done", effects=[effect]), is_on_disk=False)
+    with pytest.raises((msgspec.ValidationError, OverflowError)):
+        machine.apply(batch(1, Add("a", 1)))
+
+
+@pytest.mark.parametrize("is_on_disk", [False, True])
+def test_a_value_is_at_once_what_it_would_be_after_a_restart(is_on_disk: bool) -> None:
+    machine = of_one_answer(Applied("done", {"a": (1, 2)}), value=object, is_on_disk=is_on_disk)
+    again = of_one_answer(Applied("done"), value=object, is_on_disk=is_on_disk)
+    machine.apply(batch(1, Add("a", 1)))
+    again.load(machine.save().parts)
+    assert machine._state["a"] == again._state["a"] == [1, 2]
+
+
+def test_a_saved_value_of_another_type_is_named_by_its_key() -> None:
+    saved = of_one_answer(Applied("done", {"a": "much"}), value=str, is_on_disk=False)
+    saved.apply(batch(1, Add("a", 1)))
+    with pytest.raises(Damaged, match=r"the value of 'a' can't be read as int \(Expected `int`, got `str`\)"):
+        counter().load(saved.save().parts)
 
 
 def record(kind: Kind, partition: Partition, *requests: Request, term: int = 1) -> bytes:
