@@ -12,10 +12,10 @@ Checked by: tests/runtime/test_edge.py, tests/runtime/test_idempotency_keys.py
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from http import HTTPStatus
 from types import GenericAlias, UnionType
-from typing import Union, cast, get_args, get_origin
+from typing import TypeVar, Union, cast, get_args, get_origin
 
 import msgspec
 from starlette.requests import Request as HttpRequest
@@ -48,6 +48,8 @@ from ropewalk.runtime.requests import (
     request_id_of,
 )
 from ropewalk.runtime.service import Service, Types
+
+T = TypeVar("T")
 
 
 class _Replied(msgspec.Struct, frozen=True):
@@ -107,11 +109,11 @@ def reused(request_id: bytes) -> Problem:
 
 
 def _command(name: str, kind: type, *, types: Types, replied: type) -> Operation:
-    decoder: msgspec.json.Decoder[object] = msgspec.json.Decoder(kind)
+    read: Callable[[bytes], object] = _reader(kind, _strict(kind))
     replies: msgspec.msgpack.Decoder[object] = msgspec.msgpack.Decoder(cast(type, types.reply))
 
     async def handle(node: Node, http: HttpRequest) -> Response:
-        command = decoded(decoder, await body_of(http))
+        command = read(await body_of(http))
         request_id = request_id_of(http)
         partition = node.service.partition_of(node.service.key(command))
         request = Request(request_id, encoded(command))
@@ -138,11 +140,12 @@ def _command(name: str, kind: type, *, types: Types, replied: type) -> Operation
 
 def _commands(types: Types) -> Operation:
     many = GenericAlias(list, (types.commands,))
-    decoder = msgspec.json.Decoder(cast(type[list[msgspec.Struct]], many))
+    strict = tuple(_strict(kind) for _, kind in members(types.commands))
+    read = _reader(cast(type[list[msgspec.Struct]], many), GenericAlias(list, (Union[strict],)))  # noqa: UP007
     replies: msgspec.msgpack.Decoder[object] = msgspec.msgpack.Decoder(cast(type, types.reply))
 
     async def handle(node: Node, http: HttpRequest) -> Response:
-        commands = decoded(decoder, await body_of(http, bytes_max=BATCH_BYTES_MAX))
+        commands = read(await body_of(http, bytes_max=BATCH_BYTES_MAX))
         if not 1 <= len(commands) <= BATCH_REQUESTS_MAX:
             raise Rejected(f"{len(commands)} commands were given: send 1 to {BATCH_REQUESTS_MAX}")
         key = request_id_of(http)
@@ -229,10 +232,10 @@ def _state(types: Types) -> Operation:
 
 
 def _query(name: str, kind: type) -> Operation:
-    decoder = msgspec.json.Decoder(cast("type[msgspec.Struct]", kind))
+    read = _reader(cast("type[msgspec.Struct]", kind), _strict(kind))
 
     async def handle(node: Node, http: HttpRequest) -> Response:
-        query = decoded(decoder, await body_of(http))
+        query = read(await body_of(http))
         answer = await node.ask(query, level=level_of(http), deadline_s=deadline_s_of(http))
         return json_response(Answered(answer.value, str(answer.token)), token=answer.token)
 
@@ -246,6 +249,25 @@ def _query(name: str, kind: type) -> Operation:
         parameters=LEVEL_PARAMETERS,
         group="queries",
     )
+
+
+def _strict(kind: type) -> type[msgspec.Struct]:
+    """The same message without room for fields that it does not have."""
+    tag = cast(type[msgspec.Struct], kind).__struct_config__.tag
+    return msgspec.defstruct(kind.__name__, (), bases=(kind,), tag=tag, forbid_unknown_fields=True)
+
+
+def _reader(kind: type[T], strict: object) -> Callable[[bytes], T]:
+    """What reads a body: a misspelt field is refused, where msgspec would drop it and take the default."""
+    checker: msgspec.json.Decoder[object] = msgspec.json.Decoder(cast(type, strict))
+    decoder = msgspec.json.Decoder(kind)
+
+    def read(body: bytes) -> T:
+        # Only checked by the strict type, which is none that the service's own functions know.
+        decoded(checker, body)
+        return decoded(decoder, body)
+
+    return read
 
 
 def _with_token(name: str, field: str, type_: object) -> type[msgspec.Struct]:

@@ -138,7 +138,7 @@ def test_a_body_that_is_no_command_is_a_problem() -> None:
             (b"{", 400),
             (b"\xff", 400),
             (b'{"counter": "\xff", "amount": 1}', 400),
-            (b'{"more": ' + b"[" * 100_000, 400),
+            (b'{"more": ' + b"[" * 100_000, 422),
             (b"[]", 422),
             (b'{"counter": "a"}', 422),
             (b'{"counter": 1, "amount": 1}', 422),
@@ -150,6 +150,24 @@ def test_a_body_that_is_no_command_is_a_problem() -> None:
             refused = await client.post(f"/{path}", json=message)
             assert refused.status_code == 422
             assert "does not fit 64 bits" in problem(refused)["detail"]
+
+    ask(story)
+
+
+def test_a_field_that_there_is_none_of_is_refused_by_name_and_not_dropped() -> None:
+    add = {"counter": "a", "amount": 1}
+
+    async def story(client: httpx.AsyncClient) -> None:
+        for path, body in (
+            ("commands/Add", {**add, "amuont": 5}),
+            ("commands", [{"type": "Add", **add}, {"type": "Add", **add, "amuont": 5}]),
+            ("queries/Top", {"count": 1, "amuont": 5}),
+        ):
+            refused = await client.post(f"/{path}", json=body)
+            assert refused.status_code == 422
+            assert "contains unknown field `amuont`" in problem(refused)["detail"]
+        assert (await client.get("/state/a?level=strong")).json()["value"] is None
+        assert (await client.post("/commands/Add", json={"type": "Add", **add})).json()["reply"] == 1
 
     ask(story)
 
