@@ -3,7 +3,7 @@
 The command finds its token in the environment, as ROPEWALK_TOKEN. If the session is lost it is told to end, and is
 killed if it does not.
 
-Promise:    the exit code is the command's; 75 if the claim was lost, so that whoever runs it again may.
+Promise:    the exit code is the command's; what kept it from running or from ending by itself has another.
 Checked by: tests/cli/test_coordination.py
 """
 
@@ -14,6 +14,7 @@ import sys
 from asyncio.subprocess import Process
 from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
+from inspect import getdoc
 from typing import Any, Final, TypeVar
 
 import click
@@ -21,7 +22,9 @@ import msgspec
 
 from ropewalk.cli.client import asking
 from ropewalk.cli.coordinating import coordinated, tell, tell_changes
+from ropewalk.communication.outcomes import Unreachable
 from ropewalk.coordination.recipes.messages import Claims
+from ropewalk.errors import NotAccepted
 from ropewalk.systems.coordination.client import Coordination, SessionLost
 from ropewalk.systems.coordination.holding import TTL_S, Wanted
 from ropewalk.systems.coordination.offers import Change
@@ -31,12 +34,14 @@ F = TypeVar("F", bound=Callable[..., object])
 TOKEN: Final = "ROPEWALK_TOKEN"
 _END_S: Final = 10.0
 
-
-class Lost(click.ClickException):
-    """The session was lost while the command ran."""
-
-    exit_code = 75
-    """EX_TEMPFAIL of sysexits: it may go well the next time."""
+# Those of sysexits.h, and of shells.
+_SERVICE_UNAVAILABLE: Final = 69
+_TRY_AGAIN: Final = 75
+_NO_COMMAND: Final = 127
+_CODES: Final = (
+    f"The exit code is COMMAND's; {_TRY_AGAIN} if NAME was not free, or was lost while COMMAND ran; "
+    f"{_NO_COMMAND} if COMMAND can't be run; {_SERVICE_UNAVAILABLE} if the service gives no answer, or refuses."
+)
 
 
 class HeldNow(msgspec.Struct, frozen=True):
@@ -67,10 +72,16 @@ class Terms(msgspec.Struct, frozen=True):
     as_json: bool
 
 
+def _named(_: click.Context, __: click.Parameter, name: str) -> str:
+    if not name:
+        raise click.BadParameter("it is empty: give a name, like jobs/report")
+    return name
+
+
 def claiming(command: F) -> F:
     """The options of what claims something."""
     for option in (
-        click.argument("name"),
+        click.argument("name", callback=_named),
         click.option("--wait", "wait_s", type=float, help="Seconds to wait for it; 0: not at all. Else for ever."),
         asking,
     ):
@@ -86,6 +97,7 @@ def holding(run: Callable[..., None]) -> Callable[..., None]:
         terms = Terms(**{field: given.pop(field) for field in Terms.__struct_fields__})
         run(terms, **given)
 
+    with_terms.__doc__ = f"{getdoc(run)}\n\n{_CODES}"
     for option in (
         click.argument("command", nargs=-1, metavar="-- COMMAND..."),
         click.option(
@@ -215,10 +227,21 @@ def _run(terms: Terms, wanted: Wanted) -> None:
     try:
         coordinated(terms.url, tell_who if terms.who else work)
     except click.ClickException as error:
-        if isinstance(error.__cause__, SessionLost):
-            raise Lost(error.message) from error
-        raise
+        error.show()
+        sys.exit(_code_of(error.__cause__))
     sys.exit(code)
+
+
+def _code_of(cause: BaseException | None) -> int:
+    match cause:
+        case OSError():
+            return _NO_COMMAND
+        case NotAccepted() if isinstance(cause.__cause__, Unreachable):
+            return _SERVICE_UNAVAILABLE
+        case NotAccepted() | SessionLost():
+            return _TRY_AGAIN
+        case _:
+            return _SERVICE_UNAVAILABLE
 
 
 def _words(claims: Claims) -> Iterator[str]:

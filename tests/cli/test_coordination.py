@@ -37,14 +37,29 @@ def test_a_command_runs_while_the_lock_is_held_and_has_its_token(service: Runnin
 def test_the_exit_code_is_the_commands(service: Running) -> None:
     command = ("lock", "jobs/exit", "--url", service.url, "--")
     assert ropewalk(*command, sys.executable, "-c", "raise SystemExit(7)").returncode == 7
-    assert "can't run no-such-program" in ropewalk(*command, "no-such-program").stderr
+    absent = ropewalk(*command, "no-such-program")
+    assert (absent.returncode, "can't run no-such-program" in absent.stderr) == (127, True)
+    assert ropewalk(*command, sys.executable, "-c", "raise SystemExit(1)").returncode == 1
+    nowhere = ropewalk("lock", "jobs/exit", "--url", "http://127.0.0.1:9", "--", *PRINT_TOKEN)
+    assert (nowhere.returncode, "ropewalk up coordination" in nowhere.stderr) == (69, True)
+
+
+def test_a_lock_has_a_name() -> None:
+    ran = ropewalk("lock", "", "--", *PRINT_TOKEN)
+    assert (ran.returncode, "it is empty: give a name" in ran.stderr) == (2, True)
+
+
+def test_the_exit_codes_are_in_the_help() -> None:
+    for words in (["lock"], ["semaphore"], ["election", "lead"]):
+        told = ropewalk(*words, "--help").stdout
+        assert all(code in told for code in ("75", "127", "69"))
 
 
 def test_who_does_not_wait_is_refused_and_runs_nothing(service: Running) -> None:
     wanted = {"name": "jobs/busy", "session": "ada", "ttl_ms": 60_000}
     httpx.post(f"{service.url}/claims/acquire", json=wanted).raise_for_status()
     ran = ropewalk("lock", "jobs/busy", "--wait", "0", "--url", service.url, "--", *PRINT_TOKEN)
-    assert (ran.returncode, ran.stdout) == (1, "")
+    assert (ran.returncode, ran.stdout) == (75, "")
     assert "'jobs/busy' is not free" in ran.stderr
 
 
