@@ -21,6 +21,7 @@ IMPURE_CALLS = {"open", "input", "print", "id", "now", "today", "utcnow"}
 COMPILERS = {"compiled", "inlined"}
 SUPERVISORS = {
     "ropewalk/runtime/leader.py::Leader.run",
+    "ropewalk/runtime/recovery.py::_apply",
     "ropewalk/runtime/node.py::_follow",
     "ropewalk/runtime/edge.py::Edge.__call__",
     "ropewalk/proving/conformance.py::_holds",

@@ -64,7 +64,12 @@ async def open_node(
                 identity = Identity(service.name, partition, writer, service.partitions)
                 machine = service.machine(storage.shelf, identity.place)
                 leading = lead(machine, storage, identity, now_ns=clock_ns, bounds=bounds, transport=post)
-                leaders.append(await stack.enter_async_context(leading))
+                try:
+                    leaders.append(await stack.enter_async_context(leading))
+                except RopewalkError as error:
+                    # One of many partitions, or of a service that follows: whoever is told is to know which.
+                    error.args = (f"{identity.log_name}: {error}",)
+                    raise
                 post.leaders[identity.log_name] = leaders[-1]
             return leaders
 

@@ -1,10 +1,12 @@
 """Recovery: the newest good snapshot, and then the tail of the log.
 
 Promise:    the state is the one that the log's records give, whichever snapshot it began with; a damaged snapshot
-            falls back to the one before, and is named.
+            falls back to the one before, and is named. What this program can't read or apply changes nothing, and is
+            told with its position and what to do.
 Checked by: tests/runtime/test_recovery.py, ropewalk.proving.world
 """
 
+import logging
 from collections.abc import AsyncIterator
 
 import msgspec
@@ -18,8 +20,10 @@ from ropewalk.core.partition import Partition
 from ropewalk.core.place import Place
 from ropewalk.data.engine import Storage
 from ropewalk.data.log import Log
-from ropewalk.data.snapshots import read_snapshot
-from ropewalk.errors import Damaged, Rejected
+from ropewalk.data.snapshots import Snapshot, read_snapshot
+from ropewalk.errors import Damaged, Rejected, RopewalkError
+
+LOG = logging.getLogger("ropewalk")
 
 
 class DamagedSnapshot(msgspec.Struct, frozen=True):
@@ -46,9 +50,20 @@ async def load_snapshot(partition: Partition, storage: Storage) -> Recovered:
             damaged.append(DamagedSnapshot(position, str(error)))
             continue
         await _check_log_reaches(storage.log, position)
-        partition.load(snapshot.parts)
+        _load(partition, snapshot)
         return Recovered(position, damaged)
     return Recovered(START, damaged)
+
+
+def _load(partition: Partition, snapshot: Snapshot) -> None:
+    """Raise Damaged if the bytes are what was written, and this program can't read them."""
+    try:
+        partition.load(snapshot.parts)
+    except (Damaged, ValueError, LookupError, RecursionError) as error:
+        raise Damaged(
+            f"the snapshot at position {snapshot.position} is whole, and this program can't read it: {error}; "
+            "nothing was changed: start the program that wrote it, or one whose types can read what that wrote"
+        ) from error
 
 
 async def _check_log_reaches(log: Log, position: Position) -> None:
@@ -111,11 +126,28 @@ async def read_records(
 
 
 async def catch_up(partition: Partition, log: Log) -> int:
-    """Apply what the log holds beyond what the partition has read, and return how many bytes that were."""
+    """Apply what the log holds beyond what the partition has read, and return how many bytes that were.
+
+    Raises Damaged if the log can't be trusted, Rejected if the machine raises.
+    """
     size = 0
     version = partition.machine.version
     async for stored, record_bytes in read_records(log, after=partition.read_through, machine_version_max=version):
         size += record_bytes
         if partition.admit(stored):
-            partition.apply(stored)
+            _apply(partition, stored)
     return size
+
+
+def _apply(partition: Partition, stored: Stored) -> None:
+    try:
+        partition.apply(stored)
+    except RopewalkError:
+        raise
+    except Exception as error:
+        # Whatever a machine raises: where it did is for whoever mends it, and a sentence for whoever starts it.
+        where = f"{partition.machine.name} can't apply the record at position {stored.link.position}"
+        LOG.exception(where)
+        raise Rejected(
+            f"{where}: {type(error).__name__}: {error}; nothing was lost: mend the machine and start again"
+        ) from error

@@ -2,23 +2,24 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 import pytest
 
+from ropewalk import Applied, Entry, Service, open_node
 from ropewalk.core.chain import START, Position
 from ropewalk.core.codec import Kind, Record, encode_record
 from ropewalk.core.limits import SNAPSHOTS_KEPT
 from ropewalk.core.partition import Partition
-from ropewalk.data.engine import Storage
-from ropewalk.errors import Damaged
+from ropewalk.data.engine import Engine, Storage
+from ropewalk.errors import Damaged, NotAccepted, OutcomeUnknown, Rejected
 from ropewalk.runtime.calls import Bounds
 from ropewalk.runtime.config import open_engine
 from ropewalk.runtime.leader import lead
 from ropewalk.runtime.recovery import catch_up, load_snapshot
 from ropewalk.runtime.writer import Identity
-from tests.runtime.counter import Add, counter, request
+from tests.runtime.counter import Add, Break, Command, apply, counter, request
 
 COMMANDS = 40
 
@@ -126,3 +127,82 @@ def test_a_record_of_a_newer_program_stops_it_and_names_what_to_do(url: str) -> 
             await recovered(storage)
 
     run(url, body)
+
+
+def counters(value: object, changed: Callable[[Mapping[str, int], Entry[Command]], Applied[int]]) -> Service:
+    return Service.keyed(
+        "counters",
+        commands=Command,
+        value=value,
+        apply=changed,
+        key=lambda each: getattr(each, "key", "a"),
+        partitions=2,
+    )
+
+
+def halved(state: Mapping[str, int], entry: Entry[Command]) -> Applied[int]:
+    match entry.command:
+        case Add(key, amount):
+            return Applied("halved", {key: amount / 2})  # type: ignore[dict-item]
+        case Break():
+            return Applied("mended")
+    return apply(state, entry)
+
+
+def test_a_write_of_the_wrong_type_is_not_acknowledged_and_a_mended_program_finds_it_in_the_log(
+    tmp_path: Path,
+) -> None:
+    async def main() -> None:
+        def engine() -> Engine:
+            return open_engine(f"sqlite:{tmp_path}")
+
+        async with open_node(counters(int, halved), engine()) as node:
+            with pytest.raises(OutcomeUnknown, match=r"wrote to 'a' can't be kept and read again as int"):
+                await node.call(Add("a", 5))
+            with pytest.raises(NotAccepted, match="mend the machine"):
+                await node.get("a")
+        with pytest.raises(Rejected, match=r"^counters/\d: .*wrote to 'a'.*mend the machine and start again"):
+            await start(counters(int, halved), engine())
+        async with open_node(counters(int, apply), engine()) as node:
+            assert (await node.get("a")).value == 5
+
+    asyncio.run(main())
+
+
+async def start(service: Service, engine: Engine) -> None:
+    async with open_node(service, engine):
+        """It is started, and that is all."""
+
+
+def test_a_machine_that_raises_at_a_restart_is_named_with_partition_and_position(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with open_node(counters(int, apply), open_engine(f"sqlite:{tmp_path}")) as node:
+            with pytest.raises(OutcomeUnknown, match="ZeroDivisionError"):
+                await node.call(Break())
+        with pytest.raises(Rejected) as told:
+            await start(counters(int, apply), open_engine(f"sqlite:{tmp_path}"))
+        partition = counters(int, apply).partition_of("a")
+        assert str(told.value) == (
+            f"counters/{partition}: counters can't apply the record at position 2: ZeroDivisionError: a bug in the "
+            "service; nothing was lost: mend the machine and start again"
+        )
+        await start(counters(int, halved), open_engine(f"sqlite:{tmp_path}"))
+
+    asyncio.run(main())
+
+
+def test_a_snapshot_of_another_type_names_partition_position_key_and_type(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with open_node(counters(int, apply), open_engine(f"sqlite:{tmp_path}")) as node:
+            await node.call(Add("a", 5))
+        partition = counters(int, apply).partition_of("a")
+        with pytest.raises(Damaged) as told:
+            await start(counters(str, apply), open_engine(f"sqlite:{tmp_path}"))
+        assert str(told.value).startswith(
+            f"counters/{partition}: the snapshot at position 2 is whole, and this program can't read it: the value "
+            "of 'a' can't be read as str (Expected `str`, got `int`); nothing was changed: start the program that"
+        )
+        async with open_node(counters(int, apply), open_engine(f"sqlite:{tmp_path}")) as node:
+            assert (await node.get("a")).value == 5
+
+    asyncio.run(main())
