@@ -6,18 +6,16 @@ Checked by: tests/cli/test_saga.py
 import getpass
 import secrets
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Final, TypeVar
 
 import click
 
-from ropewalk.cli.client import Json, asking, connected, print_json, print_table
+from ropewalk.cli.client import Json, asking, connected, moment, print_json, print_table
 from ropewalk.coordination.sagas.state import State
 
 F = TypeVar("F", bound=Callable[..., object])
 
 _LISTED: Final = 20
-_NS: Final = 10**9
 
 _SAGA_TITLES: Final = {
     "id": "id", "saga": "saga", "state": "state", "waits_for": "waits for", "since": "since", "because": "because",
@@ -63,7 +61,7 @@ def show(*, id_: str, url: str, as_json: bool) -> None:
     click.echo()
     print_table(_STEP_TITLES, [{**step, "reply": _text(step["reply"])} for step in view["steps"]])
     click.echo()
-    print_table(_HISTORY_TITLES, [{**each, "time": _time(each["time_ns"])} for each in view["history"]])
+    print_table(_HISTORY_TITLES, [{**each, "time": moment(each["time_ns"])} for each in view["history"]])
 
 
 @saga.command()
@@ -105,12 +103,8 @@ def _print(rows: list[Json], *, as_json: bool) -> None:
         for row in rows:
             print_json(row)
         return
-    shown = [{**row, "since": _time(row["changed_ns"]), "because": row["stuck"] or row["why"]} for row in rows]
+    shown = [{**row, "since": moment(row["changed_ns"]), "because": row["stuck"] or row["why"]} for row in rows]
     print_table(_SAGA_TITLES, shown)
-
-
-def _time(time_ns: int) -> str:
-    return datetime.fromtimestamp(time_ns // _NS, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _text(reply: object) -> str:
