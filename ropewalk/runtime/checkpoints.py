@@ -46,11 +46,13 @@ class Checkpoints:
 
     def save(self, partition: Partition) -> Coroutine[object, object, None]:
         """Take the state as it is now, and return what keeps it: to be awaited, or to run beside the loop."""
-        self.is_saving = True
         self.log_bytes = 0
         # A blob that comes later belongs to a later state.
         present = self._storage.shelf.names()
-        return self._keep(partition.save(), partition.applied.position, present=present)
+        saved = partition.save()
+        # Not before: a machine that raised when it was asked for its state may be asked again.
+        self.is_saving = True
+        return self._keep(saved, partition.applied.position, present=present)
 
     async def _keep(self, saved: Saved, position: Position, *, present: Sequence[str]) -> None:
         """A failure is shown, and tried again after as much log as before."""

@@ -9,10 +9,12 @@ import pytest
 from ropewalk.core.chain import Position
 from ropewalk.core.limits import SNAPSHOTS_KEPT
 from ropewalk.core.machine import Saved
+from ropewalk.core.partition import Partition
 from ropewalk.data.engine import Storage
 from ropewalk.errors import Damaged
 from ropewalk.runtime.checkpoints import Checkpoints
 from ropewalk.runtime.config import open_engine
+from tests.runtime.counter import counter
 
 
 @pytest.fixture(params=["memory:", "sqlite:"])
@@ -105,5 +107,24 @@ def test_nothing_is_forgotten_while_it_can_not_be_read_what_a_snapshot_needs(url
         await storage.snapshots.write(Position(3), [b"not a snapshot"])
         await checkpoints.write(state(), Position(5), present=storage.shelf.names())
         assert storage.shelf.names() == ["a"]
+
+    run(url, body)
+
+
+def test_after_a_machine_that_could_not_be_saved_the_next_one_is_saved(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def save() -> Saved:
+        raise OverflowError("a number is too large")
+
+    async def body(storage: Storage, checkpoints: Checkpoints) -> None:
+        partition = Partition(counter())
+        with monkeypatch.context() as broken:
+            broken.setattr(partition.machine, "save", save)
+            with pytest.raises(OverflowError):
+                checkpoints.save(partition)
+        assert checkpoints.is_due
+        await checkpoints.save(partition)
+        assert await storage.snapshots.positions() == [0]
 
     run(url, body)
