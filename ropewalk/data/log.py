@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from ropewalk.core.chain import Position
+from ropewalk.errors import Damaged
 
 
 class LogRecord(NamedTuple):
@@ -23,6 +24,10 @@ class LogRecord(NamedTuple):
 
     position: Position
     payload: bytes
+
+
+class Trimmed(Damaged):
+    """Records that were asked for have been forgotten: a snapshot that should hold them is missing."""
 
 
 class Log(Protocol):
@@ -39,7 +44,7 @@ class Log(Protocol):
     async def read(self, *, after: Position, limit: int) -> Sequence[LogRecord]:
         """Return up to `limit` records behind `after`, in order and without a gap; none if there are none.
 
-        Raises Damaged if `after` lies before what was trimmed, or stored records are missing.
+        Raises Trimmed if `after` lies before what was trimmed, Damaged if stored records are missing.
         """
         ...
 

@@ -8,7 +8,7 @@ from collections.abc import MutableMapping, Sequence
 from ropewalk.core.chain import START, Position
 from ropewalk.core.codec import checksum
 from ropewalk.data.engine import Storage
-from ropewalk.data.log import LogRecord
+from ropewalk.data.log import LogRecord, Trimmed
 from ropewalk.errors import Damaged, Rejected
 
 
@@ -26,7 +26,7 @@ class MemoryLog:
     async def read(self, *, after: Position, limit: int) -> Sequence[LogRecord]:
         first = after - self._trimmed
         if first < 0:
-            raise Damaged(f"records after {after} were asked for, and those up to {self._trimmed} are trimmed")
+            raise Trimmed(f"records after {after} were asked for, and those up to {self._trimmed} are trimmed")
         return [
             LogRecord(Position(after + 1 + index), payload)
             for index, payload in enumerate(self._payloads[first : first + limit])

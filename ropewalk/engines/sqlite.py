@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from ropewalk.core.chain import START, Position
 from ropewalk.data.engine import Storage
-from ropewalk.data.log import LogRecord
+from ropewalk.data.log import LogRecord, Trimmed
 from ropewalk.engines.files import FileShelf, FileSnapshots, FolderLock
 from ropewalk.errors import Damaged, NotAccepted, OutcomeUnknown, Rejected
 
@@ -112,7 +112,7 @@ class SqliteLog:
         ).fetchall()
         trimmed = self._database.execute("SELECT through FROM trimmed").fetchone()[0]
         if after < trimmed:
-            raise Damaged(
+            raise Trimmed(
                 f"{self._path}: records after {after} were asked for, and those up to {trimmed} are trimmed: "
                 "a snapshot that should hold them is missing; restore the folder from a backup"
             )

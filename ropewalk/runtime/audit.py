@@ -13,12 +13,11 @@ from collections.abc import AsyncIterator
 
 import msgspec
 
-from ropewalk.core.chain import Head, follow
+from ropewalk.core.chain import START, Head, follow
 from ropewalk.core.codec import VERSION_MAX
-from ropewalk.core.limits import SNAPSHOTS_KEPT
 from ropewalk.core.partition import saved_head
 from ropewalk.data.engine import Storage
-from ropewalk.data.log import Log
+from ropewalk.data.log import Log, Trimmed
 from ropewalk.data.snapshots import check_blobs, read_snapshot
 from ropewalk.errors import Damaged
 from ropewalk.runtime.recovery import read_records
@@ -48,16 +47,23 @@ async def audit(storage: Storage) -> Audited:
             blobs += len(snapshot.blobs)
         except Damaged as error:
             damages.append(str(error))
-    # The log is trimmed behind the oldest snapshot when as many are kept as are wanted.
-    begin = heads[0] if heads and len(positions) >= SNAPSHOTS_KEPT else Head()
     records = counted = 0
     try:
-        async for counts in _records(storage.log, begin):
+        async for counts in _records(storage.log, await _begin(storage.log, heads)):
             records += 1
             counted += counts
     except Damaged as error:
         damages.append(str(error))
     return Audited(records, records - counted, len(positions), blobs, damages)
+
+
+async def _begin(log: Log, heads: list[Head]) -> Head:
+    """Where the records begin that are kept: a log that is trimmed has a snapshot of what came before."""
+    try:
+        await log.read(after=START, limit=1)
+    except Trimmed:
+        return heads[0] if heads else Head()
+    return Head()
 
 
 async def _records(log: Log, head: Head) -> AsyncIterator[bool]:

@@ -15,6 +15,8 @@ from ropewalk.runtime.audit import Audited, audit
 from ropewalk.runtime.calls import Bounds
 from ropewalk.runtime.node import open_node
 from ropewalk.runtime.service import Service
+from ropewalk.runtime.splitting import split
+from tests.runtime.counter import Add, apply
 
 
 class Hoard:
@@ -86,6 +88,30 @@ def test_what_was_not_touched_is_whole_and_stays_so(folder: Path) -> None:
     assert first.records > 0
     assert first.blobs > 7
     assert audited(folder) == first
+
+
+def test_what_was_divided_is_whole(tmp_path: Path) -> None:
+    async def main() -> None:
+        service = Service.keyed("counter", commands=Add, value=int, apply=apply, key=lambda each: each.key)
+        async with open_node(service, SqliteEngine(tmp_path / "one")) as node:
+            await node.call(Add("a", 1))
+        source, target = SqliteEngine(tmp_path / "one"), SqliteEngine(tmp_path / "two")
+        await split(service, source, target, partitions=2, on_part=lambda _: None)
+        await source.close()
+        await target.close()
+        divided = SqliteEngine(tmp_path / "two")
+        for partition in (0, 1):
+            found = await audit(await divided.open("counter", partition))
+            assert (found.snapshots, found.damages) == (1, [])
+        await divided.close()
+
+    asyncio.run(main())
+
+
+def test_a_trimmed_log_without_a_snapshot_is_not_whole(folder: Path) -> None:
+    for snapshot in (folder / "hoard/0000/snapshots").iterdir():
+        snapshot.unlink()
+    assert "are trimmed" in audited(folder).damages[0]
 
 
 def test_a_changed_blob_is_found(folder: Path) -> None:
