@@ -4,7 +4,7 @@
     GET /events/0?after=40&wait_s=30          {"events": [{"number": 41, "kind": …}, …], "last": 42}
 
 Whoever follows keeps the number of the last event that it has dealt with, and asks for what comes behind; with
-`wait_s` the answer waits until there is something.
+`wait_s` the answer waits until there is something. A service does it with `ropewalk.runtime.followers`.
 
 Promise:    as of `ropewalk.core.feed`; an event that is kept no more is said to be gone (410), and not passed over.
 Checked by: tests/runtime/test_following.py
