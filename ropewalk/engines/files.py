@@ -11,7 +11,8 @@ import fcntl
 import mmap
 import os
 import re
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,11 +25,27 @@ _SNAPSHOT = re.compile(r"(\d{20})\.snapshot")
 _BLOB_NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
+@contextmanager
+def usable(folder: Path) -> Iterator[Path]:
+    """Make a folder, and do with it what is done first. Raises Rejected if the system refuses that."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield folder
+    except OSError as error:
+        raise Rejected(
+            f"{folder} can't be used: {error.strerror}: nothing was written there; name a folder in which this user "
+            "may write, on a disk with room"
+        ) from error
+
+
 class FolderLock:
     """One process at a time in a folder, by flock(2): the system lets go of it however the process ends."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        with usable(folder):
+            self._take(folder)
+
+    def _take(self, folder: Path) -> None:
         self._descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -202,9 +219,9 @@ def _read(path: Path, bytes_max: int | None) -> bytes:
 
 def _opened(folder: Path) -> Path:
     """A folder without the files that a process was still writing when it died."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for unfinished in folder.glob("*.new"):
-        unfinished.unlink()
+    with usable(folder):
+        for unfinished in folder.glob("*.new"):
+            unfinished.unlink()
     return folder
 
 

@@ -15,7 +15,7 @@ from typing import TypeVar
 from ropewalk.core.chain import START, Position
 from ropewalk.data.engine import Storage
 from ropewalk.data.log import LogRecord, Trimmed
-from ropewalk.engines.files import FileShelf, FileSnapshots, FolderLock
+from ropewalk.engines.files import FileShelf, FileSnapshots, FolderLock, usable
 from ropewalk.errors import Damaged, NotAccepted, OutcomeUnknown, Rejected
 
 T = TypeVar("T")
@@ -35,6 +35,8 @@ CREATE TABLE IF NOT EXISTS trimmed (through INTEGER NOT NULL) STRICT;
 INSERT INTO trimmed SELECT 0 WHERE NOT EXISTS (SELECT * FROM trimmed);
 """
 
+_DISK = "see that this disk has room, is whole and can be written to"
+
 _TRIM_RECORDS = 4_096
 _TRIM_BYTES = 8 * 1_048_576
 
@@ -43,10 +45,10 @@ class SqliteLog:
     """A table of records in one file, with a thread of its own."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"log {path.name}")
-        self._database = self._thread.submit(self._open).result()
+        with usable(path.parent):
+            self._database = self._thread.submit(self._open).result()
 
     async def append(self, payload: bytes) -> Position:
         return await self._run(lambda: self._append(payload))
@@ -88,14 +90,25 @@ class SqliteLog:
                 case "SQLITE_CORRUPT" | "SQLITE_NOTADB":
                     raise Damaged(f"{message}: restore this file from a backup") from error
                 case _:
-                    raise OutcomeUnknown(f"{message}: the record may or may not be stored") from error
+                    raise OutcomeUnknown(f"{message}: the record may or may not be stored; {_DISK}") from error
 
     def _open(self) -> sqlite3.Connection:
-        return self._translated(self._opened)
+        try:
+            return self._translated(self._opened)
+        except OutcomeUnknown as error:
+            # No record is on its way yet.
+            raise NotAccepted(
+                f"{self._path} can't be opened: {error.__cause__}: nothing was lost; {_DISK}"
+            ) from error
 
     def _opened(self) -> sqlite3.Connection:
         database = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
-        database.executescript(_SETUP)
+        try:
+            database.executescript(_SETUP)
+        except sqlite3.Error:
+            # Else it stays locked for whoever tries again in this process.
+            database.close()
+            raise
         return database
 
     def _append(self, payload: bytes) -> Position:

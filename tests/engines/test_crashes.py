@@ -107,6 +107,18 @@ def test_a_full_database_refuses_and_takes_more_when_there_is_room(tmp_path: Pat
     asyncio.run(main())
 
 
+def test_a_start_on_a_full_disk_says_what_could_not_be_opened_and_what_to_do(tmp_path: Path) -> None:
+    fill(tmp_path)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
+    try:
+        with pytest.raises(NotAccepted, match=r"log\.db can't be opened: disk I/O error: nothing was lost; see that"):
+            fill(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    fill(tmp_path)
+
+
 ON_A_FULL_DISK = """
 import asyncio, resource, sys
 from ropewalk import open_engine, open_node

@@ -68,6 +68,15 @@ def test_an_unknown_engine_is_refused_with_those_that_there_are(url: str) -> Non
         open_engine(url)
 
 
+@pytest.mark.parametrize("place", ["file", "file/beneath", "taken", "/proc/nowhere"])
+def test_a_place_that_can_not_be_used_is_refused_with_why_and_what_to_do(place: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("read me")
+    (tmp_path / "taken" / "lock").mkdir(parents=True)
+    folder = tmp_path / place
+    with pytest.raises(Rejected, match=f"^{folder} can't be used: .*: nothing was written there; name a folder"):
+        open_engine(f"sqlite:{folder}")
+
+
 def test_state_on_disk_gives_the_answers_that_state_in_memory_gives(tmp_path: Path) -> None:
     async def answers(service: Service, folder: Path) -> list[object]:
         given = []
