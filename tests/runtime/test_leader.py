@@ -297,7 +297,7 @@ def test_reads_see_what_their_level_says() -> None:
         assert await value(leader, "a", level=AtLeast(token)) == 1
         assert await value(leader, "a", level=Stale(60.0)) == 1
         ahead = AtLeast(VectorClock({"counter/0": Position(99)}))
-        with pytest.raises(NotAccepted, match="did not reach"):
+        with pytest.raises(NotAccepted, match=r"did not reach what the token counter/0:99 includes within 0\.05 s"):
             await value(leader, "a", level=ahead, deadline_s=0.05)
 
     run(memory, body)
