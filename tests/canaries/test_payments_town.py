@@ -74,7 +74,7 @@ def test_a_vote_that_promises_what_is_not_held(monkeypatch: pytest.MonkeyPatch) 
 
 def test_shards_whose_standing_accounts_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Between, "load", lambda *_: None)
-    assert claim_found().startswith(("Bug", "Broken"))
+    assert "Bug" in claim_found()
 
 
 def test_a_chain_that_takes_nothing_back(monkeypatch: pytest.MonkeyPatch) -> None:

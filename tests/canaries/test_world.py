@@ -94,7 +94,7 @@ def test_an_append_that_is_repeated_as_a_new_record(monkeypatch: pytest.MonkeyPa
 
 def test_a_log_trimmed_behind_the_newest_snapshot(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpoints, "SNAPSHOTS_KEPT", 1)
-    assert "Damaged" in claim_found()
+    assert "Trimmed" in claim_found()
 
 
 def test_a_snapshot_without_its_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
