@@ -35,7 +35,8 @@ _FLAT_BYTES: Final = 256
 
 _LEVELS_LEFT: Final = b"\x91" * 64
 """The beginning of a list in a list, and so on. How deep msgspec reads depends on how deep in calls it is asked.
-What is accepted must be readable with so many lists around it: so it is wherever it is applied, sent on or saved."""
+What is written must be readable with so many lists around it, and what callers ask with twice as many: so it is
+wherever it is applied, sent on or saved."""
 
 _ANYTHING: Final = msgspec.msgpack.Decoder(msgspec.Raw)
 _SHOWN_BYTES: Final = 32
@@ -137,7 +138,7 @@ class KeyedMachine(Generic[V, C, Q]):
         try:
             self._commands.decode(command)
             if len(command) > _FLAT_BYTES:
-                _ANYTHING.decode(_LEVELS_LEFT + command)
+                _ANYTHING.decode(_LEVELS_LEFT + _LEVELS_LEFT + command)
         except _UNREADABLE as error:
             raise Rejected(f"{self.name} can't read this command: {error}") from error
 
