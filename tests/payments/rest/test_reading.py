@@ -19,6 +19,8 @@ from ropewalk.runtime.node import Node
 from ropewalk.runtime.operations import DEADLINE
 from ropewalk.runtime.server import serving
 from ropewalk.runtime.writer import Identity
+from ropewalk.systems.payments.ach import samples as ach
+from ropewalk.systems.payments.iso20022 import samples
 from ropewalk.systems.payments.ledger.commands import Operation, encode
 from ropewalk.systems.payments.ledger.layout import ACCOUNT, TRANSFER, get, ids_of, rows_of
 from ropewalk.systems.payments.processing.messages import GetTrialBalance, encode_query
@@ -38,23 +40,24 @@ STRONGLY = Sight(STRONG, 10.0)
 class SlowLane:
     """The way between shards, which is open or not for what tells a decision."""
 
-    def __init__(self) -> None:
+    def __init__(self, decision: bytes) -> None:
+        self._decision = decision
         self.node: Node
         self.is_open = asyncio.Event()
         self.is_tried = asyncio.Event()
 
     async def deliver(self, delivery: Delivery) -> int:
         receiver = next(each for each in self.node.leaders if each.identity.log_name == delivery.receiver)
-        if any(b"decide" in letter.command for letter in delivery.letters):
+        if any(self._decision in letter.command for letter in delivery.letters):
             self.is_tried.set()
             await self.is_open.wait()
         return await receiver.deliver(delivery)
 
 
 @asynccontextmanager
-async def town() -> AsyncIterator[tuple[Node, SlowLane]]:
+async def town(*, decision: bytes = b"decide") -> AsyncIterator[tuple[Node, SlowLane]]:
     """Two shards, and the lane between them."""
-    engine, lane, service = MemoryEngine(), SlowLane(), payments_with(shards=SHARDS)
+    engine, lane, service = MemoryEngine(), SlowLane(decision), payments_with(shards=SHARDS)
     async with AsyncExitStack() as stack:
         leaders = []
         for partition in range(SHARDS):
@@ -170,5 +173,44 @@ def test_whatever_shows_an_account_waits_for_what_is_decided(paid_to: str, path:
                 lane.is_open.set()
                 after = await client.get(shown_at)
                 assert after.json() != before.json()
+
+    asyncio.run(main())
+
+
+def test_whoever_has_seen_one_half_of_an_instant_payment_or_its_return_waits_for_the_other() -> None:
+    async def main() -> None:
+        async with (
+            town(decision=b"concluded") as (node, lane),
+            serving(node, port=0) as url,
+            httpx.AsyncClient(base_url=url) as client,
+        ):
+            banks = (ach.HARBOR.routing_number, ach.CORDAGE.routing_number)
+            payer, payee = (f"/institutions/{bank}/accounts/2000000{slot}" for slot, bank in enumerate(banks))
+            for slot, bank in enumerate(banks):
+                await client.post("/institutions", json={"routing": bank, "name": bank})
+                account = {"routing": bank, "number": f"2000000{slot}", "overdraft": True}
+                await client.post("/accounts", json=[account])
+
+            async def shown(path: str, **level: str) -> int:
+                balance: int = (await client.get(path, params=level)).json()["balance_cents"]
+                return balance
+
+            async def moves(content: bytes, *, first: str, then: str, cents: list[int]) -> None:
+                before = await shown(then)
+                lane.is_open.clear()
+                media = {"content-type": "application/xml"}
+                told = await client.post("/instant/messages", content=content, headers=media)
+                assert told.status_code == 200, told.text
+                assert await shown(first) == cents[0]
+                assert await shown(then, level="stale", max_age_s="60") == before, "a stale read shows what is there"
+                assert (await client.get(then, headers={DEADLINE: "0.05"})).status_code == 503, "a strong one waits"
+                lane.is_open.set()
+                assert await shown(then) == cents[1]
+
+            try:
+                await moves(samples.credit_transfer(), first=payer, then=payee, cents=[-51_74, 51_74])
+                await moves(samples.partial_return(), first=payee, then=payer, cents=[31_74, -31_74])
+            finally:
+                lane.is_open.set()
 
     asyncio.run(main())

@@ -144,7 +144,11 @@ class ListPayments(Query, frozen=True):
     limit: int = 100
 
 
-AnyQuery: TypeAlias = AskStatus | GetPayment | GetReport | GetReturn | GetRecall | ListPayments
+class ListDeciders(Query, frozen=True):
+    """The shards that decide about halves which are held here."""
+
+
+AnyQuery: TypeAlias = AskStatus | GetPayment | GetReport | GetReturn | GetRecall | ListPayments | ListDeciders
 
 
 class NoteView(msgspec.Struct, frozen=True):

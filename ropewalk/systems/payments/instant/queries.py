@@ -14,6 +14,7 @@ from ropewalk.systems.payments.instant.messages import (
     GetRecall,
     GetReport,
     GetReturn,
+    ListDeciders,
     ListPayments,
     NoteView,
     PaymentView,
@@ -52,6 +53,8 @@ def answer(record: Record, query: AnyQuery) -> object:
                 raise Rejected(f"a page has 1 to {PAGE_MAX} rows, not {limit}")
             chosen = (each for each in record.newest() if status in ("", each.status))
             return [_view(record, each) for each in islice(chosen, limit)]
+        case ListDeciders():
+            return sorted({each.peer for each in record.newest() if each.awaits_decision})
 
 
 def _payment(record: Record, uetr: str) -> Payment:

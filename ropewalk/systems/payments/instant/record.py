@@ -147,6 +147,12 @@ class Payment(msgspec.Struct):
         return self.status is Status.PENDING or is_recalled or bool(self.returning or self.coming)
 
     @property
+    def awaits_decision(self) -> bool:
+        """Whether something is held here that another shard decides about."""
+        is_promised = self.arrives and self.status is Status.PENDING and self.stand is Stand.PREPARED
+        return is_promised or bool(self.coming)
+
+    @property
     def returned(self) -> int:
         """How much went back."""
         return sum(each.amount for each in self.returns)

@@ -2,14 +2,17 @@
 
 A strong read of an account waits for transfers between shards that are decided and not yet done where it looks: the
 shard that decides each is asked. If it has decided, the answer waits until that has been done here; if it has not,
-nobody can have seen an outcome yet. So whoever has seen one half of a transfer sees the other from then on.
+nobody can have seen an outcome yet. So whoever has seen one half of a transfer sees the other from then on. Of halves
+of instant payments the decision is in the mail as soon as there is one: the answer waits for what has been sent.
 
-Promise:    no sequence of strong reads shows one half of a transfer and afterwards not the other; a cut includes no
-            message that its sender's answer does not, so that all books together balance with what is on its way.
+Promise:    no sequence of strong reads shows one half of a transfer, or of an instant payment or its return, and
+            afterwards not the other; a cut includes no message that its sender's answer does not, so that all books
+            together balance with what is on its way.
 Not given:  one moment for accounts of several shards in one lookup or list: they are read one shard after the other.
 Checked by: tests/payments/rest/test_reading.py, tests/payments/rest/test_shards.py
 """
 
+import asyncio
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -19,7 +22,9 @@ import numpy as np
 from ropewalk.core.clock import VectorClock
 from ropewalk.core.place import Place
 from ropewalk.data.reads import STRONG, ReadLevel
+from ropewalk.errors import NotAccepted
 from ropewalk.runtime.node import Node
+from ropewalk.systems.payments.instant import messages as instant
 from ropewalk.systems.payments.ledger.commands import Operation, decode_reply, encode
 from ropewalk.systems.payments.ledger.layout import ID, Rows
 from ropewalk.systems.payments.shards import messages as between
@@ -27,6 +32,7 @@ from ropewalk.systems.payments.shards.addresses import shards_of
 from ropewalk.systems.payments.shards.participating import promise_subject
 
 _REVERSED: Final = 1
+_POLL_S: Final = 0.005
 
 
 class Sight(msgspec.Struct, frozen=True):
@@ -45,7 +51,10 @@ async def read(
         guarded = between.encode(between.Guarded(query, accounts.tobytes()))
         first = await leader.read(guarded, level=STRONG, deadline_s=sight.deadline_s)
         answer = msgspec.msgpack.decode(first.answer, type=between.GuardedAnswer)
-        if not await _wait_until_done(node, shard, answer.held, sight=sight):
+        has_waited = await _wait_until_done(node, shard, answer.held, sight=sight)
+        if answer.has_pending:
+            has_waited |= await _wait_for_halves(node, shard, sight=sight)
+        if not has_waited:
             return answer.answer, leader.token(first.position)
     told = await leader.read(query, level=sight.level, deadline_s=sight.deadline_s)
     return told.answer, leader.token(told.position)
@@ -157,6 +166,31 @@ async def _wait_until_done(node: Node, shard: int, held: list[between.Held], *, 
             if msgspec.msgpack.decode(told.answer, type=bool):
                 await heard.event(deadline_s=sight.deadline_s)
     return bool(decided)
+
+
+async def _wait_for_halves(node: Node, shard: int, *, sight: Sight) -> bool:
+    """Wait until a shard has taken in what those had sent that decide about halves here; False if nobody does."""
+    leader, query = node.leaders[shard], instant.encode_query(instant.ListDeciders())
+    told = await leader.read(query, level=STRONG, deadline_s=sight.deadline_s)
+    deciders = msgspec.msgpack.decode(told.answer, type=list[int])
+    for decider in deciders:
+        cut, _ = await _cut(node, decider, query, sight=sight)
+        sent = cut.sent.get(leader.identity.log_name, 0)
+        await _wait_until_taken_in(node, shard, sent, decider=decider, sight=sight)
+    return bool(deciders)
+
+
+async def _wait_until_taken_in(node: Node, shard: int, sent: int, *, decider: int, sight: Sight) -> None:
+    sender, query = node.leaders[decider].identity.log_name, instant.encode_query(instant.ListDeciders())
+    try:
+        async with asyncio.timeout(sight.deadline_s):
+            while (await _cut(node, shard, query, sight=sight))[0].taken.get(sender, 0) < sent:
+                await asyncio.sleep(_POLL_S)
+    except TimeoutError:
+        raise NotAccepted(
+            f"{node.leaders[shard].identity.log_name} has not taken in within {sight.deadline_s} s what {sender} has "
+            "decided: read again"
+        ) from None
 
 
 async def _is_decided(node: Node, held: between.Held, sight: Sight) -> bool:

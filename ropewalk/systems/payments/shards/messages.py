@@ -104,10 +104,11 @@ class Held(msgspec.Struct, frozen=True, array_like=True):
 
 
 class GuardedAnswer(msgspec.Struct, frozen=True, array_like=True):
-    """The answer, and what is undecided in it as far as this shard knows."""
+    """The answer, what is undecided in it as far as this shard knows, and whether anything is held on accounts."""
 
     answer: bytes
     held: list[Held]
+    has_pending: bool
 
 
 class CutAnswer(msgspec.Struct, frozen=True, array_like=True):

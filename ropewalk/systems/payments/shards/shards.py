@@ -9,6 +9,7 @@ Checked by: tests/payments/shards/test_properties.py, test_crashes.py, test_kill
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 import numpy as np
 
@@ -59,6 +60,8 @@ from ropewalk.systems.payments.shards.participating import (
 )
 from ropewalk.systems.payments.shards.state import State
 
+_PENDING: Final = ("debits_pending_low", "debits_pending_high", "credits_pending_low", "credits_pending_high")
+
 
 class Shards:
     """Those of one partition. `answer` is how its machine answers a query that is part of another one."""
@@ -73,6 +76,7 @@ class Shards:
         answer: Callable[[bytes], bytes],
     ) -> None:
         self.state = State(ledger, place, outgoing=outgoing, patience=patience)
+        self._ledger = ledger
         self._answer = answer
 
     def vet(self, command: bytes) -> None:
@@ -124,7 +128,7 @@ class Shards:
             case Holds(coordinator, number):
                 return encode_value((coordinator, number) in state.promised)
             case Guarded(inner, accounts):
-                return encode_value(GuardedAnswer(self._inner(inner), self._held_on(np.frombuffer(accounts, ID))))
+                return encode_value(self._guarded(inner, np.frombuffer(accounts, ID)))
             case TakeCut(inner):
                 return encode_value(CutAnswer(self._inner(inner), state.sent, state.taken))
 
@@ -143,15 +147,18 @@ class Shards:
             raise Rejected("a query about shards can't be inside another one")
         return self._answer(query)
 
-    def _held_on(self, accounts: Rows) -> list[Held]:
-        """The transactions of other shards that hold something on accounts (rows of ID, in full)."""
+    def _guarded(self, inner: bytes, accounts: Rows) -> GuardedAnswer:
+        """The answer, and what is held on accounts (rows of ID, in full) by other shards' transactions, or at all."""
         wanted = accounts.copy()
         wanted["id_high"] = to_short(wanted["id_high"], self.state.place)
-        return [
+        held = [
             Held(coordinator, number)
             for (coordinator, number), promised in self.state.promised.items()
             if np.isin(self.state.holds.accounts(promised.holding), wanted).any()
         ]
+        found = self._ledger.lookup_accounts(wanted)
+        has_pending = any(found[column].any() for column in _PENDING)
+        return GuardedAnswer(self._inner(inner), held, has_pending)
 
     def save(self) -> Saved:
         """All of it but the ledger."""
