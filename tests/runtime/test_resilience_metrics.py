@@ -11,9 +11,16 @@ from ropewalk.communication.admission import Priority, State
 from ropewalk.communication.bulkhead import Bulkhead
 from ropewalk.communication.client import Client
 from ropewalk.communication.deadlines import Deadline
-from ropewalk.communication.limits import ATTEMPTS_MAX, BREAKER_CALLS_LEAST, HEDGE_TOKENS_MAX, RETRY_TOKENS_MAX
+from ropewalk.communication.limits import (
+    ATTEMPTS_MAX,
+    BREAKER_CALLS_LEAST,
+    HEDGE_LATENCIES_LEAST,
+    HEDGE_TOKENS_MAX,
+    RETRY_TOKENS_MAX,
+)
 from ropewalk.communication.retries import Nature
 from ropewalk.errors import NotAccepted, OutcomeUnknown
+from ropewalk.proving.virtual import run_virtual
 from ropewalk.runtime.calls import Bounds, Call, Calls
 from ropewalk.runtime.resilience_metrics import ResilienceMetrics
 
@@ -127,7 +134,7 @@ def test_what_is_under_way_waits_repeats_and_comes_too_late_is_shown() -> None:
     assert 'ropewalk_client_deadlines_passed_total{client="to bank"} 1.0' in after
 
 
-def test_retries_and_second_reads_are_counted_and_spend_their_budgets() -> None:
+def test_retries_are_counted_and_spend_their_budget() -> None:
     async def story() -> dict[str, float]:
         client = Client([Broken(), Broken()], draw=lambda: 0.0)
         metrics = ResilienceMetrics()
@@ -139,6 +146,45 @@ def test_retries_and_second_reads_are_counted_and_spend_their_budgets() -> None:
     numbers = asyncio.run(story())
     assert numbers["ropewalk_client_retries_total"] == ATTEMPTS_MAX - 1
     assert numbers["ropewalk_client_retry_tokens"] < RETRY_TOKENS_MAX
+
+
+class Timed:
+    """A target that takes so long, in virtual time."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.takes_s = 0.01
+
+    async def send(self, request: str, *, deadline: Deadline) -> str:
+        answered = asyncio.Event()
+        asyncio.get_running_loop().call_later(self.takes_s, answered.set)
+        await answered.wait()
+        return f"{request} by {deadline.at_s}"
+
+
+def test_second_reads_are_counted_and_spend_their_budget_and_a_slow_target_is_seen_to_be() -> None:
+    async def story() -> tuple[list[str], list[str]]:
+        targets = [Timed("one"), Timed("two")]
+        client = Client(targets, draw=Random(1).random)
+        metrics = ResilienceMetrics()
+        metrics.watch_client("to bank", client)
+        for _ in range(HEDGE_LATENCIES_LEAST):
+            await client.call("look", nature=Nature.STALE_READ)
+        before = shown(metrics)
+        for target in targets:
+            target.takes_s = 1.0
+        await client.call("look", nature=Nature.STALE_READ)
+        return before, shown(metrics)
+
+    def number(lines: list[str], series: str) -> float:
+        return max(float(line.split()[-1]) for line in lines if line.startswith(series))
+
+    before, after = run_virtual(story())
+    assert number(before, "ropewalk_client_hedges_total") == 0
+    assert number(after, "ropewalk_client_hedges_total") == 1
+    assert number(after, "ropewalk_client_hedge_tokens") < number(before, "ropewalk_client_hedge_tokens")
+    assert number(before, "ropewalk_target_latency_seconds") == pytest.approx(0.01)
+    assert number(after, "ropewalk_target_latency_seconds") == pytest.approx(1.0, rel=0.05)
 
 
 def test_what_has_left_the_process_leaves_the_metrics() -> None:
