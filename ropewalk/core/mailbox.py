@@ -18,11 +18,15 @@ Checked by: tests/core/test_mailbox.py, ropewalk.proving.town
 from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from typing import Final
 
 import msgspec
 
 from ropewalk.core.machine import Received
 from ropewalk.errors import invariant
+
+EVENTS: Final = "events:"
+"""How the name of a sender begins whose letters are a log's events: their numbers are the log's, and stay so."""
 
 
 class Letter(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -129,6 +133,12 @@ class Mailbox:
     def settled(self, receiver: str) -> int:
         """The number of the last letter to a receiver that is known to be taken in."""
         return self._outbox[receiver].first - 1 if receiver in self._outbox else 0
+
+    def begin_anew(self) -> None:
+        """Number messages from 1 again, in both directions. What is heard of events is not forgotten."""
+        invariant(self.waiting == 0, "no message is on its way", waiting=self.waiting)
+        self._inbox = {sender: last for sender, last in self._inbox.items() if sender.startswith(EVENTS)}
+        self._outbox = {}
 
     def receivers(self) -> Iterator[str]:
         """Those for whom letters wait."""

@@ -129,9 +129,9 @@ class Partition:
 
         The divided ones begin to number their messages anew, so none may be on its way. One of them keeps the events.
         """
-        invariant(self.mailbox.waiting == 0, "no message is on its way", waiting=self.mailbox.waiting)
         invariant(isinstance(self.machine, Divisible), "the machine can be divided", machine=self.machine.name)
-        self.mailbox, self.partitions = Mailbox(), partitions
+        self.mailbox.begin_anew()
+        self.partitions = partitions
         if not keeps_events:
             self.feed = Feed()
         return cast(Divisible, self.machine).keep(belongs)

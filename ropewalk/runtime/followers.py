@@ -27,7 +27,7 @@ import msgspec
 
 from ropewalk.communication.deadlines import deadline_in
 from ropewalk.core.limits import DEADLINE_DEFAULT_S, DELIVERY_BYTES_MAX
-from ropewalk.core.mailbox import Delivery, Letter
+from ropewalk.core.mailbox import EVENTS, Delivery, Letter
 from ropewalk.core.place import log_name
 from ropewalk.errors import OutcomeUnknown, Rejected, RopewalkError
 from ropewalk.runtime.following import Events, EventView, Feeds, view_of
@@ -165,7 +165,7 @@ async def _follow(own: Node, source: _Source, *, name: str, after: Mapping[str, 
 async def _follow_log(own: Leader, source: _Source, partition: int, *, name: str, begins_after: int) -> None:
     log = log_name(name, partition)
     # Messages are numbered from 1, so where they begin is part of their sender's name.
-    sender = f"events:{log}@{begins_after}"
+    sender = f"{EVENTS}{log}@{begins_after}"
     while True:
         taken_in = own.partition.mailbox.taken_in(sender)
         found = await source.behind(partition, begins_after + taken_in)

@@ -19,6 +19,7 @@ from ropewalk.runtime import followers
 from ropewalk.runtime.followers import Heard, following, with_follower
 from ropewalk.runtime.node import Node
 from ropewalk.runtime.server import serving
+from ropewalk.runtime.splitting import renumber, split
 
 LARGE = EVENTS_BYTES_KEPT // 4
 """Four events of this size are more than is kept."""
@@ -97,6 +98,23 @@ def test_every_event_of_every_partition_takes_effect_once_across_restarts() -> N
 
     asyncio.run(main(range(1, 31), 465))
     asyncio.run(main(range(31, 41), 820))
+
+
+def test_when_the_followed_service_is_split_nothing_counts_twice_or_not_at_all() -> None:
+    async def main() -> None:
+        before, after = MemoryEngine(), MemoryEngine()
+        async with open_node(with_follower(sales(2), counting()), before) as node:
+            await sell_all(node, range(1, 31))
+            await wait_for(node.followers["totals"], 465)
+        await split(sales(2), before, after, partitions=4, on_part=lambda _: None)
+        await renumber(counting(), before, after)
+        async with open_node(with_follower(sales(4), counting()), after) as node:
+            await sell_all(node, range(31, 41))
+            await wait_for(node.followers["totals"], 820)
+            logs = [(await node.followers["totals"].get(f"sales/{partition}")).value for partition in range(4)]
+            assert all(logs)
+
+    asyncio.run(main())
 
 
 class Killed(Exception):
