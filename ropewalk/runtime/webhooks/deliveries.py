@@ -89,13 +89,18 @@ async def deliver(followed: Node, own: Node, outside: Outside) -> None:
 async def _keep_up(own: Node, start: Callable[[State], "asyncio.Task[None]"]) -> None:
     """Have deliveries running for every endpoint that is enabled, with the settings that it has now."""
     running: dict[str, asyncio.Task[None]] = {}
+    feed = own.leaders[0].partition.feed
+    seen = feed.last
     while True:
-        seen = own.leaders[0].partition.feed.last
         for state in await states_of(own):
             endpoint = state.endpoint.endpoint
             if endpoint not in running and not state.endpoint.disabled_because:
                 running[endpoint] = start(state)
-        changed = await _changes(own.leaders[0], after=seen)
+        while feed.last == seen:
+            await own.leaders[0].wait_events(seen)
+        # Those of later, while some are being stopped here, are for the next turn.
+        changed = [each.event.subject for each in feed.behind(max(seen, feed.oldest - 1), limit=feed.last)]
+        seen = feed.last
         stopped = [running.pop(each) for each in changed if each in running]
         for task in stopped:
             task.cancel()
@@ -108,14 +113,6 @@ async def states_of(own: Node) -> list[State]:
     """All endpoints and their progress."""
     read = await own.leaders[0].read(encode_value(ListEndpoints()))
     return _STATES.decode(read.answer)
-
-
-async def _changes(leader: Leader, *, after: int) -> list[str]:
-    """The endpoints that an operator changed, as soon as there are some."""
-    feed = leader.partition.feed
-    while feed.last <= after:
-        await leader.wait_events(after)
-    return [numbered.event.subject for numbered in feed.behind(max(after, feed.oldest - 1), limit=feed.last)]
 
 
 class _Job(NamedTuple):
@@ -185,6 +182,16 @@ class Deliveries:
     async def _pull(self, leader: Leader) -> None:
         log_name = leader.identity.log_name
         window, feed = self._windows[log_name], leader.partition.feed
+        if window.taken > feed.last:
+            LOG.error(
+                "%s: event %d of %s was sent, and it has %d: it is another log, or was restored from an older "
+                "backup; nothing of it is sent until you say where to begin, with `replay`",
+                self._endpoint.endpoint,
+                window.taken,
+                log_name,
+                feed.last,
+            )
+            return
         while True:
             if window.taken + 1 < feed.oldest:
                 self._miss(window, log_name, through=feed.oldest - 1)
@@ -253,7 +260,10 @@ class Deliveries:
             self._probed_at_ns = self._outside.clock_ns()
         key = message_key(self._endpoint.endpoint, letter.event_id)
         read = await self._own.leaders[0].read(encode_value(key))
-        message = msgspec.msgpack.decode(read.answer, type=Message)
+        message = msgspec.msgpack.decode(read.answer, type=Message | None)
+        if message is None:
+            # The endpoint was removed, and this is stopped at once.
+            return
         job = _Job(letter.event_id, letter.kind, letter.subject, message.body, letter.attempts + 1, is_probe=is_probe)
         await self._jobs.put(job)
 
