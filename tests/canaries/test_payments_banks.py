@@ -22,9 +22,10 @@ from ropewalk.systems.payments.instant.elsewhere import Concluded
 from ropewalk.systems.payments.instant.halves import post_half
 from ropewalk.systems.payments.instant.waiting import Waiting
 from ropewalk.systems.payments.ledger.statuses import TransferStatus
-from ropewalk.systems.payments.processing import entries_elsewhere
+from ropewalk.systems.payments.processing import entries_elsewhere, files_elsewhere
 from ropewalk.systems.payments.processing import hearing as ach_hearing
-from ropewalk.systems.payments.processing.elsewhere import Settled
+from ropewalk.systems.payments.processing.divided import DividedFiles
+from ropewalk.systems.payments.processing.elsewhere import FileDecided, FilePlaced, PartTaken, Settled
 
 SEEDS = 6
 
@@ -113,3 +114,28 @@ def test_a_receiver_who_is_paid_though_the_entry_is_returned(monkeypatch: pytest
 
     monkeypatch.setattr(ach_hearing, "settle_there", refuse_after_all)
     assert claim_found(Files).startswith(("Bug", "Broken"))
+
+
+def test_a_file_that_a_shard_objects_to_and_all_take_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    hear_taken = files_elsewhere.hear_taken
+
+    def hear_no_objection(state: Any, shard: int, message: PartTaken, **more: Any) -> None:
+        hear_taken(state, shard, msgspec.structs.replace(message, errors=()), **more)
+
+    monkeypatch.setattr(ach_hearing, "hear_taken", hear_no_objection)
+    assert "what nothing was against can be taken in" in claim_found(Files)
+
+
+def test_a_file_of_which_a_shard_forgets_its_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forget(state: Any, home: int, message: FileDecided, **_: Any) -> None:
+        state.divided.forget(message.checksum)
+        if message.file is not None:
+            state.caller.tell(home, FilePlaced(message.checksum, message.file + 1))
+
+    monkeypatch.setattr(ach_hearing, "hear_decided", forget)
+    assert "a file" in claim_found(Files)
+
+
+def test_a_file_that_waits_and_does_not_survive(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(DividedFiles, "load", lambda *_: None)
+    assert "apply the record" in claim_found(Files)

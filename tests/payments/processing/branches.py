@@ -76,11 +76,10 @@ class Branches:
                 return reply
             case messages.SubmitFile(content):
                 shard = self._shard_of_eight(content.decode()[95 + 79 : 95 + 87])
-                reply = self._told(shard, command)
+                reply = self._decided(shard, self._told(shard, command))
                 if isinstance(reply, messages.FileAccepted):
-                    if (shard, reply.file) not in self._files:
-                        self._files.append((shard, reply.file))
-                    return msgspec.structs.replace(reply, file=self._files.index((shard, reply.file)))
+                    numbers = [self._file(number) for number in (reply.file, *reply.parts)]
+                    return msgspec.structs.replace(reply, file=numbers[0], parts=numbers[1:])
                 return reply
             case messages.SendPart():
                 raise NotImplementedError
@@ -139,6 +138,21 @@ class Branches:
         """A record that nobody asked for, in each shard."""
         for shard in self.shards:
             shard.apply(commands, time_ns=self.time_ns)
+
+    def _decided(self, shard: int, reply: messages.AnyReply) -> messages.AnyReply:
+        """The reply to a file once all shards that keep some of it have said what they have against it."""
+        if not isinstance(reply, messages.FileUndecided):
+            return reply
+        self.settle()
+        answer = self._read(shard, messages.GetSubmission(reply.checksum))
+        return messages.decode_reply(answer)
+
+    def _file(self, number: int) -> int:
+        """The number of a file in the order of submission, parts that others keep behind the first."""
+        known = (number % len(self.shards), number)
+        if known not in self._files:
+            self._files.append(known)
+        return self._files.index(known)
 
     def _run_window(self) -> messages.AnyReply:
         due = min(each.machine.processing.state.files.earliest_due() for each in self.shards)

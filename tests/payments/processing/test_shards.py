@@ -134,7 +134,7 @@ class Play:
     def _submit(self, content: bytes) -> None:
         reply = self.town.do(SubmitFile(content))
         assert isinstance(reply, FileAccepted), reply
-        self.files.append(reply.file)
+        self.files += [reply.file, *reply.parts]
 
     def _first(self) -> int:
         return 1 + 100 * len(self.files)
@@ -218,7 +218,7 @@ def test_a_batch_of_an_institution_elsewhere_is_told_where_it_belongs() -> None:
     reply = town._told(harbor.place.partition, SubmitFile(content))
     assert isinstance(reply, FileRefused)
     (error,) = reply.errors
-    assert error.code == "other_shard"
+    assert (reply.reason, error.code) == ("other_shard", "other_shard")
     assert f"kept in shard {town._shard(MEADOW)}" in error.message
 
 

@@ -5,8 +5,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
+import pytest
 
+from ropewalk.core.mailbox import Delivery
+from ropewalk.errors import NotAccepted
 from ropewalk.runtime.node import Node
+from ropewalk.systems.payments.processing.limits import PART_BYTES_MAX
 from ropewalk.systems.payments.service import payments_with
 from tests.payments.processing.town import CAPSTAN, HARBOR, MEADOW, batch_of, file_of
 from tests.runtime.served import client_of, problem
@@ -94,6 +98,69 @@ async def closed_window(client: httpx.AsyncClient, node: Node, number: int) -> A
     return window
 
 
+def of_two(*, entries: int = 1, company: str = "1") -> bytes:
+    """A file with a batch of each of two banks, which pay each other."""
+    batches = []
+    for bank, receiver, by in ((HARBOR, MEADOW, "1"), (MEADOW, HARBOR, company)):
+        batch = batch_of("PPD", odfi=bank, company=by)
+        for _ in range(entries):
+            batch.add(transaction_code=22, routing_number=receiver, account="2", amount_cents=1, individual_name="A")
+        batches.append(batch)
+    return file_of(*batches, origin=HARBOR)
+
+
+def test_a_file_of_two_banks_is_one_file_to_who_sends_it_and_kept_by_both() -> None:
+    async def story(client: httpx.AsyncClient, node: Node) -> None:
+        content, headers = of_two(entries=6_000), {"Idempotency-Key": "both"}
+        assert len(content) > PART_BYTES_MAX
+        one, other = await asyncio.gather(*(client.post("/files", content=content) for _ in range(2)))
+        first = one.json()
+        assert {first["repeated"], other.json()["repeated"]} == {False, True}
+        assert first | {"repeated": True} == other.json() | {"repeated": True}
+        assert (first["batches"], first["entries"], first["credit_cents"]) == (2, 12_000, 12_000)
+        for _ in range(2):
+            again = await client.post("/files", content=content, headers=headers)
+            assert again.json() == first | {"repeated": True}
+        (part,) = first["parts"]
+        assert {first["file"] % SHARDS, part % SHARDS} == {
+            node.service.partition_of(bank) for bank in (HARBOR, MEADOW)
+        }
+        home, there = await got(client, f"/files/{first['file']}"), await got(client, f"/files/{part}")
+        assert (home["parts"], there["parts"]) == ([part], [first["file"]])
+        assert (home["entries"], there["entries"]) == (6_000, 6_000)
+        window = await closed_window(client, node, (await told(client, "/windows", {}))["window"])
+        assert window["posted"] == 12_000
+
+    ask(story)
+
+
+def test_what_is_unknown_in_another_shard_is_told_and_nothing_is_taken() -> None:
+    async def story(client: httpx.AsyncClient, _: Node) -> None:
+        for _ in range(2):
+            refused = await client.post("/files", content=of_two(company="2"), headers={"Idempotency-Key": "bad"})
+            said = problem(refused)
+            assert (said["status"], said["type"]) == (422, "urn:ropewalk:problem:file_unknown_party")
+            assert [(error["line"], error["code"]) for error in said["errors"]] == [(5, "unknown_originator")]
+        assert await items(client, "/files") == []
+
+    ask(story)
+
+
+def test_who_waits_for_a_shard_that_is_away_is_told_to_ask_again() -> None:
+    async def story(client: httpx.AsyncClient, node: Node) -> None:
+        async def away(_: Delivery) -> int:
+            raise NotAccepted("away", retry_after_s=0.01)
+
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(node.leaders[node.service.partition_of(MEADOW)], "deliver", away)
+            unknown = await client.post("/files", content=of_two(), headers={"Ropewalk-Deadline": "0.1"})
+            assert unknown.status_code == 504, unknown.text
+            assert "have not all answered" in problem(unknown)["detail"]
+        assert (await client.post("/files", content=of_two())).json()["entries"] == 2
+
+    ask(story)
+
+
 def test_files_settle_across_shards_and_net_positions_sum_to_zero() -> None:
     async def story(client: httpx.AsyncClient, node: Node) -> None:
         to = [(MEADOW, "1", 1_000), (CAPSTAN, "2", 500), (HARBOR, "2", 300), (CAPSTAN, "9", 200)]
@@ -166,11 +233,5 @@ def test_what_is_of_several_shards_and_can_not_be_is_refused() -> None:
         refused = await client.post("/accounts", json=both)
         assert "send one shard's at a time" in problem(refused)["detail"]
         assert (await client.get("/files/12")).status_code == 404
-        batches = [batch_of("PPD", odfi=bank, company="1", first_sequence=1) for bank in (HARBOR, MEADOW)]
-        for batch in batches:
-            batch.add(transaction_code=22, routing_number=HARBOR, account="1", amount_cents=1, individual_name="A")
-        refused = await client.post("/files", content=file_of(*batches))
-        (error,) = problem(refused)["errors"]
-        assert error["code"] == "other_shard"
 
     ask(story)

@@ -4,6 +4,7 @@
     returner's shard ──JudgeThere──► originator's shard       returns and answers; answered with what is against each
     originator's shard ──PayThere──► receiver's shard         a leg of a dishonored return; answered when it is made
 
+    a file's home ──TakePart, FileDecided──► other shards ──PartTaken, FilePlaced──► home     (`files_elsewhere`)
     any shard ──AskWindow, PhaseDone, Closed──► the house ──OpenWindow, GoOn──► all shards       (`house`)
 
 Checked by: tests/payments/processing/test_shards.py
@@ -16,7 +17,7 @@ import msgspec
 import numpy as np
 
 from ropewalk.systems.payments.coding import Coding
-from ropewalk.systems.payments.processing.messages import ACH
+from ropewalk.systems.payments.processing.messages import ACH, FileError
 
 FAR: Final = np.dtype(
     [
@@ -126,6 +127,39 @@ class Closed(msgspec.Struct, frozen=True, array_like=True, tag="closed"):
     net_cents: int
 
 
+class TakePart(msgspec.Struct, frozen=True, array_like=True, tag="take"):
+    """Keep a part of a file that has batches of yours; with the last, read it and say what is against it."""
+
+    checksum: bytes
+    part: int
+    parts: int
+    content: bytes
+
+
+class PartTaken(msgspec.Struct, frozen=True, array_like=True, tag="taken"):
+    """The first parts of a file are kept; if they are all, this is against it: nothing, if it can be taken in."""
+
+    checksum: bytes
+    parts: int
+    errors: Sequence[FileError] = ()
+    errors_total: int = 0
+
+
+class FileDecided(msgspec.Struct, frozen=True, array_like=True, tag="decided"):
+    """Take your batches of a file in, or forget it if it has no number at its home."""
+
+    checksum: bytes
+    parts: int
+    file: int | None
+
+
+class FilePlaced(msgspec.Struct, frozen=True, array_like=True, tag="placed"):
+    """A file was taken in, under this number."""
+
+    checksum: bytes
+    file: int
+
+
 class Settled(msgspec.Struct, frozen=True, array_like=True, tag="settled"):
     """For each entry 0, or the number of its return reason."""
 
@@ -155,7 +189,20 @@ class Paid(msgspec.Struct, frozen=True, array_like=True, tag="paid"):
     number: int
 
 
-AnyMessage: TypeAlias = SettleThere | JudgeThere | PayThere | AskWindow | OpenWindow | PhaseDone | GoOn | Closed
+AnyMessage: TypeAlias = (
+    SettleThere
+    | JudgeThere
+    | PayThere
+    | AskWindow
+    | OpenWindow
+    | PhaseDone
+    | GoOn
+    | Closed
+    | TakePart
+    | PartTaken
+    | FileDecided
+    | FilePlaced
+)
 AnyReply: TypeAlias = Settled | Judged | Paid
 
 _MESSAGES: Final = Coding[AnyMessage](ACH, AnyMessage, name="a message about ACH")

@@ -38,8 +38,21 @@ class FileKey(msgspec.Struct, frozen=True):
     modifier: str
 
 
+class Totals(msgspec.Struct, frozen=True):
+    """How much is in a file."""
+
+    batches: int
+    entries: int
+    debit_cents: int
+    credit_cents: int
+
+
 class FileRecord(msgspec.Struct, frozen=True):
-    """What is known of a file as a whole."""
+    """What is known of a file as a whole.
+
+    If it has batches of institutions that other shards keep, the counts are of those that are kept here, `whole` is
+    all of it, and `parts` are the numbers that it has elsewhere, as callers know them.
+    """
 
     number: int
     key: FileKey
@@ -50,6 +63,8 @@ class FileRecord(msgspec.Struct, frozen=True):
     debit_cents: int
     credit_cents: int
     control_line: int
+    whole: Totals | None = None
+    parts: tuple[int, ...] = ()
 
 
 class Place(NamedTuple):
@@ -143,6 +158,10 @@ class Files:
         """The file with that key."""
         number = self._by_key.get(key)
         return None if number is None else self._all[number]
+
+    def with_checksum(self, checksum: bytes) -> File | None:
+        """The file with those bytes: the newest are looked at first."""
+        return next((file for file in reversed(self._all) if file.record.checksum == checksum), None)
 
     def add(self, record: FileRecord, contents: model.File, batches: Rows) -> File:
         """Keep a file whose entries are all accepted and have no due minute yet."""

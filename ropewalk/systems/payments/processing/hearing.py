@@ -10,17 +10,22 @@ from ropewalk.systems.payments.processing.elsewhere import (
     AnyReply,
     AskWindow,
     Closed,
+    FileDecided,
+    FilePlaced,
     GoOn,
     Judged,
     JudgeThere,
     OpenWindow,
     Paid,
+    PartTaken,
     PayThere,
     PhaseDone,
     Settled,
     SettleThere,
+    TakePart,
 )
 from ropewalk.systems.payments.processing.entries_elsewhere import hear_settled, settle_there
+from ropewalk.systems.payments.processing.files_elsewhere import hear_decided, hear_part, hear_placed, hear_taken
 from ropewalk.systems.payments.processing.house import hear_ask, hear_closed, hear_done
 from ropewalk.systems.payments.processing.state import SentClaims, SentEntries, State
 from ropewalk.systems.payments.processing.work import go_on, open_window
@@ -45,6 +50,14 @@ def hear_message(state: State, shard: int, message: AnyMessage, *, time_ns: int)
             go_on(state, message)
         case Closed():
             hear_closed(state.house, state.caller, message, shard=shard)
+        case TakePart():
+            hear_part(state, shard, message)
+        case PartTaken():
+            hear_taken(state, shard, message, time_ns=time_ns)
+        case FileDecided():
+            hear_decided(state, shard, message, time_ns=time_ns)
+        case FilePlaced():
+            hear_placed(state, shard, message)
     return None
 
 

@@ -16,6 +16,7 @@ from typing import Final
 
 import msgspec
 
+from ropewalk.core.machine import Event
 from ropewalk.core.place import Place
 from ropewalk.errors import invariant
 from ropewalk.systems.payments.parts import Outgoing
@@ -64,6 +65,10 @@ class Caller:
         """Say something to one shard."""
         to = Place(self.place.service, shard, self.place.partitions).log_name
         self._outgoing.send(to, encode_message(message), tag=tag)
+
+    def publish(self, event: Event) -> None:
+        """A fact that others may follow."""
+        self._outgoing.publish(event)
 
     def tell_all(self, message: AnyMessage) -> None:
         """Say something to every shard, to this one too."""

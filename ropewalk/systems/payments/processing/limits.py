@@ -17,6 +17,9 @@ FILE_BYTES_MAX: Final = 128 * 1_048_576
 UPLOADS_MAX: Final = 16
 """Files of which some parts have come and not yet all. The one that began first makes room for a new one."""
 
+REFUSALS_KEPT: Final = 64
+"""Answers to files that other shards had something against, for callers who come back for them: 100 errors each."""
+
 ENTRIES_STEP: Final = 32_768
 """Entries that one batch reserves or settles: some tens of milliseconds, so that others are not kept waiting."""
 

@@ -127,13 +127,25 @@ class FileRefused(Reply, frozen=True):
 
 
 class FileAccepted(Reply, frozen=True):
-    """Every entry of the file will be posted, returned or rejected."""
+    """Every entry of the file will be posted, returned or rejected.
+
+    A file is kept where the institutions of its batches are. If that is in several shards, it has a number in each:
+    `file`, and `parts` of the others.
+    """
 
     file: int
     batches: int
     entries: int
     debit_cents: int
     credit_cents: int
+    repeated: bool = False
+    parts: tuple[int, ...] = ()
+
+
+class FileUndecided(Reply, frozen=True):
+    """Other shards are asked whether they take their batches of the file: `GetSubmission` says what came of it."""
+
+    checksum: bytes
     repeated: bool = False
 
 
@@ -143,7 +155,7 @@ class WindowStarted(Reply, frozen=True):
     window: int
 
 
-AnyReply: TypeAlias = Done | Refused | FileRefused | FileAccepted | WindowStarted
+AnyReply: TypeAlias = Done | Refused | FileRefused | FileAccepted | FileUndecided | WindowStarted
 
 
 class Query(msgspec.Struct, frozen=True, tag=True, tag_field="query"):
@@ -189,6 +201,13 @@ class GetFile(Query, frozen=True):
     """One file, and how many entries and cents are in each state."""
 
     file: int
+
+
+class GetSubmission(Query, frozen=True):
+    """What was answered, or will be, to the last file of these bytes: a `FileAccepted`, `FileRefused` or
+    `FileUndecided`."""
+
+    checksum: bytes
 
 
 class ListEntries(Query, frozen=True):
@@ -258,6 +277,7 @@ AnyQuery: TypeAlias = (
     | ListOriginators
     | ListFiles
     | GetFile
+    | GetSubmission
     | ListEntries
     | ListWindows
     | GetWindow

@@ -24,6 +24,7 @@ from ropewalk.systems.payments.processing.calendar import MINUTE_NS, day_of
 from ropewalk.systems.payments.processing.directory import AccountKind, Restriction
 from ropewalk.systems.payments.processing.entry_views import entry_views
 from ropewalk.systems.payments.processing.files import NO_MINUTE, File
+from ropewalk.systems.payments.processing.files_elsewhere import submission
 from ropewalk.systems.payments.processing.layouts import EntryState, Places, Rows
 from ropewalk.systems.payments.processing.limits import PAGE_MAX
 from ropewalk.systems.payments.processing.messages import (
@@ -33,6 +34,7 @@ from ropewalk.systems.payments.processing.messages import (
     GetProgress,
     GetReturnFile,
     GetStatement,
+    GetSubmission,
     GetTrialBalance,
     GetWindow,
     ListAccounts,
@@ -81,6 +83,8 @@ def answer(state: State, query: AnyQuery) -> object:
             return [_file(state, state.files[each]) for each in _page(state, len(state.files), query)]
         case GetFile():
             return _file(state, _file_named(state, query.file))
+        case GetSubmission():
+            return submission(state, query.checksum, repeated=False)
         case ListEntries():
             return entry_views(_file_named(state, query.file), query)
         case ListWindows():
@@ -196,7 +200,7 @@ def _file(state: State, file: File) -> FileView:
     return FileView(
         state.number_of(record.number), key.origin, key.destination, key.created, key.modifier,
         record.checksum.hex(), record.time_ns, record.batches, record.entries, record.debit_cents,
-        record.credit_cents, states, _due_ns(file.next_due_minute),
+        record.credit_cents, states, _due_ns(file.next_due_minute), record.parts,
     )  # fmt: skip
 
 

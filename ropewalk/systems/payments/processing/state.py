@@ -17,10 +17,11 @@ from ropewalk.systems.payments.ach.columns import check_digit
 from ropewalk.systems.payments.ledger.ledger import Ledger
 from ropewalk.systems.payments.processing.books import Holder, clearing_balances, lookup
 from ropewalk.systems.payments.processing.directory import Directory
+from ropewalk.systems.payments.processing.divided import DividedFiles
 from ropewalk.systems.payments.processing.files import Files, credit_side, is_reserved
 from ropewalk.systems.payments.processing.house import Caller, House
 from ropewalk.systems.payments.processing.layouts import EntryState
-from ropewalk.systems.payments.processing.limits import Steps
+from ropewalk.systems.payments.processing.limits import UPLOADS_MAX, Steps
 from ropewalk.systems.payments.processing.uploads import Uploads
 from ropewalk.systems.payments.processing.windows import Windows
 
@@ -85,7 +86,8 @@ class State:
         self._homes: dict[int, int] = {}
         self.directory = Directory()
         self.files = Files(shelf)
-        self.uploads = Uploads(shelf)
+        self.uploads = Uploads(shelf, "upload", files_max=UPLOADS_MAX)
+        self.divided = DividedFiles(shelf)
         self.windows = Windows(shelf)
         self.notices: list[Notice] = []
 
@@ -133,17 +135,19 @@ class State:
             **self.directory.save(),
             **self.files.save(),
             **self.uploads.save(),
+            **self.divided.save(),
             **self.windows.save(),
             "notices": encode_value(self.notices),
             "between": encode_value(between),
         }
-        return Saved(parts, [*self.files.blobs(), *self.uploads.blobs(), *self.windows.blobs()])
+        return Saved(parts, [*self.files.blobs(), *self._unread_blobs(), *self.windows.blobs()])
 
     def load(self, parts: Mapping[str, bytes | memoryview]) -> None:
         """Become what was saved."""
         self.directory.load(parts)
         self.files.load(parts)
         self.uploads.load(parts)
+        self.divided.load(parts)
         self.windows.load(parts)
         self.notices = msgspec.msgpack.decode(parts["notices"], type=list[Notice])
         between = msgspec.msgpack.decode(parts["between"], type=_SavedBetween)
@@ -169,6 +173,9 @@ class State:
                 "the net positions of a window sum to zero",
                 window=window.number,
             )
+
+    def _unread_blobs(self) -> list[str]:
+        return [*self.uploads.blobs(), *self.divided.contents.blobs()]
 
     def _check_reserved(self, institutions: int) -> None:
         """What is pending on the clearing accounts is what entries have that wait for their window."""

@@ -1,4 +1,4 @@
-"""Files of which only some parts have come: the parts lie on the shelf until the file is submitted.
+"""Files of which only some parts have come, or nobody knows yet whether all shards take them: on the shelf, in parts.
 
 An upload is named by the checksum of the whole file, so sending a part again is harmless, and so is beginning again.
 
@@ -11,14 +11,16 @@ import msgspec
 
 from ropewalk.core.codec import checksum, encode_value
 from ropewalk.data.shelf import Shelf
-from ropewalk.systems.payments.processing.limits import FILE_BYTES_MAX, PART_BYTES_MAX, UPLOADS_MAX
+from ropewalk.systems.payments.processing.limits import FILE_BYTES_MAX, PART_BYTES_MAX
 
 
 class Uploads:
-    """Parts by upload, the upload that began first first."""
+    """Parts by upload, the upload that began first first. Past `files_max` that one makes room for another."""
 
-    def __init__(self, shelf: Shelf) -> None:
+    def __init__(self, shelf: Shelf, name: str, *, files_max: int | None) -> None:
         self._shelf = shelf
+        self._name = name
+        self._files_max = files_max
         self._parts: dict[bytes, dict[int, int]] = {}
 
     def add(self, upload: bytes, part: int, content: bytes) -> str:
@@ -30,16 +32,20 @@ class Uploads:
         if not 0 <= part < FILE_BYTES_MAX // PART_BYTES_MAX:
             return f"a file has parts 0 to {FILE_BYTES_MAX // PART_BYTES_MAX - 1}, not {part}"
         parts = self._parts.setdefault(upload, {})
-        if len(self._parts) > UPLOADS_MAX:
+        if self._files_max is not None and len(self._parts) > self._files_max:
             del self._parts[next(iter(self._parts))]
-        self._shelf.put(_blob(upload, part), content)
+        self._shelf.put(self._blob(upload, part), content)
         parts[part] = len(content)
         return ""
 
     def content(self, upload: bytes, parts: int) -> bytes:
         """What has come of the first parts, joined: whether it is the whole file, its checksum says."""
         known = sorted(self._parts.get(upload, {}))
-        return b"".join(self._shelf.get(_blob(upload, part)) for part in known if part < parts)
+        return b"".join(self.part(upload, part) for part in known if part < parts)
+
+    def part(self, upload: bytes, part: int) -> bytes:
+        """One part that has come."""
+        return bytes(self._shelf.get(self._blob(upload, part)))
 
     def forget(self, upload: bytes) -> None:
         """Let go of an upload's parts."""
@@ -47,17 +53,16 @@ class Uploads:
 
     def blobs(self) -> list[str]:
         """The names of what lies on the shelf."""
-        return [_blob(upload, part) for upload, parts in self._parts.items() for part in sorted(parts)]
+        return [self._blob(upload, part) for upload, parts in self._parts.items() for part in sorted(parts)]
 
     def save(self) -> dict[str, bytes]:
         """The whole of it, but for what lies on the shelf; in order, since the first makes room."""
-        return {"uploads": encode_value([(upload, sorted(parts.items())) for upload, parts in self._parts.items()])}
+        return {self._name: encode_value([(upload, sorted(parts.items())) for upload, parts in self._parts.items()])}
 
     def load(self, parts: Mapping[str, bytes | memoryview]) -> None:
         """Become what was saved."""
-        saved = msgspec.msgpack.decode(parts["uploads"], type=list[tuple[bytes, list[tuple[int, int]]]])
+        saved = msgspec.msgpack.decode(parts[self._name], type=list[tuple[bytes, list[tuple[int, int]]]])
         self._parts = {upload: dict(sizes) for upload, sizes in saved}
 
-
-def _blob(upload: bytes, part: int) -> str:
-    return f"ach-upload-{upload.hex()}.{part:04}"
+    def _blob(self, upload: bytes, part: int) -> str:
+        return f"ach-{self._name}-{upload.hex()}.{part:04}"

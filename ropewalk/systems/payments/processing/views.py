@@ -64,7 +64,11 @@ class StateCount(msgspec.Struct, frozen=True):
 
 
 class FileView(msgspec.Struct, frozen=True):
-    """An accepted file. `states` has accepted, pending, posted, returned and rejected."""
+    """An accepted file. `states` has accepted, pending, posted, returned and rejected.
+
+    Of a file that is kept in several shards this is what one of them has of it. `parts` are its numbers in the others
+    if this is the shard of its first batch; in another shard it is the number there.
+    """
 
     file: int
     origin: str
@@ -79,6 +83,7 @@ class FileView(msgspec.Struct, frozen=True):
     credit_cents: int
     states: dict[str, StateCount]
     next_due_ns: int | None
+    parts: tuple[int, ...]
 
 
 class EntryView(msgspec.Struct, frozen=True):

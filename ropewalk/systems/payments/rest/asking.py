@@ -50,6 +50,7 @@ _STATUSES: Final = {
     "exists": HTTPStatus.CONFLICT,
     "other_bytes": HTTPStatus.CONFLICT,
     "nothing_due": HTTPStatus.CONFLICT,
+    "undecided": HTTPStatus.SERVICE_UNAVAILABLE,
 }
 """What a refusal's reason is in HTTP; every other is 422."""
 
@@ -94,8 +95,12 @@ async def do(
     reply, token = await submit(
         node, asked, shard=there, request_id=request_id, deadline_s=deadline_s, priority=priority
     )
-    decoded = decode_reply(reply)
-    match decoded:
+    return checked(decode_reply(reply)), token
+
+
+def checked(reply: AnyReply) -> AnyReply:
+    """A reply, unless it refuses something. Raises Problem if it does."""
+    match reply:
         case Refused(reason, detail):
             raise Problem(_STATUSES.get(reason, HTTPStatus.UNPROCESSABLE_ENTITY), reason, detail)
         case FileRefused(reason, errors, total):
@@ -105,7 +110,7 @@ async def do(
             more: dict[str, object] = {"errors": errors, "errors_total": total}
             raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"file_{reason}", detail, more=more)
         case _:
-            return decoded, token
+            return reply
 
 
 def sight_of(http: HttpRequest) -> Sight:

@@ -1,7 +1,8 @@
 """ACH files over HTTP: the body is the file, of any size that processing takes.
 
 A file that fits one part is one command. A larger one is kept in a temporary file while it comes, because its parts
-are named by the checksum of the whole; then each part is sent, and last the command that submits them.
+are named by the checksum of the whole; then each part is sent, and last the command that submits them. It goes to the
+shard of its first batch; if others keep some of it too, the answer waits for them.
 
 Promise:    memory is bounded by a part, whatever the size of the file.
 Checked by: tests/payments/rest/test_files.py
@@ -12,12 +13,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Final
 
+import msgspec
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
 from ropewalk.core.clock import VectorClock
 from ropewalk.core.codec import Checksum
-from ropewalk.errors import NotAccepted
+from ropewalk.data.reads import STRONG
+from ropewalk.errors import NotAccepted, OutcomeUnknown
+from ropewalk.runtime.listeners import Heard
 from ropewalk.runtime.node import Node
 from ropewalk.runtime.operations import BYTES, COMMAND_PARAMETERS, JSON, Operation
 from ropewalk.runtime.requests import deadline_s_of, json_response, priority_of, request_id_of, stream_of
@@ -25,9 +29,19 @@ from ropewalk.systems.payments.ach.columns import check_digit
 from ropewalk.systems.payments.ach.layout import RECORD_LENGTH
 from ropewalk.systems.payments.ach.layouts import BATCH_HEADER
 from ropewalk.systems.payments.processing.limits import FILE_BYTES_MAX, PART_BYTES_MAX, UPLOADS_MAX
-from ropewalk.systems.payments.processing.messages import AnyReply, FileAccepted, SendPart, SubmitFile
-from ropewalk.systems.payments.rest.asking import do
-from ropewalk.systems.payments.rest.reading import place_of
+from ropewalk.systems.payments.processing.messages import (
+    AnyReply,
+    FileAccepted,
+    FileUndecided,
+    GetSubmission,
+    SendPart,
+    SubmitFile,
+    decode_reply,
+    encode_query,
+)
+from ropewalk.systems.payments.rest.across import Caller, waits
+from ropewalk.systems.payments.rest.asking import checked, do
+from ropewalk.systems.payments.rest.reading import Sight, place_of, read
 
 _BEGINNING_BYTES: Final = 256
 """Enough for the first two records, however lines end."""
@@ -72,8 +86,48 @@ async def _take(node: Node, http: HttpRequest) -> tuple[AnyReply, VectorClock]:
         shard = _shard_of(node, kept.read(_BEGINNING_BYTES))
         kept.seek(0)
         if size <= PART_BYTES_MAX:
-            return await _send(node, http, SubmitFile(kept.read()), shard=shard)
-        return await _send_parts(node, http, kept, upload=state.digest(), shard=shard)
+            command = SubmitFile(kept.read())
+        else:
+            command = await _send_parts(node, http, kept, upload=state.digest(), shard=shard)
+        with node.leaders[shard].waiting_for(state.digest().hex()) as heard:
+            return await _send(node, command, heard, shard=shard, caller=_caller_of(http))
+
+
+def _caller_of(http: HttpRequest) -> Caller:
+    return waits(request_id_of(http), deadline_s=deadline_s_of(http), priority=priority_of(http))
+
+
+async def _send(
+    node: Node, command: SubmitFile, heard: Heard, *, shard: int, caller: Caller
+) -> tuple[AnyReply, VectorClock]:
+    """Submit a file to its shard; return what becomes of it there, and in others that it has batches for."""
+    reply, token = await do(
+        node,
+        command,
+        shard=shard,
+        request_id=caller.request_id,
+        deadline_s=caller.left_s,
+        priority=caller.priority,
+    )
+    if isinstance(reply, FileUndecided):
+        return await _decided(node, reply, heard, shard=shard, caller=caller)
+    return reply, token
+
+
+async def _decided(
+    node: Node, undecided: FileUndecided, heard: Heard, *, shard: int, caller: Caller
+) -> tuple[AnyReply, VectorClock]:
+    """What other shards make of a file. Raises OutcomeUnknown if they don't say it in time."""
+    asked = encode_query(GetSubmission(undecided.checksum))
+    while True:
+        answer, token = await read(node, shard, asked, sight=Sight(STRONG, caller.left_s))
+        reply = checked(decode_reply(answer))
+        if isinstance(reply, FileAccepted):
+            return msgspec.structs.replace(reply, repeated=undecided.repeated), token
+        try:
+            await heard.event(deadline_s=caller.left_s)
+        except NotAccepted as error:
+            raise OutcomeUnknown("shards that keep batches of the file have not all answered") from error
 
 
 def _shard_of(node: Node, beginning: bytes) -> int:
@@ -86,26 +140,14 @@ def _shard_of(node: Node, beginning: bytes) -> int:
     return place.partition_of(f"{digits}{check_digit(digits)}")
 
 
-async def _send_parts(
-    node: Node, http: HttpRequest, kept: IO[bytes], *, upload: bytes, shard: int
-) -> tuple[AnyReply, VectorClock]:
+async def _send_parts(node: Node, http: HttpRequest, kept: IO[bytes], *, upload: bytes, shard: int) -> SubmitFile:
+    """Send each part; return the command that submits them."""
     parts = 0
     while content := kept.read(PART_BYTES_MAX):
-        part, deadline_s, priority = SendPart(upload, parts, content), deadline_s_of(http), priority_of(http)
-        await do(node, part, shard=shard, deadline_s=deadline_s, priority=priority)
+        part = SendPart(upload, parts, content)
+        await do(node, part, shard=shard, deadline_s=deadline_s_of(http), priority=priority_of(http))
         parts += 1
-    return await _send(node, http, SubmitFile(upload=upload, parts=parts), shard=shard)
-
-
-async def _send(node: Node, http: HttpRequest, command: SubmitFile, *, shard: int) -> tuple[AnyReply, VectorClock]:
-    return await do(
-        node,
-        command,
-        shard=shard,
-        request_id=request_id_of(http),
-        deadline_s=deadline_s_of(http),
-        priority=priority_of(http),
-    )
+    return SubmitFile(upload=upload, parts=parts)
 
 
 FILE_OPERATIONS: Final = (

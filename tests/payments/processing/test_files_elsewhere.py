@@ -1,0 +1,203 @@
+"""Files with batches of institutions of several shards: all of these take theirs in, or none does."""
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ropewalk.core.codec import checksum
+from ropewalk.errors import Bug, Rejected
+from ropewalk.systems.payments.processing import files_elsewhere
+from ropewalk.systems.payments.processing.elsewhere import FileDecided, TakePart
+from ropewalk.systems.payments.processing.files_elsewhere import hear_decided, hear_part
+from ropewalk.systems.payments.processing.limits import REFUSALS_KEPT, UPLOADS_MAX
+from ropewalk.systems.payments.processing.messages import (
+    FileAccepted,
+    FileRefused,
+    FileUndecided,
+    GetSubmission,
+    ListEntries,
+    ListFiles,
+    NewAccount,
+    OpenAccounts,
+    OpenInstitution,
+    OpenOriginator,
+    Refused,
+    RunWindow,
+    SubmitFile,
+    decode_reply,
+    encode_query,
+)
+from ropewalk.systems.payments.processing.views import EntryView, FileView
+from tests.payments.processing.branches import Branches
+from tests.payments.processing.town import CAPSTAN, HARBOR, MEADOW, batch_of, file_of
+
+BANKS = (HARBOR, MEADOW, CAPSTAN)
+SHARDS = 4
+"""In which each of the banks is in a shard of its own, and one is left."""
+
+
+def opened(*, seed: int = 1, dies: float = 0.0) -> Branches:
+    town = Branches(SHARDS, seed=seed, dies=dies)
+    for bank in BANKS:
+        town.do(OpenInstitution(bank, bank))
+        town.do(OpenAccounts([NewAccount(bank, "1", overdraft=True)]))
+        town.do(OpenOriginator(bank, "1", "ROPE WORKS", "1"))
+    return town
+
+
+def a_file(*banks: str, company: str = "1", entries: int = 1, cents: int = 5, modifier: str = "A") -> bytes:
+    """A file with a batch of each bank, that pays the next one."""
+    batches = []
+    for bank in banks:
+        batch = batch_of("PPD", odfi=bank, company=company if bank == banks[-1] else "1")
+        for _ in range(entries):
+            batch.add(
+                transaction_code=22, routing_number=BANKS[BANKS.index(bank) - 1], account="1", amount_cents=cents,
+                individual_name="A",
+            )  # fmt: skip
+        batches.append(batch)
+    return file_of(*batches, origin=banks[0], modifier=modifier)
+
+
+def kept(town: Branches) -> list[FileView]:
+    """What each shard has of files."""
+    shards = range(len(town.shards))
+    return [
+        each
+        for shard in shards
+        for each in msgspec.msgpack.decode(town._read(shard, ListFiles()), type=list[FileView])
+    ]
+
+
+def is_forgotten(town: Branches) -> bool:
+    """Whether no shard has anything of a file that is not taken in."""
+    states = [shard.machine.processing.state for shard in town.shards]
+    return not any(each.divided.asked or each.divided.held or each.divided.contents.blobs() for each in states)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 999), st.sampled_from((0.0, 0.1)), st.permutations(BANKS))
+def test_each_shard_takes_its_batches_in_whatever_dies(seed: int, dies: float, banks: list[str]) -> None:
+    town = opened(seed=seed, dies=dies)
+    content = a_file(*banks, entries=2)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(files_elsewhere, "PART_BYTES_MAX", 400)
+        told = town.do(SubmitFile(content))
+    assert isinstance(told, FileAccepted)
+    assert (told.batches, told.entries, told.credit_cents, told.repeated) == (3, 6, 30, False)
+    assert is_forgotten(town)
+    files = kept(town)
+    assert [(file.batches, file.entries, file.credit_cents) for file in files] == [(1, 2, 10)] * 3
+    home = town._shard(banks[0])
+    numbers = {file.file % SHARDS: file.file for file in files}
+    assert {file.file: {*file.parts} for file in files} == {
+        number: {*numbers.values()} - {number} if shard == home else {numbers[home]}
+        for shard, number in numbers.items()
+    }
+    assert town.do(SubmitFile(content)) == msgspec.structs.replace(told, repeated=True)
+    town.do(RunWindow())
+    town.settle()
+    for number in (told.file, *told.parts):
+        entries = msgspec.msgpack.decode(town.ask(ListEntries(number)), type=list[EntryView])
+        assert [(entry.row, entry.state) for entry in entries] == [(0, "posted"), (1, "posted")]
+
+
+def test_an_entry_of_a_later_batch_is_told_with_its_line_and_trace() -> None:
+    town = opened()
+    told = town.do(SubmitFile(a_file(HARBOR, MEADOW)))
+    assert isinstance(told, FileAccepted)
+    (entry,) = msgspec.msgpack.decode(town.ask(ListEntries(told.parts[0])), type=list[EntryView])
+    assert entry.trace.startswith(MEADOW[:8])
+    assert entry.rdfi == HARBOR
+
+
+@pytest.mark.parametrize("banks", [(HARBOR, MEADOW), (MEADOW, HARBOR, CAPSTAN)])
+def test_what_one_shard_objects_to_none_takes_in_until_it_is_mended(banks: tuple[str, ...]) -> None:
+    town = opened()
+    content = a_file(*banks, company="2")
+    for _ in range(2):
+        refused = town.do(SubmitFile(content))
+        assert isinstance(refused, FileRefused)
+        assert (refused.reason, refused.errors_total) == ("unknown_party", 1)
+        assert [(each.line, each.code) for each in refused.errors] == [(2 + 3 * len(banks[1:]), "unknown_originator")]
+        assert is_forgotten(town)
+        assert not kept(town)
+    town.do(OpenOriginator(banks[-1], "2", "ROPE WORKS", "1"))
+    assert isinstance(town.do(SubmitFile(content)), FileAccepted)
+
+
+def test_errors_of_all_shards_are_told_in_the_order_of_lines() -> None:
+    town = Branches(SHARDS)
+    refused = town.do(SubmitFile(a_file(*BANKS)))
+    assert isinstance(refused, FileRefused)
+    assert [(each.line, each.code) for each in refused.errors] == [
+        (line, "unknown_institution") for line in (2, 5, 8)
+    ]
+
+
+def test_a_file_waits_for_a_shard_that_is_away_and_keeps_its_name() -> None:
+    town = opened()
+    home = town._shard(HARBOR)
+    content = a_file(HARBOR, MEADOW)
+    name = checksum(content)
+    assert town._told(home, SubmitFile(content)) == FileUndecided(name)
+    assert town._told(home, SubmitFile(content)) == FileUndecided(name, repeated=True)
+    other = town._told(home, SubmitFile(a_file(HARBOR, cents=6)))
+    assert isinstance(other, Refused)
+    assert other.reason == "other_bytes"
+    assert decode_reply(town._read(home, GetSubmission(name))) == FileUndecided(name)
+    town.settle()
+    assert isinstance(decode_reply(town._read(home, GetSubmission(name))), FileAccepted)
+
+
+def test_two_files_of_one_name_that_cross_are_not_both_taken() -> None:
+    for seed in range(10):
+        town = opened(seed=seed)
+        one, other = a_file(HARBOR, MEADOW), a_file(MEADOW, HARBOR)
+        other = other.replace(other[:94], one[:94])
+        for content, bank in ((one, HARBOR), (other, MEADOW)):
+            assert isinstance(town._told(town._shard(bank), SubmitFile(content)), FileUndecided)
+        town.settle()
+        answers = [
+            decode_reply(town._read(town._shard(bank), GetSubmission(checksum(content))))
+            for content, bank in ((one, HARBOR), (other, MEADOW))
+        ]
+        refused = [each for each in answers if isinstance(each, FileRefused)]
+        assert refused
+        assert {each.reason for each in refused} == {"other_bytes"}
+        assert len(kept(town)) == 2 * (2 - len(refused))
+        assert is_forgotten(town)
+
+
+def test_so_many_files_may_wait_for_other_shards() -> None:
+    town = opened()
+    home = town._shard(HARBOR)
+    for modifier in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[:UPLOADS_MAX]:
+        assert isinstance(town._told(home, SubmitFile(a_file(HARBOR, MEADOW, modifier=modifier))), FileUndecided)
+    last = SubmitFile(a_file(HARBOR, MEADOW, modifier="Z"))
+    refused = town._told(home, last)
+    assert isinstance(refused, Refused)
+    assert refused.reason == "undecided"
+    town.settle()
+    assert isinstance(town._told(home, last), FileUndecided)
+
+
+def test_refusals_are_kept_for_a_while() -> None:
+    town = opened()
+    contents = [a_file(HARBOR, MEADOW, company="2", cents=cents) for cents in range(1, REFUSALS_KEPT + 2)]
+    for content in contents:
+        assert isinstance(town.do(SubmitFile(content)), FileRefused)
+    home = town.shards[town._shard(HARBOR)].machine
+    assert isinstance(decode_reply(home.read(encode_query(GetSubmission(checksum(contents[1]))))), FileRefused)
+    with pytest.raises(Rejected, match="there is no file with the checksum"):
+        home.read(encode_query(GetSubmission(checksum(contents[0]))))
+
+
+def test_a_shard_stops_if_it_is_told_to_take_in_what_it_can_not() -> None:
+    town = opened()
+    content = a_file(HARBOR, MEADOW, company="2")
+    state = town.shards[town._shard(MEADOW)].machine.processing.state
+    hear_part(state, town._shard(HARBOR), TakePart(checksum(content), 0, 1, content))
+    with pytest.raises(Bug, match="what nothing was against can be taken in"):
+        hear_decided(state, town._shard(HARBOR), FileDecided(checksum(content), 1, 0), time_ns=town.time_ns)
