@@ -10,18 +10,21 @@ A group wraps what its block raised, though the writer of the block knows nothin
 `NotAccepted`, not a group that holds it. So the error that stopped the rest is raised as itself.
 
 Promise:    an error of the block, or of a task, is raised as it is, with its cause, when all have ended; what else
-            was raised meanwhile is in its notes.
+            was raised meanwhile is in its notes. Whoever is cancelled meanwhile is cancelled.
 Checked by: tests/runtime/test_tasks.py
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from typing import cast
 
 
 @asynccontextmanager
 async def open_tasks() -> AsyncIterator[asyncio.TaskGroup]:
     """Tasks that are started in the block, and waited for when it ends. An error stops all of them."""
+    own = cast("asyncio.Task[object]", asyncio.current_task())
+    cancellations = own.cancelling()
     try:
         async with asyncio.TaskGroup() as tasks:
             yield tasks
@@ -31,6 +34,10 @@ async def open_tasks() -> AsyncIterator[asyncio.TaskGroup]:
         return
     for other in others:
         first.add_note(f"and then: {other!r}")
+    if own.cancelling() > cancellations:
+        # A group forgets that it was cancelled while it ended for an error (CPython 116720): who catches the error
+        # and tries again would never end.
+        raise asyncio.CancelledError from first
     # Raised out here: within the handler it would lose its own cause, or get the group as its context.
     raise first
 

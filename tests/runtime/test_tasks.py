@@ -1,6 +1,7 @@
 """Tasks beside a block: they end with it, and an error comes out as itself."""
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
@@ -104,5 +105,32 @@ def test_a_cancellation_of_the_block_stays_one() -> None:
             running.cancel()
         assert running.cancelled()
         assert ended.is_set()
+
+    asyncio.run(main())
+
+
+def test_a_cancellation_is_not_forgotten_because_of_an_error_at_the_same_time() -> None:
+    async def ends_slowly() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+
+    async def try_again_and_again() -> None:
+        while True:
+            with suppress(Rejected):
+                async with open_tasks() as tasks:
+                    tasks.create_task(ends_slowly())
+                    tasks.create_task(fail(Rejected("no")))
+            await asyncio.Event().wait()
+
+    async def main() -> None:
+        for turns in range(10):
+            task = asyncio.create_task(try_again_and_again())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            task.cancel()
+            _, waiting = await asyncio.wait([task], timeout=1)
+            assert not waiting, turns
 
     asyncio.run(main())
