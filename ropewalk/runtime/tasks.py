@@ -17,7 +17,7 @@ Checked by: tests/runtime/test_tasks.py
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from typing import cast
+from typing import Any, cast
 
 
 @asynccontextmanager
@@ -26,8 +26,11 @@ async def open_tasks() -> AsyncIterator[asyncio.TaskGroup]:
     own = cast("asyncio.Task[object]", asyncio.current_task())
     cancellations = own.cancelling()
     try:
-        async with asyncio.TaskGroup() as tasks:
+        async with _Tasks() as tasks:
             yield tasks
+            # In the block: for an error in here, a group takes back what it cancels its own task with.
+            while tasks.running:
+                await asyncio.wait(tasks.running)
     except BaseExceptionGroup as group:
         first, *others = group.exceptions
     else:
@@ -35,11 +38,25 @@ async def open_tasks() -> AsyncIterator[asyncio.TaskGroup]:
     for other in others:
         first.add_note(f"and then: {other!r}")
     if own.cancelling() > cancellations:
-        # A group forgets that it was cancelled while it ended for an error (CPython 116720): who catches the error
+        # A group forgets that others cancelled it while it ended for an error (CPython 116720): who catches the error
         # and tries again would never end.
         raise asyncio.CancelledError from first
     # Raised out here: within the handler it would lose its own cause, or get the group as its context.
     raise first
+
+
+class _Tasks(asyncio.TaskGroup):
+    """A group that knows which of its tasks still run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.running: set[asyncio.Task[Any]] = set()
+
+    def create_task(self, *args: Any, **options: Any) -> "asyncio.Task[Any]":
+        task = super().create_task(*args, **options)
+        self.running.add(task)
+        task.add_done_callback(self.running.discard)
+        return task
 
 
 @asynccontextmanager
