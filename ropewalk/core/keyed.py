@@ -52,13 +52,15 @@ Q = TypeVar("Q")
 class Entry(msgspec.Struct, Generic[C], frozen=True, gc=False):
     """One command, with the time (nanoseconds since 1970, UTC) and the log position at which it is applied.
 
-    `sender` is the log of the partition that sent it; a caller's command, and a timer's, has none.
+    `sender` is the log of the partition that sent it; a caller's command, and a timer's, has none. `version` is that
+    of the service whose program wrote the record: under older rules what was told then is applied again.
     """
 
     command: C
     time_ns: int
     position: Position
     sender: str = ""
+    version: int = 1
 
 
 class Applied(msgspec.Struct, Generic[V], frozen=True, gc=False):
@@ -224,7 +226,7 @@ class KeyedMachine(Generic[V, C, Q]):
             ) from error
 
     def _step(self, command: C, batch: Batch, *, sender: str = "") -> object:
-        applied = self._apply(self._state, Entry(command, batch.time_ns, batch.position, sender))
+        applied = self._apply(self._state, Entry(command, batch.time_ns, batch.position, sender, batch.version))
         for key, value in applied.writes.items():
             if value is None:
                 self._state.pop(key, None)

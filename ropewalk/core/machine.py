@@ -61,12 +61,14 @@ class Batch(msgspec.Struct, frozen=True, gc=False):
     """A record that counted, as a machine sees it: the messages in it are applied first, then the requests.
 
     `time_ns` (nanoseconds since 1970, UTC) was proposed by the leader and never falls from one batch to the next.
+    `version` is that of the machine that wrote it: what was answered by older rules is to be applied by them again.
     """
 
     position: Position
     time_ns: int
     requests: Sequence[Request]
     messages: Sequence[Received] = ()
+    version: int = 1
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):

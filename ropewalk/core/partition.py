@@ -20,17 +20,18 @@ from ropewalk.core.feed import Feed
 from ropewalk.core.machine import Batch, Divisible, Machine, Outcome, Received, Request, Saved
 from ropewalk.core.mailbox import Delivery, Letter, Mailbox, Note, Opening, Receipt
 from ropewalk.core.sessions import Reply, Sessions
-from ropewalk.errors import invariant
+from ropewalk.errors import Damaged, invariant
 
 
 class _Saved(msgspec.Struct, frozen=True):
-    """What a snapshot holds of the partition itself."""
+    """What a snapshot holds of the partition itself; `version` is the newest of the records in it."""
 
     head: Head
     term: int
     time_ns: int
     wakes_at_ns: int | None
     partitions: int = 0
+    version: int = 0
 
 
 class Partition:
@@ -48,6 +49,7 @@ class Partition:
         self.time_ns = 0
         self.wakes_at_ns: int | None = None
         self._term_applied = 0
+        self._version_applied = 0
         self._sessions = sessions or Sessions()
 
     def admit(self, stored: Stored) -> bool:
@@ -90,6 +92,7 @@ class Partition:
         replies = self._answer(stored, self._take_note(stored.record.notes))
         self.applied = Head(stored.link.position, stored.link.checksum)
         self._term_applied = stored.record.term
+        self._version_applied = max(self._version_applied, stored.record.machine_version)
         return replies
 
     @property
@@ -100,7 +103,9 @@ class Partition:
 
     def save(self) -> Saved:
         """The state at the last applied record, with the chain head."""
-        saved = _Saved(self.applied, self._term_applied, self.time_ns, self.wakes_at_ns, self.partitions)
+        saved = _Saved(
+            self.applied, self._term_applied, self.time_ns, self.wakes_at_ns, self.partitions, self._version_applied
+        )
         machine = self.machine.save()
         parts: dict[str, bytes | memoryview] = {
             "partition": encode_value(saved),
@@ -112,8 +117,16 @@ class Partition:
         return Saved(parts, machine.blobs)
 
     def load(self, parts: Mapping[str, bytes | memoryview]) -> None:
-        """Become what was saved; the next record to admit is the one behind its head."""
+        """Become what was saved; the next record to admit is the one behind its head.
+
+        Raises Damaged if a newer version of the machine saved it, or has written what is in it.
+        """
         saved = msgspec.msgpack.decode(parts["partition"], type=_Saved)
+        if saved.version > self.machine.version:
+            raise Damaged(
+                f"it holds records of machine version {saved.version}, and this program knows versions up to "
+                f"{self.machine.version}"
+            )
         self._sessions.load(parts["sessions"])
         self.mailbox.load(parts["mailbox"])
         self.feed.load(parts["feed"])
@@ -121,7 +134,8 @@ class Partition:
         self.machine.load({n[len(prefix) :]: part for n, part in parts.items() if n.startswith(prefix)})
         self.head = self.applied = saved.head
         self.read_through = saved.head.position
-        self.term = self._term_applied = saved.term
+        self.term, self._version_applied = saved.term, saved.version
+        self._term_applied = saved.term
         self.time_ns, self.wakes_at_ns, self.partitions = saved.time_ns, saved.wakes_at_ns, saved.partitions
 
     def divide(self, belongs: Callable[[str], bool], *, partitions: int, keeps_events: bool) -> int:
@@ -161,7 +175,8 @@ class Partition:
 
     def _answer(self, stored: Stored, messages: Sequence[Received]) -> Sequence[Reply]:
         def apply(requests: Sequence[Request]) -> Sequence[bytes]:
-            outcome = self.machine.apply(Batch(stored.link.position, self.time_ns, requests, messages))
+            version = stored.record.machine_version
+            outcome = self.machine.apply(Batch(stored.link.position, self.time_ns, requests, messages, version))
             self.wakes_at_ns = outcome.wakes_at_ns
             self._post(outcome, messages)
             self.feed.add(outcome.events, time_ns=self.time_ns)

@@ -178,6 +178,35 @@ def feed(partition: Partition, payload: bytes) -> list[object] | None:
     return [reply and msgspec.msgpack.decode(reply) for reply in partition.apply(stored)]
 
 
+def of_version(version: int) -> Partition:
+    """A counter that counts double since version 2."""
+
+    def count(state: Mapping[str, int], entry: Entry[Add]) -> Applied[int]:
+        total = state.get(entry.command.key, 0) + entry.command.amount * min(entry.version, 2)
+        return Applied(total, {entry.command.key: total})
+
+    return Partition(KeyedMachine("counter", commands=Add, value=int, apply=count, version=version))
+
+
+def test_an_entry_has_the_version_of_the_program_that_wrote_it() -> None:
+    partition = of_version(2)
+    for version, total in ((1, 5), (2, 15), (1, 20)):
+        payload, _ = encode_record(
+            Record(
+                Kind.BATCH, version, 0, 10, partition.head, bytes(16), [Request(bytes(16), encode_value(Add("a", 5)))]
+            )
+        )
+        stored = decode_record(Position(partition.read_through + 1), payload, machine_version_max=2)
+        assert partition.admit(stored)
+        assert partition.apply(stored) == [encode_value(total)]
+    saved = partition.save().parts
+    of_version(3).load(saved)
+    with pytest.raises(
+        Damaged, match="it holds records of machine version 2, and this program knows versions up to 1"
+    ):
+        of_version(1).load(saved)
+
+
 def test_a_repeated_request_gets_the_first_answer_and_takes_effect_once() -> None:
     partition = Partition(counter())
     request = Request(b"r" * 16, encode_value(Add("a", 5)))
