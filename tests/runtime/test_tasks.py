@@ -126,11 +126,10 @@ def test_a_cancellation_is_not_forgotten_because_of_an_error_at_the_same_time() 
 
     async def main() -> None:
         for turns in range(10):
-            task = asyncio.create_task(try_again_and_again())
-            for _ in range(turns):
-                await asyncio.sleep(0)
-            task.cancel()
-            _, waiting = await asyncio.wait([task], timeout=1)
-            assert not waiting, turns
+            async with asyncio.timeout(1), asyncio.TaskGroup() as tasks:
+                task = tasks.create_task(try_again_and_again())
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                task.cancel()
 
     asyncio.run(main())
