@@ -12,16 +12,16 @@ other, so the cursor is where the effect is: in the follower's own state, change
 
 Promise:    each event takes effect once in the follower's state, by its log and number, in the order of its log,
             whatever is killed and however many bring it.
-Not given:  any order between logs; an event that is kept no more: the follower stops before it and says so, until it
-            is told to begin behind it.
+Not given:  any order between logs; an event that is kept no more: the follower stops before it, in that log and no
+            other, and says so, until it is told to begin behind it.
 Checked by: tests/runtime/test_followers.py
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 
@@ -29,7 +29,7 @@ from ropewalk.communication.deadlines import deadline_in
 from ropewalk.core.limits import DEADLINE_DEFAULT_S, DELIVERY_BYTES_MAX
 from ropewalk.core.mailbox import EVENTS, Delivery, Letter
 from ropewalk.core.place import log_name
-from ropewalk.errors import OutcomeUnknown, Rejected, RopewalkError
+from ropewalk.errors import NotAccepted, OutcomeUnknown, Rejected, RopewalkError
 from ropewalk.runtime.following import Events, EventView, Feeds, view_of
 from ropewalk.runtime.leader import Leader
 from ropewalk.runtime.node import Node, encoded
@@ -37,6 +37,8 @@ from ropewalk.runtime.over_http import Question, ServiceAt, service_at
 from ropewalk.runtime.service import Follower, Service
 from ropewalk.runtime.tasks import beside, open_tasks
 from ropewalk.runtime.typed import members
+
+A = TypeVar("A")
 
 LOG = logging.getLogger("ropewalk")
 
@@ -60,9 +62,16 @@ class Heard(msgspec.Struct, frozen=True, tag=True):
 def with_follower(service: Service, own: Service, *, after: Mapping[str, int] = NOTHING) -> Service:
     """The same service, and beside it `own`, which hears all its events. `after` as of `following`.
 
-    Raises Rejected if `own` has no such messages, or several partitions.
+    Raises Rejected if `own` has no such messages, several partitions, followers of its own, or a name that is taken.
     """
     _check_hears(own)
+    if own.followers:
+        raise Rejected(
+            f"{own.name} has followers of its own, which would not run: put them beside {service.name}, or run "
+            f"{own.name} by itself, with `following`"
+        )
+    if own.name in (service.name, *(each.service.name for each in service.followers)):
+        raise Rejected(f"{service.name} has a {own.name} already: its log is its name, so give the other another")
 
     async def follow(node: Node, own: Node) -> None:
         await _follow(own, _OfNode(node), name=service.name, after=after)
@@ -119,15 +128,20 @@ class _OfUrl:
         self._now_s = asyncio.get_running_loop().time
 
     async def partitions(self) -> int:
-        return len(msgspec.json.decode(await self._get("/events", {}), type=Feeds).partitions)
+        return len((await self._get("/events", {}, answer=Feeds)).partitions)
 
     async def behind(self, partition: int, after: int) -> Events:
-        content = await self._get(f"/events/{partition}", {"after": after, "wait_s": _WAIT_S})
-        return msgspec.json.decode(content, type=Events)
+        return await self._get(f"/events/{partition}", {"after": after, "wait_s": _WAIT_S}, answer=Events)
 
-    async def _get(self, path: str, params: Mapping[str, float]) -> bytes:
+    async def _get(self, path: str, params: Mapping[str, float], *, answer: type[A]) -> A:
         deadline = deadline_in(_WAIT_S + DEADLINE_DEFAULT_S, now_s=self._now_s())
-        return (await self._service.send(Question("GET", path, params=params), deadline=deadline)).content
+        response = await self._service.send(Question("GET", path, params=params), deadline=deadline)
+        try:
+            return msgspec.json.decode(response.content, type=answer)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise OutcomeUnknown(
+                f"its answer is not that of a service with events ({error}): is it the URL?"
+            ) from error
 
 
 @asynccontextmanager
@@ -150,20 +164,32 @@ async def _follow_for_ever(own: Node, at: Node | str, *, name: str, after: Mappi
 
 
 async def _follow(own: Node, source: _Source, *, name: str, after: Mapping[str, int]) -> None:
-    """Bring every event of every partition, until something goes wrong."""
-    try:
-        async with open_tasks() as tasks:
-            for partition in range(await source.partitions()):
-                begins_after = after.get(log_name(name, partition), 0)
-                tasks.create_task(
-                    _follow_log(own.leaders[0], source, partition, name=name, begins_after=begins_after)
-                )
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise OutcomeUnknown(f"its answer is not that of a service with events ({error}): is it the URL?") from error
+    """Bring every event of every partition, until nobody says how many there are, or there are others."""
+    partitions = await source.partitions()
+    async with open_tasks() as tasks:
+        for partition in range(partitions):
+            log = log_name(name, partition)
+            following = _follow_log(own.leaders[0], source, partition, log=log, begins_after=after.get(log, 0))
+            tasks.create_task(following)
+        while await source.partitions() == partitions:
+            await asyncio.sleep(_WAIT_S)
+        raise NotAccepted(f"it had {partitions} partitions, and has others now")
 
 
-async def _follow_log(own: Leader, source: _Source, partition: int, *, name: str, begins_after: int) -> None:
-    log = log_name(name, partition)
+async def _follow_log(own: Leader, source: _Source, partition: int, *, log: str, begins_after: int) -> None:
+    """Bring every event of one log. What is wrong with it holds up no other, whose events are not kept for ever."""
+    said = ""
+    while True:
+        try:
+            await _bring(own, source, partition, log=log, begins_after=begins_after)
+        except RopewalkError as error:
+            if str(error) != said:
+                said = str(error)
+                LOG.warning("%s follows %s: %s; tried every %s s", own.identity.service, log, said, _AGAIN_S)
+        await asyncio.sleep(_AGAIN_S)
+
+
+async def _bring(own: Leader, source: _Source, partition: int, *, log: str, begins_after: int) -> None:
     # Messages are numbered from 1, so where they begin is part of their sender's name.
     sender = f"{EVENTS}{log}@{begins_after}"
     while True:
@@ -174,22 +200,24 @@ async def _follow_log(own: Leader, source: _Source, partition: int, *, name: str
                 f"event {begins_after + taken_in} of {log} was heard, and it has {found.last}: it is another log, or "
                 "was restored from an older backup; give it another name, or say where to begin with `after`"
             )
-        letters = _letters(log, found.events)
-        if letters:
+        for letters in _parcels(log, found.events):
             await own.deliver(Delivery(sender, own.identity.log_name, taken_in + 1, letters))
+            taken_in += len(letters)
 
 
-def _letters(log: str, events: Sequence[EventView]) -> list[Letter]:
-    """As many of the events as fit one delivery, but one if there is any."""
+def _parcels(log: str, events: Sequence[EventView]) -> Iterator[list[Letter]]:
+    """The events in as few deliveries as they fit; one that is larger has one for itself."""
     letters: list[Letter] = []
     size = 0
     for event in events:
         letter = Letter(encoded(Heard(log, event.number, event.time_ns, event.kind, event.subject, event.data)))
-        size += letter.size
-        if letters and size > DELIVERY_BYTES_MAX:
-            break
+        if letters and size + letter.size > DELIVERY_BYTES_MAX:
+            yield letters
+            letters, size = [], 0
         letters.append(letter)
-    return letters
+        size += letter.size
+    if letters:
+        yield letters
 
 
 def _check_hears(own: Service) -> None:

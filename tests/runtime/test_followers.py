@@ -11,15 +11,18 @@ import pytest
 from ropewalk import Applied, Entry, Service, open_node
 from ropewalk.core.codec import encode_value
 from ropewalk.core.effects import Publish
-from ropewalk.core.limits import EVENTS_BYTES_KEPT
+from ropewalk.core.feed import NumberedEvent
+from ropewalk.core.limits import DELIVERY_BYTES_MAX, EVENTS_BYTES_KEPT
 from ropewalk.core.machine import NO_ID, Request
 from ropewalk.engines.memory import MemoryEngine
 from ropewalk.errors import Rejected
 from ropewalk.runtime import followers
 from ropewalk.runtime.followers import Heard, following, with_follower
+from ropewalk.runtime.leader import Leader
 from ropewalk.runtime.node import Node
 from ropewalk.runtime.server import serving
 from ropewalk.runtime.splitting import renumber, split
+from ropewalk.runtime.webhooks.service import with_webhooks
 
 LARGE = EVENTS_BYTES_KEPT // 4
 """Four events of this size are more than is kept."""
@@ -220,6 +223,62 @@ def test_a_log_that_is_shorter_than_what_was_heard_of_it_is_said(
     asyncio.run(main())
 
 
+def test_a_log_with_events_that_are_gone_holds_up_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+
+    async def main() -> None:
+        async with open_node(sales(2), MemoryEngine()) as source:
+            assert [source.service.partition_of(product) for product in "ac"] == [0, 1]
+            for _ in range(5):
+                await source.call(Sell("a", 1000, LARGE))
+            async with open_node(counting(), MemoryEngine()) as own, following(own, "sales", at=source):
+                await wait_until_said(caplog, "event 1 was asked for")
+                for amount in (1, 2, 3):
+                    await source.call(Sell("c", amount))
+                await wait_for(own, 6)
+
+    asyncio.run(main())
+
+
+def test_partitions_that_are_there_since_a_split_are_followed_though_nothing_broke(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(followers, "_WAIT_S", 0.01)
+    monkeypatch.setattr(followers, "_AGAIN_S", 0.01)
+
+    async def main() -> None:
+        async with open_node(sales(2), MemoryEngine()) as source, open_node(counting(), MemoryEngine()) as own:
+            at = Node(source.service, source.leaders[:1])
+            async with following(own, "sales", at=at):
+                for product, amount in (("a", 1), ("c", 2)):
+                    await source.call(Sell(product, amount))
+                await wait_for(own, 1)
+                at.leaders = source.leaders
+                await wait_for(own, 3)
+
+    asyncio.run(main())
+
+
+def test_events_that_fill_several_deliveries_are_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    events = Leader.events
+
+    def noted(leader: Leader, after: int) -> list[NumberedEvent]:
+        asked.append(after)
+        return events(leader, after)
+
+    monkeypatch.setattr(Leader, "events", noted)
+
+    async def main() -> None:
+        async with open_node(sales(1), MemoryEngine()) as source, open_node(counting(), MemoryEngine()) as own:
+            await sell_all(source, range(1, 31), note_bytes=DELIVERY_BYTES_MAX // 4)
+            async with following(own, "sales", at=source):
+                await wait_for(own, 465)
+        assert asked in ([0], [0, 30])
+
+    asyncio.run(main())
+
+
 def test_where_no_service_with_events_answers_it_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
 
@@ -238,6 +297,10 @@ def test_who_can_not_hear_is_refused_and_no_caller_may_say_what_was_heard() -> N
         with_follower(sales(), counting(messages=None))
     with pytest.raises(Rejected, match="totals has 2 partitions"):
         with_follower(sales(), counting(partitions=2))
+    with pytest.raises(Rejected, match="sales has a totals already"):
+        with_follower(with_follower(sales(), counting()), counting())
+    with pytest.raises(Rejected, match="totals has followers of its own, which would not run"):
+        with_follower(sales(), with_webhooks(counting()))
 
     async def main() -> None:
         async with open_node(counting(), MemoryEngine()) as own:
