@@ -136,13 +136,13 @@ class Generation(Generic[V]):
         """How many events are not in it because they were kept no more."""
         return sum(cursor.missed for cursor in self._cursors.values())
 
-    def lacks(self, older: "Generation[V]") -> int:
-        """How many events that are in an older generation will never be in this one."""
+    def lacks(self, older: "Generation[V]", *, lasts: Mapping[str, int]) -> int:
+        """How many events that are in an older generation will never be in this one. `lasts` are the logs' last."""
         lacking = 0
-        for log_name, cursor in self._cursors.items():
-            before = older._cursors.get(log_name, Cursor())
-            # What either has missed is the beginning of the log.
-            lacking += max(0, min(cursor.missed, before.after) - before.missed)
+        for log_name, last in lasts.items():
+            missed, before = self._cursors.get(log_name, Cursor()).missed, older._cursors.get(log_name, Cursor())
+            # What either has missed is the beginning of the log; what is behind its end is of the log it was once.
+            lacking += max(0, min(missed, before.after) - before.missed) + max(0, before.after - last)
         return lacking
 
     def has_begun(self, log_name: str) -> bool:

@@ -157,9 +157,7 @@ class ReadModel(Generic[V]):
         self._tables.close()
 
     async def _follow_all(self) -> None:
-        if not self._serving.is_of_this_version or any(
-            _must_begin_again(self._serving, each) for each in self._leaders
-        ):
+        if not self._serving.is_of_this_version or _must_begin_again(self._serving, self._leaders):
             await self.rebuild(may_lack=self._may_lack)
         async with open_tasks() as tasks:
             for leader in self._leaders:
@@ -169,7 +167,8 @@ class ReadModel(Generic[V]):
         """Fold the next events of all partitions; return how many there were."""
         for leader in self._leaders:
             _reach(built, leader)
-        lacking = built.lacks(self._serving)
+        lasts = {leader.identity.log_name: leader.partition.feed.last for leader in self._leaders}
+        lacking = built.lacks(self._serving, lasts=lasts)
         if lacking and not may_lack:
             raise Rejected(
                 f"rebuilt, the view {self.view.name} would lack {lacking} events that it has and that are kept no "
@@ -210,7 +209,7 @@ class ReadModel(Generic[V]):
     def _age_of(self, leader: Leader, now_ns: int) -> float:
         """How long ago the first event happened that is not folded: what is older is."""
         after, feed = self._serving.after(leader.identity.log_name), leader.partition.feed
-        if after + 1 < feed.oldest or not self._serving.has_begun(leader.identity.log_name):
+        if not feed.oldest <= after + 1 <= feed.last + 1 or not self._serving.has_begun(leader.identity.log_name):
             return math.inf
         if after == feed.last:
             return 0.0
@@ -218,7 +217,15 @@ class ReadModel(Generic[V]):
         return max(0.0, (now_ns - first.time_ns) / _NANOSECONDS)
 
 
-def _must_begin_again(generation: Generation[V], leader: Leader) -> bool:
+def _must_begin_again(generation: Generation[V], leaders: Sequence[Leader]) -> bool:
+    """Whether it can't go on from where it is, and the state has what it needs."""
+    begun = [generation.has_begun(each.identity.log_name) for each in leaders]
+    # Since a split other partitions have what was in those that it has begun with.
+    was_split = any(begun) and not all(begun)
+    return was_split or any(_is_outrun(generation, each) for each in leaders)
+
+
+def _is_outrun(generation: Generation[V], leader: Leader) -> bool:
     """Whether events that come next are kept no more, and the state has what they did."""
     log_name = leader.identity.log_name
     is_behind = generation.after(log_name) + 1 < leader.partition.feed.oldest
@@ -228,17 +235,23 @@ def _must_begin_again(generation: Generation[V], leader: Leader) -> bool:
 def _reach(generation: Generation[V], leader: Leader) -> None:
     """Get to where events of a partition are kept: by its state if the view can, else by passing over those before.
 
-    Raises NotAccepted if the view can, and has begun already: what it has of this partition must go first.
+    Raises NotAccepted if the view can, and has begun already: what it has of this partition must go first. Raises
+    Rejected if it has events that the partition has not.
     """
     log_name, feed = leader.identity.log_name, leader.partition.feed
     after = generation.after(log_name)
+    if after > feed.last:
+        raise Rejected(
+            f"event {after} of {log_name} is in the view, and it has {feed.last}: it is another log, or was restored "
+            "from an older backup; rebuild the view, and say that it may_lack what is there no more"
+        )
     if not generation.has_begun(log_name):
         if leader.stopped_because is not None:
             # What stopped it may have left half a record in the state.
             raise NotAccepted(f"{log_name} has stopped: {leader.stopped_because}")
         # Events are published by the step that changes the state, so this state is that after the last of them.
         generation.begin(Present(log_name, feed.last, lambda query: _asked(leader, query)))
-    elif _must_begin_again(generation, leader):
+    elif _is_outrun(generation, leader):
         raise NotAccepted(f"events {after + 1} to {feed.oldest - 1} of {log_name} are kept no more: it begins again")
     elif after + 1 < feed.oldest:
         missed = feed.oldest - 1 - after

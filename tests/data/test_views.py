@@ -86,24 +86,26 @@ def test_events_that_are_kept_no_more_are_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("older", "newer", "lacking"),
+    ("older", "newer", "last", "lacking"),
     [
-        (Cursor(10, 0), Cursor(10, 4), 4),
-        (Cursor(10, 3), Cursor(10, 4), 1),
-        (Cursor(10, 4), Cursor(10, 4), 0),
-        (Cursor(2, 0), Cursor(10, 4), 2),
-        (Cursor(), Cursor(10, 4), 0),
-        (Cursor(10, 0), Cursor(10, 0), 0),
+        (Cursor(10, 0), Cursor(10, 4), 10, 4),
+        (Cursor(10, 3), Cursor(10, 4), 10, 1),
+        (Cursor(10, 4), Cursor(10, 4), 10, 0),
+        (Cursor(2, 0), Cursor(10, 4), 10, 2),
+        (Cursor(), Cursor(10, 4), 10, 0),
+        (Cursor(10, 0), Cursor(10, 0), 10, 0),
+        (Cursor(10, 0), Cursor(7, 0), 7, 3),
+        (Cursor(10, 0), Cursor(7, 4), 7, 7),
     ],
 )
-def test_what_a_generation_lacks_is_what_the_older_one_has_of_what_it_missed(
-    older: Cursor, newer: Cursor, lacking: int
+def test_what_a_generation_lacks_is_what_the_older_one_has_of_what_it_missed_or_of_what_is_no_more(
+    older: Cursor, newer: Cursor, last: int, lacking: int
 ) -> None:
     tables = [MemoryTable(1), MemoryTable(2)]
     for table, cursor in zip(tables, (older, newer), strict=True):
         table.write({}, {LOGS[1]: cursor})
     first, second = [Generation(TOTALS, table) for table in tables]
-    assert second.lacks(first) == lacking
+    assert second.lacks(first, lasts={LOGS[1]: last}) == lacking
 
 
 def test_a_value_of_an_older_version_that_can_not_be_read_says_what_to_do() -> None:

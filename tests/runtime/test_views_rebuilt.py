@@ -17,6 +17,7 @@ from ropewalk.engines.memory import MemoryEngine
 from ropewalk.engines.views import MemoryTables, SqliteTables
 from ropewalk.errors import NotAccepted, OutcomeUnknown, Rejected
 from ropewalk.runtime.node import Node
+from ropewalk.runtime.splitting import split
 from ropewalk.runtime.views import ReadModel, open_view
 
 LARGE = EVENTS_BYTES_KEPT // 4
@@ -205,5 +206,46 @@ def test_a_partition_that_has_stopped_is_no_beginning() -> None:
             async with open_view(FROM_STATE, node) as model:
                 with pytest.raises(NotAccepted, match="sales/0 has stopped"):
                     await model.get("all", max_age_s=0, deadline_s=0.01)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("view", [TOTALS, FROM_STATE], ids=["from its events", "from the state"])
+def test_a_view_of_a_service_that_was_split_has_everything_once(view: "View[int]") -> None:
+    async def main() -> None:
+        before, after, tables = MemoryEngine(), MemoryEngine(), MemoryTables()
+        async with open_node(sales(2), before) as node, open_view(view, node, tables) as model:
+            for product in "abcdef":
+                await node.call(Sell(product, 1))
+            assert await total(model) == 6
+        await split(sales(2), before, after, partitions=4, on_part=lambda _: None)
+        async with open_node(sales(4), after) as node, open_view(view, node, tables) as model:
+            for product in "abcdef":
+                await node.call(Sell(product, 1))
+            assert await total(model) == 12
+
+    asyncio.run(main())
+
+
+def test_a_log_that_is_shorter_than_what_a_view_has_of_it_is_said_and_the_view_can_be_rebuilt(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.WARNING)
+
+    async def main() -> None:
+        tables = MemoryTables()
+        async with open_node(sales(), MemoryEngine()) as node, open_view(TOTALS, node, tables) as model:
+            await sell(node, 1, 2)
+            assert await total(model) == 3
+        async with open_node(sales(), MemoryEngine()) as restored, open_view(TOTALS, restored, tables) as model:
+            await sell(restored, 16)
+            with pytest.raises(NotAccepted, match="event 2 of sales/0 is in the view, and it has"):
+                await model.get("all", max_age_s=0, deadline_s=0.01)
+            seen = await model.get("all")
+            assert (seen.value, seen.age_s) == (3, math.inf)
+            with pytest.raises(Rejected, match="would lack 1 events"):
+                await model.rebuild()
+            await model.rebuild(may_lack=True)
+            assert (await model.get("all")).value == 16
 
     asyncio.run(main())
