@@ -156,6 +156,7 @@ def _transaction(database: sqlite3.Connection) -> Iterator[None]:
         yield
         database.execute("COMMIT")
     except sqlite3.OperationalError as error:
+        raise NotAccepted(f"the view was not written ({error}): free some space on this disk") from error
+    finally:
         if database.in_transaction:
             database.execute("ROLLBACK")
-        raise NotAccepted(f"the view was not written ({error}): free some space on this disk") from error

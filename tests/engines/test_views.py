@@ -35,6 +35,17 @@ def test_values_and_cursors_are_read_back(tables: Tables) -> None:
     assert table.version == 3
 
 
+def test_what_can_not_be_written_leaves_nothing_of_itself_behind(tmp_path: Path) -> None:
+    tables = SqliteTables(tmp_path / "view.db")
+    table = tables.begin(version=1)
+    with pytest.raises(UnicodeEncodeError):
+        table.write({"a": b"1", "\ud800": b"2"}, {"log/0": Cursor(1)})
+    assert table.get("a") is None
+    table.write({"b": b"1"}, {"log/0": Cursor(1)})
+    assert table.get("b") == b"1"
+    tables.close()
+
+
 def test_keys_are_listed_in_order_page_by_page(tables: Tables) -> None:
     table = tables.begin(version=1)
     table.write({f"k{number}": b"" for number in (5, 3, 1)}, {})
