@@ -58,7 +58,7 @@ IN_FLIGHT_DEFAULT: Final = 16
 """The same, for an endpoint that does not say."""
 
 WINDOW_MAX: Final = 1_024
-"""Events sent beyond the oldest one without an answer. A crash repeats them, and what was answered since the record."""
+"""Events sent beyond the oldest one without an answer. A crash repeats them, and what was answered since a record."""
 
 LABEL_CHARACTERS_MAX: Final = 200
 """What is kept of why a delivery failed, and of its event's kind and subject: enough to find it in a list."""
