@@ -162,16 +162,16 @@ class Coordination:
         """
         following = Following(name, kind)
         after = (await self._door.ask(CHANGES, following)).next
-        version = 0
+        told: dict[str, int] = {}
         async for change in self._present(name, kind):
-            version = max(version, change.version)
+            told[change.name] = change.version
             yield change
         while True:
             found = await self._door.ask(CHANGES, Following(name, kind, after, _WATCH_S))
             after = found.next
             for change in found.changes:
                 # A leader's change of value has the same token, and nobody's lead has none.
-                if kind == "election" or change.version > version:
+                if kind == "election" or change.version > told.get(change.name, 0):
                     yield change
 
     async def _present(self, name: str, kind: Literal["config", "election"]) -> AsyncIterator[Change]:

@@ -11,6 +11,7 @@ from ropewalk.coordination.recipes.messages import EndSession
 from ropewalk.errors import NotAccepted, OutcomeUnknown, Rejected
 from ropewalk.runtime.node import Node
 from ropewalk.runtime.problems import Problem
+from ropewalk.systems.coordination import client
 from ropewalk.systems.coordination.catalogue import KEEP_ALIVE, OFFERS
 from ropewalk.systems.coordination.client import Coordination, SessionLost, connected, lock
 from ropewalk.systems.coordination.doors import Door, opened
@@ -150,6 +151,30 @@ def test_a_watch_tells_what_is_there_and_then_each_change() -> None:
         ]
 
     asyncio.run(both_ways(main))
+
+
+def test_a_watch_tells_what_changes_while_it_reads_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "PAGE_MAX", 1)
+
+    async def main(coordination: Coordination) -> None:
+        for name in ("app/a", "app/b"):
+            await coordination.config.set(name, "old")
+        async with aclosing(coordination.watch("app/")) as changes:
+            seen = [await anext(changes)]
+            for name in ("app/a", "app/b"):
+                await coordination.config.set(name, "new")
+            seen += [await anext(changes), await anext(changes)]
+        assert [(change.name, change.value) for change in seen] == [
+            ("app/a", "old"),
+            ("app/b", "new"),
+            ("app/a", "new"),
+        ]
+
+    async def in_time(coordination: Coordination) -> None:
+        async with asyncio.timeout(5):
+            await main(coordination)
+
+    asyncio.run(both_ways(in_time))
 
 
 def test_one_session_holds_many_things_and_ends_with_all_of_them() -> None:
