@@ -21,7 +21,7 @@ import msgspec
 
 from ropewalk.communication.client import Client
 from ropewalk.communication.deadlines import Deadline, deadline_in
-from ropewalk.communication.limits import BULKHEAD_RUNNING_MAX
+from ropewalk.communication.limits import BULKHEAD_RUNNING_MAX, HOP_LEAST_S
 from ropewalk.communication.outcomes import Unreachable
 from ropewalk.core.limits import DEADLINE_MAX_S
 from ropewalk.errors import NotAccepted, OutcomeUnknown, Rejected, RopewalkError
@@ -61,8 +61,11 @@ class ServiceAt:
         """
         now_s = self._now_s()
         until = deadline.sooner(deadline_in(DEADLINE_MAX_S, now_s=now_s))
+        if until.left_s(now_s) < HOP_LEAST_S:
+            raise NotAccepted(f"the deadline is too near to ask {self.name}: nothing was sent")
         headers = {DEADLINE: until.header(now_s), "Content-Type": JSON, **request.headers}
         if request.key:
+            _check_key(request.key)
             headers[IDEMPOTENCY_KEY] = request.key
         try:
             async with asyncio.timeout_at(until.at_s):
@@ -71,7 +74,7 @@ class ServiceAt:
                 )
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise Unreachable(f"no service answers at {self.name}") from error
-        except (httpx.TransportError, TimeoutError) as error:
+        except (httpx.RequestError, TimeoutError) as error:
             why = str(error) or "it took too long"
             raise OutcomeUnknown(f"the answer of {self.name} was lost ({why}): it may have happened") from error
         if not response.is_success:
@@ -109,18 +112,24 @@ async def open_client(name: str, urls: Sequence[str]) -> AsyncIterator[Client[Qu
         yield client
 
 
+def _check_key(key: str) -> None:
+    if not (key.isascii() and key.isprintable()):
+        raise Rejected(f"the key {key!r} can't be in a header: give signs of ASCII; nothing was sent")
+
+
 def error_of(response: httpx.Response) -> RopewalkError:
     """The error that an answer tells of. What is no problem document was not said by a service of ours."""
     try:
         told = msgspec.json.decode(response.content, type=dict[str, Any])
-        kind = str(told["type"])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError):
+        kind, retry_after_s = str(told["type"]), float(told.get("retry_after_s", 1.0))
+        status = HTTPStatus(response.status_code)
+    except (ValueError, TypeError, RecursionError, KeyError):
         asked = f"{response.url} answered {response.status_code}"
         return OutcomeUnknown(f"{asked}, and not as a service of Ropewalk does: is it the right URL?")
     detail = str(told.get("detail", told))
-    if response.status_code in _NO_ROOM:
-        return NotAccepted(detail, retry_after_s=float(told.get("retry_after_s", 1.0)))
+    if status in _NO_ROOM:
+        return NotAccepted(detail, retry_after_s=retry_after_s)
     if response.is_server_error:
         return OutcomeUnknown(detail)
     more = {name: value for name, value in told.items() if name not in ("type", "title", "status", "detail")}
-    return Problem(HTTPStatus(response.status_code), kind.rpartition(":")[2], detail, more=more)
+    return Problem(status, kind.rpartition(":")[2], detail, more=more)

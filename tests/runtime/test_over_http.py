@@ -120,6 +120,39 @@ def test_an_answer_that_does_not_come_in_time_or_breaks_off_is_an_unknown_outcom
     asyncio.run(main())
 
 
+def test_an_answer_that_is_not_encoded_as_it_says_is_an_unknown_outcome() -> None:
+    async def garbled(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, headers={"content-encoding": "gzip"}, stream=httpx.ByteStream(b"no gzip"))
+
+    async def main() -> None:
+        with pytest.raises(OutcomeUnknown, match="was lost"):
+            await answered_by(garbled, add(1))
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("left_s", [-1.0, 0.0, 0.0005])
+def test_with_a_deadline_that_is_too_near_nothing_is_sent(left_s: float) -> None:
+    async def unasked(_: httpx.Request) -> httpx.Response:
+        raise AssertionError("it was sent")
+
+    async def main() -> None:
+        with pytest.raises(NotAccepted, match="the deadline is too near to ask there: nothing was sent"):
+            await answered_by(unasked, add(1), deadline=soon(left_s))
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("key", ["k\n1", "clé"])
+def test_a_key_that_no_header_can_hold_is_refused_before_anything_is_sent(key: str) -> None:
+    async def main() -> None:
+        async with node() as url, service_at(url) as service:
+            with pytest.raises(Rejected, match="nothing was sent"):
+                await service.send(add(1, key=key), deadline=soon())
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize("url", ["nonsense", "localhost:8080", "ftp://there", "http://", "http://[::1", ""])
 def test_what_is_no_url_of_a_service_is_refused_before_anything_is_sent(url: str) -> None:
     async def main() -> None:
@@ -147,6 +180,9 @@ def answer(status: int, content: bytes) -> httpx.Response:
         (answer(404, b"[]"), OutcomeUnknown),
         (answer(404, b'{"type": "\xff"}'), OutcomeUnknown),
         (answer(404, b"[" * 100_000), OutcomeUnknown),
+        (answer(503, b'{"type": "about:blank", "retry_after_s": "soon"}'), OutcomeUnknown),
+        (answer(503, b'{"type": "about:blank", "retry_after_s": null}'), OutcomeUnknown),
+        (answer(499, b'{"type": "about:blank", "detail": "a status of a proxy"}'), OutcomeUnknown),
     ],
     ids=lambda value: f"{value.status_code} {value.content[:12]!r}" if isinstance(value, httpx.Response) else "",
 )
