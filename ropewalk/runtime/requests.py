@@ -79,19 +79,6 @@ async def stream_of(request: Request, *, bytes_max: int) -> AsyncIterator[bytes]
         yield piece
 
 
-def decoded(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:
-    """The message in a body. Raises Problem: 400 if it is not JSON, 422 if it is not of the type."""
-    try:
-        return decoder.decode(body)
-    except msgspec.ValidationError as error:
-        raise Problem(
-            HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_body", f"the body is not what is expected: {error}"
-        ) from error
-    except (ValueError, RecursionError) as error:
-        # Beside its own errors: text that is no UTF-8, and what is nested too deep.
-        raise bad_request(f"the body is not JSON: {error}") from error
-
-
 def query_of(request: Request, kind: type[T]) -> T:
     """The query of the URL. Raises Problem (400) if it is not of the type."""
     try:

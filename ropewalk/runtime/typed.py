@@ -28,6 +28,7 @@ from ropewalk.core.limits import BATCH_BYTES_MAX, BATCH_REQUESTS_MAX
 from ropewalk.core.machine import NO_ID, Request
 from ropewalk.core.sessions import Reply
 from ropewalk.errors import OutcomeUnknown, Rejected, RopewalkError
+from ropewalk.runtime.bodies import reader_of
 from ropewalk.runtime.node import Node, encoded
 from ropewalk.runtime.operations import (
     COMMAND_PARAMETERS,
@@ -41,7 +42,6 @@ from ropewalk.runtime.requests import (
     ABOUT_KEYS,
     body_of,
     deadline_s_of,
-    decoded,
     json_response,
     level_of,
     priority_of,
@@ -109,7 +109,7 @@ def reused(request_id: bytes) -> Problem:
 
 
 def _command(name: str, kind: type, *, types: Types, replied: type) -> Operation:
-    read: Callable[[bytes], object] = _reader(kind, _strict(kind))
+    read: Callable[[bytes], object] = reader_of(kind)
     replies: msgspec.msgpack.Decoder[object] = msgspec.msgpack.Decoder(cast(type, types.reply))
 
     async def handle(node: Node, http: HttpRequest) -> Response:
@@ -140,8 +140,7 @@ def _command(name: str, kind: type, *, types: Types, replied: type) -> Operation
 
 def _commands(types: Types) -> Operation:
     many = GenericAlias(list, (types.commands,))
-    strict = tuple(_strict(kind) for _, kind in members(types.commands))
-    read = _reader(cast(type[list[msgspec.Struct]], many), GenericAlias(list, (Union[strict],)))  # noqa: UP007
+    read = reader_of(cast(type[list[msgspec.Struct]], many))
     replies: msgspec.msgpack.Decoder[object] = msgspec.msgpack.Decoder(cast(type, types.reply))
 
     async def handle(node: Node, http: HttpRequest) -> Response:
@@ -232,7 +231,7 @@ def _state(types: Types) -> Operation:
 
 
 def _query(name: str, kind: type) -> Operation:
-    read = _reader(cast("type[msgspec.Struct]", kind), _strict(kind))
+    read = reader_of(cast("type[msgspec.Struct]", kind))
 
     async def handle(node: Node, http: HttpRequest) -> Response:
         query = read(await body_of(http))
@@ -249,25 +248,6 @@ def _query(name: str, kind: type) -> Operation:
         parameters=LEVEL_PARAMETERS,
         group="queries",
     )
-
-
-def _strict(kind: type) -> type[msgspec.Struct]:
-    """The same message without room for fields that it does not have."""
-    tag = cast(type[msgspec.Struct], kind).__struct_config__.tag
-    return msgspec.defstruct(kind.__name__, (), bases=(kind,), tag=tag, forbid_unknown_fields=True)
-
-
-def _reader(kind: type[T], strict: object) -> Callable[[bytes], T]:
-    """What reads a body: a misspelt field is refused, where msgspec would drop it and take the default."""
-    checker: msgspec.json.Decoder[object] = msgspec.json.Decoder(cast(type, strict))
-    decoder = msgspec.json.Decoder(kind)
-
-    def read(body: bytes) -> T:
-        # Only checked by the strict type, which is none that the service's own functions know.
-        decoded(checker, body)
-        return decoded(decoder, body)
-
-    return read
 
 
 def _with_token(name: str, field: str, type_: object) -> type[msgspec.Struct]:

@@ -20,10 +20,11 @@ from ropewalk.coordination.sagas.limits import SAGAS_PAGE_MAX
 from ropewalk.coordination.sagas.messages import Summary, View
 from ropewalk.coordination.sagas.state import State
 from ropewalk.errors import Rejected
+from ropewalk.runtime.bodies import reader_of
 from ropewalk.runtime.neighbours import caller_of
 from ropewalk.runtime.node import Node
 from ropewalk.runtime.operations import JSON, WRITE_PARAMETERS, Operation, Parameter
-from ropewalk.runtime.requests import body_of, decoded, json_response, query_of
+from ropewalk.runtime.requests import body_of, json_response, query_of
 from ropewalk.runtime.sagas.calls import compensate, resolve, retry, saga, sagas, start
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -103,7 +104,7 @@ async def _resolve(node: Node, http: HttpRequest) -> Response:
 
 
 async def _body(http: HttpRequest, kind: type[T]) -> T:
-    return decoded(msgspec.json.Decoder(kind), await body_of(http))
+    return reader_of(kind)(await body_of(http))
 
 
 def _operation(

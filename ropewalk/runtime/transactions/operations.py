@@ -17,10 +17,11 @@ from starlette.responses import Response
 from ropewalk.coordination.transactions.limits import TRANSACTIONS_PAGE_MAX
 from ropewalk.coordination.transactions.messages import Progress
 from ropewalk.errors import Rejected
+from ropewalk.runtime.bodies import reader_of
 from ropewalk.runtime.neighbours import caller_of
 from ropewalk.runtime.node import Node
 from ropewalk.runtime.operations import JSON, WRITE_PARAMETERS, Operation, Parameter
-from ropewalk.runtime.requests import body_of, decoded, json_response, query_of
+from ropewalk.runtime.requests import body_of, json_response, query_of
 from ropewalk.runtime.transactions.calls import transact, transaction, transactions
 from ropewalk.runtime.typed import members
 
@@ -63,10 +64,10 @@ def transaction_operations(commands: object) -> Iterator[Operation]:
 
 
 def _begin(name: str, kind: type) -> Operation:
-    decoder = msgspec.json.Decoder(cast("type[msgspec.Struct]", kind))
+    read = reader_of(cast("type[msgspec.Struct]", kind))
 
     async def handle(node: Node, http: HttpRequest) -> Response:
-        command = decoded(decoder, await body_of(http))
+        command = read(await body_of(http))
         return json_response(await transact(node, command, caller=caller_of(http)))
 
     return Operation(

@@ -44,11 +44,12 @@ from ropewalk.communication.webhooks.messages import (
 from ropewalk.communication.webhooks.signatures import secret_text
 from ropewalk.engines.system import random_bytes
 from ropewalk.errors import OutcomeUnknown, invariant
+from ropewalk.runtime.bodies import reader_of
 from ropewalk.runtime.neighbours import answered, caller_of
 from ropewalk.runtime.node import Node
 from ropewalk.runtime.operations import DEADLINE_PARAMETER, JSON, WRITE_PARAMETERS, Operation, Parameter
 from ropewalk.runtime.problems import Problem, not_found
-from ropewalk.runtime.requests import body_of, decoded, json_response
+from ropewalk.runtime.requests import body_of, json_response
 from ropewalk.runtime.webhooks.deliveries import states_of
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -283,7 +284,7 @@ def _endpoint(http: HttpRequest) -> str:
 
 async def _body(http: HttpRequest, kind: type[T]) -> T:
     """What was sent; nothing at all is an empty object."""
-    return decoded(msgspec.json.Decoder(kind), await body_of(http) or b"{}")
+    return reader_of(kind)(await body_of(http) or b"{}")
 
 
 def _new(given: NewEndpoint) -> Endpoint:

@@ -9,7 +9,7 @@ Promise:    a refusal is a problem whose name is its reason, with the `current` 
 Checked by: tests/coordination/system/test_rest.py
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -17,6 +17,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
 from ropewalk.coordination.recipes.limits import VALUE_BYTES_MAX, WAIT_MAX_S
+from ropewalk.runtime.bodies import reader_of
 from ropewalk.runtime.node import Node
 from ropewalk.runtime.operations import (
     DEADLINE_PARAMETER,
@@ -29,7 +30,6 @@ from ropewalk.runtime.operations import (
 from ropewalk.runtime.requests import (
     body_of,
     deadline_s_of,
-    decoded,
     json_response,
     level_of,
     query_of,
@@ -55,10 +55,10 @@ _SUMMARIES: Final = {
 
 def _operation(offer: Offer[Any, Any]) -> Operation:
     asked = _asked if offer.method == "GET" else _posted
-    decoder = msgspec.json.Decoder(offer.body)
+    read = reader_of(offer.body)
 
     async def handle(node: Node, http: HttpRequest) -> Response:
-        body, terms = await asked(decoder, http, offer.body)
+        body, terms = await asked(read, http, offer.body)
         return json_response(await offer.give(node, body, terms))
 
     return Operation(
@@ -86,8 +86,8 @@ def _parameters(offer: Offer[Any, Any]) -> Iterator[Parameter]:
     yield from () if offer is CHANGES else LEVEL_PARAMETERS
 
 
-async def _posted(decoder: "msgspec.json.Decoder[Any]", http: HttpRequest, _: type) -> tuple[Any, Terms]:
-    body = decoded(decoder, await body_of(http, bytes_max=_BODY_BYTES_MAX))
+async def _posted(read: Callable[[bytes], Any], http: HttpRequest, _: type) -> tuple[Any, Terms]:
+    body = read(await body_of(http, bytes_max=_BODY_BYTES_MAX))
     return body, Terms(request_id_of(http), deadline_s_of(http))
 
 

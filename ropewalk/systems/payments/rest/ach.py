@@ -13,10 +13,11 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
 from ropewalk.communication.admission import USUAL, Priority
+from ropewalk.runtime.bodies import reader_of
 from ropewalk.runtime.node import Node
 from ropewalk.runtime.operations import COMMAND_PARAMETERS, JSON, LEVEL_PARAMETERS, TOKEN, Operation, Parameter
 from ropewalk.runtime.problems import bad_request
-from ropewalk.runtime.requests import body_of, deadline_s_of, decoded, json_response, priority_of, request_id_of
+from ropewalk.runtime.requests import body_of, deadline_s_of, json_response, priority_of, request_id_of
 from ropewalk.systems.payments.processing import messages as ask_for
 from ropewalk.systems.payments.processing import views
 from ropewalk.systems.payments.processing.layouts import EntryState
@@ -61,10 +62,10 @@ def _change(
     usual: Priority = USUAL,
 ) -> Operation:
     """An operation that has a command applied."""
-    decoder = msgspec.json.Decoder(body)
+    read = reader_of(body)
 
     async def handle(node: Node, http: HttpRequest) -> Response:
-        given = command(decoded(decoder, await body_of(http) or b"{}"), http)
+        given = command(read(await body_of(http) or b"{}"), http)
         if isinstance(given, ask_for.RunWindow):
             given = await window_of_all(node, given, sight_of(http))
         reply, token = await do(

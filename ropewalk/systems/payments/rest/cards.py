@@ -15,10 +15,11 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
 from ropewalk.core.machine import Request
+from ropewalk.runtime.bodies import reader_of
 from ropewalk.runtime.node import Node
 from ropewalk.runtime.operations import JSON, LEVEL_PARAMETERS, WRITE_PARAMETERS, Operation, Parameter
 from ropewalk.runtime.problems import Problem, bad_request
-from ropewalk.runtime.requests import body_of, deadline_s_of, decoded, json_response, level_of, request_id_of
+from ropewalk.runtime.requests import body_of, deadline_s_of, json_response, level_of, request_id_of
 from ropewalk.runtime.typed import reused
 from ropewalk.systems.payments.cards.commands import (
     AnyCommand,
@@ -163,11 +164,11 @@ def _change(
     check: Callable[[Node, HttpRequest, T], Awaitable[None]] = _check_nothing,
 ) -> Operation:
     """An operation that has a command applied, in the partition of the institution."""
-    decoder = msgspec.json.Decoder(body)
+    read = reader_of(body)
 
     async def handle(node: Node, http: HttpRequest) -> Response:
         routing = http.path_params["routing"]
-        given = decoded(decoder, await body_of(http))
+        given = read(await body_of(http))
         await check(node, http, given)
         partition = node.service.partition_of(routing)
         request = Request(request_id_of(http), encode_command(command(given, routing)))

@@ -13,10 +13,11 @@ from starlette.responses import Response
 
 from ropewalk.core.clock import VectorClock
 from ropewalk.errors import Rejected
+from ropewalk.runtime.bodies import reader_of
 from ropewalk.runtime.node import Node
 from ropewalk.runtime.operations import COMMAND_PARAMETERS, JSON, LEVEL_PARAMETERS, Operation, Parameter
 from ropewalk.runtime.problems import Problem, bad_request, not_found
-from ropewalk.runtime.requests import body_of, deadline_s_of, decoded, json_response, priority_of, request_id_of
+from ropewalk.runtime.requests import body_of, deadline_s_of, json_response, priority_of, request_id_of
 from ropewalk.systems.payments.controls import messages as ask_for
 from ropewalk.systems.payments.controls.messages import (
     AccountControls,
@@ -107,11 +108,11 @@ def _on_account(
     path: str, summary: str, *, body: type[T], command: Callable[[T, str, str], AnyCommand], method: str = "POST"
 ) -> Operation:
     """An operation that controls an account, in the shard of its institution."""
-    decoder = msgspec.json.Decoder(body)
+    read = reader_of(body)
 
     async def handle(node: Node, http: HttpRequest) -> Response:
         routing, account = http.path_params["routing"], http.path_params["number"]
-        given = command(decoded(decoder, await body_of(http)), routing, account)
+        given = command(read(await body_of(http)), routing, account)
         done, token = await _do(node, http, given, shard=shard_of_routing(node, routing))
         return json_response(done, token=token)
 
@@ -127,11 +128,11 @@ def _on_account(
     )
 
 
-_REVERSAL: Final = msgspec.json.Decoder(Reversal)
+_REVERSAL: Final = reader_of(Reversal)
 
 
 async def _reverse(node: Node, http: HttpRequest) -> Response:
-    given = decoded(_REVERSAL, await body_of(http))
+    given = _REVERSAL(await body_of(http))
     wanted = number(http.path_params["id"], "id", bits=128)
     payee = await _payee_of(node, wanted, sight=sight_of(http))
     amount = number(given.amount, "amount", bits=63)

@@ -21,12 +21,12 @@ from starlette.responses import Response
 
 from ropewalk.core.clock import VectorClock
 from ropewalk.errors import OutcomeUnknown
+from ropewalk.runtime.bodies import reader_of
 from ropewalk.runtime.node import Node
 from ropewalk.runtime.operations import COMMAND_PARAMETERS, JSON, LEVEL_PARAMETERS, TOKEN, Operation, Parameter
 from ropewalk.runtime.problems import Problem, bad_request
 from ropewalk.runtime.requests import (
     body_of,
-    decoded,
     json_response,
     request_id_of,
 )
@@ -153,10 +153,10 @@ class Desk:
 
     def decision(self, command: Callable[[Decision, str], ask_for.Decide | ask_for.DecideRecall]) -> _Handler:
         """A handler that lets a person decide, and answers with the message that tells of it."""
-        decoder = msgspec.json.Decoder(Decision)
+        read = reader_of(Decision)
 
         async def handle(node: Node, http: HttpRequest) -> Response:
-            given = decoded(decoder, await body_of(http))
+            given = read(await body_of(http))
             answer, token = await do(node, http, command(given, http.path_params["uetr"]))
             return self.answer(answer, token)
 
@@ -285,7 +285,7 @@ async def _payments(node: Node, http: HttpRequest) -> Response:
 
 
 async def _set_policy(node: Node, http: HttpRequest) -> Response:
-    given = decoded(_POLICY, await body_of(http))
+    given = _POLICY(await body_of(http))
     command = ask_for.SetPolicy(
         http.path_params["routing"],
         http.path_params["number"],
@@ -299,7 +299,7 @@ async def _set_policy(node: Node, http: HttpRequest) -> Response:
     return json_response(reply, token=token)
 
 
-_POLICY: Final = msgspec.json.Decoder(AccountPolicy)
+_POLICY: Final = reader_of(AccountPolicy)
 _PAYMENT_STATUSES: Final = (Status.PENDING, Status.ACCEPTED, Status.REJECTED)
 
 

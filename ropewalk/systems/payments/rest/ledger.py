@@ -20,13 +20,13 @@ from starlette.responses import Response
 
 from ropewalk.core.clock import VectorClock
 from ropewalk.core.limits import COMMAND_BYTES_MAX
+from ropewalk.runtime.bodies import reader_of
 from ropewalk.runtime.node import Node
 from ropewalk.runtime.operations import BYTES, COMMAND_PARAMETERS, JSON, LEVEL_PARAMETERS, TOKEN, Operation, Parameter
 from ropewalk.runtime.problems import bad_request, not_found
 from ropewalk.runtime.requests import (
     body_of,
     deadline_s_of,
-    decoded,
     json_response,
     priority_of,
     request_id_of,
@@ -95,7 +95,7 @@ def _create(
 ) -> Operation:
     """An operation that creates each event of a batch, or says why not."""
     kinds = list[kind]  # type: ignore[valid-type]
-    decoder: msgspec.json.Decoder[object] = msgspec.json.Decoder(kinds)
+    read: Callable[[bytes], object] = reader_of(kinds)
 
     async def handle(node: Node, http: HttpRequest) -> Response:
         is_binary = sends(http, BYTES)
@@ -103,7 +103,7 @@ def _create(
             command = bytes([asked]) + await body_of(http)
         else:
             body = await body_of(http, bytes_max=_JSON_BYTES_MAX)
-            command = ledger.encode(asked, rows_of(decoded(decoder, body)))
+            command = ledger.encode(asked, rows_of(read(body)))
         caller = waits(request_id_of(http), deadline_s=deadline_s_of(http), priority=priority_of(http))
         if asked is Asked.CREATE_TRANSFERS and _is_together(http):
             results, token = await create_together(node, command, caller)
@@ -134,14 +134,14 @@ def _is_together(http: HttpRequest) -> bool:
 
 def _look_up(path: str, asked: Asked, *, kind: type, records_of: Callable[[Rows], Sequence[object]]) -> Operation:
     """An operation that answers with those of many ids that are there."""
-    decoder = msgspec.json.Decoder(list[Decimal])
+    read_ids = reader_of(list[Decimal])
 
     async def handle(node: Node, http: HttpRequest) -> Response:
         if sends(http, BYTES):
             ids = ledger.decode_rows(asked, await body_of(http))
             found, token = await look_up(node, asked, ids, sight=sight_of(http))
             return Response(found.tobytes(), headers={TOKEN: str(token)}, media_type=BYTES)
-        ids = ids_of([number(each, "id", bits=128) for each in decoded(decoder, await body_of(http))])
+        ids = ids_of([number(each, "id", bits=128) for each in read_ids(await body_of(http))])
         found, token = await look_up(node, asked, ids, sight=sight_of(http))
         return json_response(records_of(found), token=token)
 
