@@ -3,21 +3,27 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import count, permutations
 
 import httpx
 import msgspec
 import pytest
 
+from ropewalk import open_node
+from ropewalk.core.chain import Position
 from ropewalk.core.machine import NO_ID
 from ropewalk.core.mailbox import Delivery
 from ropewalk.core.place import Place
+from ropewalk.data.engine import Storage
 from ropewalk.data.reads import STRONG, Stale
-from ropewalk.engines.memory import MemoryEngine
+from ropewalk.engines.memory import MemoryEngine, MemoryLog
 from ropewalk.errors import NotAccepted
+from ropewalk.proving.virtual import run_virtual
 from ropewalk.runtime.leader import lead
 from ropewalk.runtime.node import Node
 from ropewalk.runtime.operations import DEADLINE
 from ropewalk.runtime.server import serving
+from ropewalk.runtime.tasks import beside
 from ropewalk.runtime.writer import Identity
 from ropewalk.systems.payments.ach import samples as ach
 from ropewalk.systems.payments.iso20022 import samples
@@ -54,10 +60,44 @@ class SlowLane:
         return await receiver.deliver(delivery)
 
 
+class BusyLog(MemoryLog):
+    """Whoever asks for its end waits a while, as for a disk: for some turns, or seconds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
+        self.takes_s = 0.0
+
+    async def append(self, payload: bytes) -> Position:
+        self._payloads.append(payload)
+        return await super().last()
+
+    async def last(self) -> Position:
+        self.asked += 1
+        for _ in range(20):
+            await asyncio.sleep(0)
+        came = asyncio.Event()
+        asyncio.get_running_loop().call_later(self.takes_s, came.set)
+        await came.wait()
+        return await super().last()
+
+
+class BusyEngine(MemoryEngine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.logs = [BusyLog() for _ in range(SHARDS)]
+
+    async def open(self, service: str, partition: int) -> Storage:
+        storage = await super().open(service, partition)
+        return storage._replace(log=self.logs[partition]) if service == "payments" else storage
+
+
 @asynccontextmanager
-async def town(*, decision: bytes = b"decide") -> AsyncIterator[tuple[Node, SlowLane]]:
+async def town(
+    *, decision: bytes = b"decide", engine: MemoryEngine | None = None
+) -> AsyncIterator[tuple[Node, SlowLane]]:
     """Two shards, and the lane between them."""
-    engine, lane, service = MemoryEngine(), SlowLane(decision), payments_with(shards=SHARDS)
+    engine, lane, service = engine or MemoryEngine(), SlowLane(decision), payments_with(shards=SHARDS)
     async with AsyncExitStack() as stack:
         leaders = []
         for partition in range(SHARDS):
@@ -81,12 +121,18 @@ async def half_paid(node: Node, lane: SlowLane, row: Row) -> AsyncIterator[async
         lane.is_open.set()
 
 
+async def open_accounts(node: Node) -> None:
+    rows = rows_of(ACCOUNT, [{"id": each, "ledger": 1, "code": 1} for each in (A, B)])
+    await create(node, encode(Operation.CREATE_ACCOUNTS, rows), waits(NO_ID, deadline_s=10))
+
+
 @asynccontextmanager
-async def half_way() -> AsyncIterator[tuple[Node, SlowLane, asyncio.Task[object]]]:
+async def half_way(
+    engine: MemoryEngine | None = None,
+) -> AsyncIterator[tuple[Node, SlowLane, asyncio.Task[object]]]:
     """A transfer of 10 from A to B is half way."""
-    async with town() as (node, lane):
-        rows = rows_of(ACCOUNT, [{"id": each, "ledger": 1, "code": 1} for each in (A, B)])
-        await create(node, encode(Operation.CREATE_ACCOUNTS, rows), waits(NO_ID, deadline_s=10))
+    async with town(engine=engine) as (node, lane):
+        await open_accounts(node)
         async with half_paid(node, lane, transfer(1, A, B, 10)) as paid:
             yield node, lane, paid
 
@@ -122,6 +168,22 @@ def test_a_strong_read_does_not_wait_longer_than_it_may() -> None:
     asyncio.run(main())
 
 
+def test_all_that_a_strong_read_waits_for_takes_no_longer_than_it_may() -> None:
+    async def main() -> None:
+        engine = BusyEngine()
+        async with half_way(engine) as (node, _, paid):
+            await paid
+            for log in engine.logs:
+                log.takes_s = 4.0
+            now_s = asyncio.get_running_loop().time
+            began_s = now_s()
+            with pytest.raises(NotAccepted, match=r"payments/1 has not done within 10\.0 s what other shards"):
+                await balance(node, B)
+            assert now_s() - began_s == pytest.approx(10.0)
+
+    run_virtual(main())
+
+
 def test_a_cut_counts_what_is_on_its_way() -> None:
     async def main() -> None:
         async with half_way() as (node, lane, paid):
@@ -136,6 +198,31 @@ def test_a_cut_counts_what_is_on_its_way() -> None:
             assert sent.sent["payments/1"] == 2
             assert taken.taken["payments/0"] == 1
             lane.is_open.set()
+
+    asyncio.run(main())
+
+
+def test_a_cut_of_shards_that_pay_each_other_all_the_time_is_of_one_moment_and_is_taken_at_once() -> None:
+    async def pay(node: Node, first: int) -> None:
+        for number in count(first):
+            debit, credit = (A, B) if number % 2 else (B, A)
+            row = transfer(number, debit, credit, 1)
+            await create(
+                node, encode(Operation.CREATE_TRANSFERS, rows_of(TRANSFER, [row])), waits(NO_ID, deadline_s=10)
+            )
+
+    async def main() -> None:
+        engine, query = BusyEngine(), encode_between(TakeCut(encode_query(GetTrialBalance())))
+        async with open_node(payments_with(shards=SHARDS), engine) as node:
+            await open_accounts(node)
+            async with beside(*[pay(node, first) for first in range(1_000, 50_000, 1_000)]):
+                for turn in range(1, 6):
+                    answers, _ = await take_cut(node, query, STRONGLY)
+                    assert [log.asked for log in engine.logs] == [turn] * SHARDS, "each is waited for once"
+                    cuts = [msgspec.msgpack.decode(answer, type=CutAnswer) for answer in answers]
+                    names = [leader.identity.log_name for leader in node.leaders]
+                    for (sender, ours), (receiver, theirs) in permutations(zip(names, cuts, strict=True), 2):
+                        assert theirs.taken.get(sender, 0) <= ours.sent.get(receiver, 0)
 
     asyncio.run(main())
 

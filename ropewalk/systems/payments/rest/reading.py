@@ -21,7 +21,7 @@ import numpy as np
 
 from ropewalk.core.clock import VectorClock
 from ropewalk.core.place import Place
-from ropewalk.data.reads import STRONG, ReadLevel
+from ropewalk.data.reads import STRONG, AtLeast, ReadLevel
 from ropewalk.errors import NotAccepted
 from ropewalk.runtime.node import Node
 from ropewalk.systems.payments.instant import messages as instant
@@ -30,6 +30,9 @@ from ropewalk.systems.payments.ledger.layout import ID, Rows
 from ropewalk.systems.payments.shards import messages as between
 from ropewalk.systems.payments.shards.addresses import shards_of
 from ropewalk.systems.payments.shards.participating import promise_subject
+
+_NOTHING: Final = encode(Operation.LOOKUP_ACCOUNTS, np.zeros(1, ID))
+"""A question that costs next to nothing, where only how far a shard is matters."""
 
 _REVERSED: Final = 1
 _POLL_S: Final = 0.005
@@ -46,18 +49,16 @@ async def read(
     node: Node, shard: int, query: bytes, *, sight: Sight, accounts: Rows | None = None
 ) -> tuple[bytes, VectorClock]:
     """The answer of one shard. If it is about accounts (rows of ID), a strong one includes all that is decided."""
-    leader = node.leaders[shard]
-    if sight.level == STRONG and accounts is not None and node.service.partitions > 1:
-        guarded = between.encode(between.Guarded(query, accounts.tobytes()))
-        first = await leader.read(guarded, level=STRONG, deadline_s=sight.deadline_s)
-        answer = msgspec.msgpack.decode(first.answer, type=between.GuardedAnswer)
-        has_waited = await _wait_until_done(node, shard, answer.held, sight=sight)
-        if answer.has_pending:
-            has_waited |= await _wait_for_halves(node, shard, sight=sight)
-        if not has_waited:
-            return answer.answer, leader.token(first.position)
-    told = await leader.read(query, level=sight.level, deadline_s=sight.deadline_s)
-    return told.answer, leader.token(told.position)
+    if sight.level != STRONG or accounts is None or node.service.partitions == 1:
+        return await _read_here(node, shard, query, sight=sight)
+    try:
+        async with asyncio.timeout(sight.deadline_s):
+            return await _read_decided(node, shard, query, sight=sight, accounts=accounts)
+    except TimeoutError:
+        log_name, deadline_s = node.leaders[shard].identity.log_name, sight.deadline_s
+        raise NotAccepted(
+            f"{log_name} has not done within {deadline_s} s what other shards have decided: read again"
+        ) from None
 
 
 async def read_listed(
@@ -115,15 +116,16 @@ async def list_rows(node: Node, asked: Operation, chosen: Rows, *, sight: Sight)
 
 
 async def take_cut(node: Node, query: bytes, sight: Sight) -> tuple[list[bytes], VectorClock]:
-    """The answers of all shards, of one moment as far as messages tell: what was taken in anywhere had been sent.
+    """The answers of all shards, of one moment: what was taken in anywhere had been sent.
 
-    So what has left one shard and not come to another is on its way, and is in both of their books as that. A shard
-    whose answer lags behind what another has taken in from it is asked again until none does.
+    So what has left one shard and not come to another is on its way, and is in both of their books as that.
     """
-    answers = [await _cut(node, shard, query, sight=sight) for shard in range(node.service.partitions)]
-    while (lagging := _lagging(node, [cut for cut, _ in answers])) is not None:
-        answers[lagging] = await _cut(node, lagging, query, sight=sight)
-    return [cut.answer for cut, _ in answers], joined(token for _, token in answers)
+    shards = range(node.service.partitions)
+    seen = joined([(await _read_here(node, shard, _NOTHING, sight=sight))[1] for shard in shards])
+    # What was seen need not be waited for, and who does not wait does not give way: nothing happens between these.
+    at_once = msgspec.structs.replace(sight, level=AtLeast(seen))
+    answers = [await _read_here(node, shard, query, sight=at_once) for shard in shards]
+    return [answer for answer, _ in answers], joined(token for _, token in answers)
 
 
 def joined(tokens: Iterable[VectorClock]) -> VectorClock:
@@ -139,20 +141,28 @@ def place_of(node: Node) -> Place:
     return Place(node.service.name, 0, node.service.partitions)
 
 
-async def _cut(node: Node, shard: int, query: bytes, *, sight: Sight) -> tuple[between.CutAnswer, VectorClock]:
+async def _read_here(node: Node, shard: int, query: bytes, *, sight: Sight) -> tuple[bytes, VectorClock]:
     leader = node.leaders[shard]
-    told = await leader.read(between.encode(between.TakeCut(query)), level=sight.level, deadline_s=sight.deadline_s)
-    return msgspec.msgpack.decode(told.answer, type=between.CutAnswer), leader.token(told.position)
+    told = await leader.read(query, level=sight.level, deadline_s=sight.deadline_s)
+    return told.answer, leader.token(told.position)
 
 
-def _lagging(node: Node, cuts: list[between.CutAnswer]) -> int | None:
-    """A shard of whose messages another has taken in more than it had sent; None if there is none."""
-    names = [leader.identity.log_name for leader in node.leaders]
-    for sender, ours in enumerate(names):
-        for receiver, theirs in enumerate(names):
-            if cuts[receiver].taken.get(ours, 0) > cuts[sender].sent.get(theirs, 0):
-                return sender
-    return None
+async def _read_decided(
+    node: Node, shard: int, query: bytes, *, sight: Sight, accounts: Rows
+) -> tuple[bytes, VectorClock]:
+    guarded = between.encode(between.Guarded(query, accounts.tobytes()))
+    first, token = await _read_here(node, shard, guarded, sight=sight)
+    answer = msgspec.msgpack.decode(first, type=between.GuardedAnswer)
+    has_waited = await _wait_until_done(node, shard, answer.held, sight=sight)
+    if answer.has_pending:
+        has_waited |= await _wait_for_halves(node, shard, sight=sight)
+    return await _read_here(node, shard, query, sight=sight) if has_waited else (answer.answer, token)
+
+
+async def _mail(node: Node, shard: int, *, sight: Sight) -> between.CutAnswer:
+    """What a shard had sent to each and taken in from each."""
+    answer, _ = await _read_here(node, shard, between.encode(between.TakeCut(_NOTHING)), sight=sight)
+    return msgspec.msgpack.decode(answer, type=between.CutAnswer)
 
 
 async def _wait_until_done(node: Node, shard: int, held: list[between.Held], *, sight: Sight) -> bool:
@@ -170,27 +180,14 @@ async def _wait_until_done(node: Node, shard: int, held: list[between.Held], *, 
 
 async def _wait_for_halves(node: Node, shard: int, *, sight: Sight) -> bool:
     """Wait until a shard has taken in what those had sent that decide about halves here; False if nobody does."""
-    leader, query = node.leaders[shard], instant.encode_query(instant.ListDeciders())
-    told = await leader.read(query, level=STRONG, deadline_s=sight.deadline_s)
-    deciders = msgspec.msgpack.decode(told.answer, type=list[int])
+    told, _ = await _read_here(node, shard, instant.encode_query(instant.ListDeciders()), sight=sight)
+    deciders = msgspec.msgpack.decode(told, type=list[int])
+    names = [leader.identity.log_name for leader in node.leaders]
     for decider in deciders:
-        cut, _ = await _cut(node, decider, query, sight=sight)
-        sent = cut.sent.get(leader.identity.log_name, 0)
-        await _wait_until_taken_in(node, shard, sent, decider=decider, sight=sight)
+        sent = (await _mail(node, decider, sight=sight)).sent.get(names[shard], 0)
+        while (await _mail(node, shard, sight=sight)).taken.get(names[decider], 0) < sent:
+            await asyncio.sleep(_POLL_S)
     return bool(deciders)
-
-
-async def _wait_until_taken_in(node: Node, shard: int, sent: int, *, decider: int, sight: Sight) -> None:
-    sender, query = node.leaders[decider].identity.log_name, instant.encode_query(instant.ListDeciders())
-    try:
-        async with asyncio.timeout(sight.deadline_s):
-            while (await _cut(node, shard, query, sight=sight))[0].taken.get(sender, 0) < sent:
-                await asyncio.sleep(_POLL_S)
-    except TimeoutError:
-        raise NotAccepted(
-            f"{node.leaders[shard].identity.log_name} has not taken in within {sight.deadline_s} s what {sender} has "
-            "decided: read again"
-        ) from None
 
 
 async def _is_decided(node: Node, held: between.Held, sight: Sight) -> bool:
