@@ -6,6 +6,8 @@ from ropewalk.core.feed import Feed
 from ropewalk.core.machine import Event
 from ropewalk.errors import Rejected
 
+SIZE = len("kind" + "subject-1") + 1
+
 
 def event(number: int, size: int = 1) -> Event:
     return Event("kind", f"subject-{number}", bytes(size))
@@ -36,7 +38,7 @@ def test_what_is_behind_is_the_same_from_whichever_end_it_is_found() -> None:
             assert numbers(feed, after, limit) == list(range(1, 8))[after : after + limit]
 
 
-@pytest.mark.parametrize("bounds", [{"count_max": 3}, {"bytes_max": 3}])
+@pytest.mark.parametrize("bounds", [{"count_max": 3}, {"bytes_max": 3 * SIZE}])
 def test_the_oldest_are_forgotten_and_whoever_asks_for_one_is_told(bounds: dict[str, int]) -> None:
     feed = Feed(**bounds)
     feed.add([event(number) for number in range(1, 6)], time_ns=0)
@@ -47,11 +49,21 @@ def test_the_oldest_are_forgotten_and_whoever_asks_for_one_is_told(bounds: dict[
 
 
 def test_an_event_that_is_larger_than_all_that_is_kept_is_numbered_and_forgotten() -> None:
-    feed = Feed(bytes_max=3)
-    feed.add([event(1), event(2, size=9)], time_ns=0)
+    feed = Feed(bytes_max=3 * SIZE)
+    feed.add([event(1), event(2, size=4 * SIZE)], time_ns=0)
     assert (feed.oldest, feed.last) == (3, 2)
     feed.add([event(3)], time_ns=0)
     assert numbers(feed, 2) == [3]
+
+
+def test_what_an_event_is_called_counts_as_much_as_what_it_says() -> None:
+    feed = Feed(bytes_max=100)
+    for number in range(9):
+        feed.add([Event("k", "\N{SNOWMAN}" * 10, b""), Event("k" * 31, "", b"")], time_ns=number)
+        again = Feed(bytes_max=100)
+        again.load(feed.save())
+        feed = again
+    assert (feed.oldest, feed.last) == (16, 18)
 
 
 def test_what_was_saved_goes_on_where_it_was() -> None:
