@@ -147,7 +147,7 @@ class Session:
         may_wait = True
         try:
             while True:
-                answer = await self._ask(ACQUIRE, self._claiming(wanted, until_s))
+                answer = await self._ask(ACQUIRE, self._claiming(wanted, until_s), until_s=until_s)
                 match answer:
                     case Held(token):
                         may_wait = False
@@ -193,8 +193,8 @@ class Session:
             await asyncio.sleep(self.ttl_s / 3)
             await self.keep_alive()
 
-    async def _ask(self, offer: Offer[B, A], body: B) -> A:
-        """The answer, asked for again and again as long as the session may live."""
+    async def _ask(self, offer: Offer[B, A], body: B, *, until_s: float | None = None) -> A:
+        """The answer, asked for again and again as long as the session may live, or until then."""
         key = token_hex(8)
         # A repeat may be told what the first attempt did, so its time counts from the first.
         asked_s = self._loop.time()
@@ -208,6 +208,8 @@ class Session:
                 raise self._lost(str(problem)) from problem
             except (NotAccepted, OutcomeUnknown, TimeoutError) as error:
                 self._check_may_live(error)
+                if until_s is not None and self._loop.time() >= until_s:
+                    raise
                 await asyncio.sleep(_PAUSE_S)
             else:
                 if isinstance(answer, Alive):

@@ -12,7 +12,7 @@ from ropewalk.errors import NotAccepted, OutcomeUnknown, Rejected
 from ropewalk.runtime.node import Node
 from ropewalk.runtime.problems import Problem
 from ropewalk.systems.coordination import client
-from ropewalk.systems.coordination.catalogue import KEEP_ALIVE, OFFERS
+from ropewalk.systems.coordination.catalogue import ACQUIRE, KEEP_ALIVE, OFFERS
 from ropewalk.systems.coordination.client import Coordination, SessionLost, connected, lock
 from ropewalk.systems.coordination.doors import Door, opened
 from ropewalk.systems.coordination.giving import applied
@@ -252,6 +252,20 @@ def test_a_block_is_told_when_nobody_confirms_its_session() -> None:
                 await asyncio.Event().wait()
 
         await ends_within(3, node, work)
+
+    in_virtual_time(main)
+
+
+def test_who_can_not_even_queue_does_not_wait_longer_than_it_said() -> None:
+    async def main(node: Node, _: Coordination) -> None:
+        now_s = asyncio.get_running_loop().time
+        async with opened(node) as inner, Coordination(door := CutDoor(inner)).session("orders", ttl_s=3) as mine:
+            door.cut = (ACQUIRE,)
+            began_s = now_s()
+            with pytest.raises(OutcomeUnknown):
+                async with asyncio.timeout(60), mine.lock("orders/42", wait_s=5):
+                    pytest.fail("it was answered")
+            assert 5 <= now_s() - began_s < 6
 
     in_virtual_time(main)
 
