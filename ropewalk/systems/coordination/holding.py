@@ -11,6 +11,7 @@ Checked by: tests/coordination/system/test_client.py
 """
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from secrets import token_hex
@@ -68,6 +69,8 @@ class Session:
     """A client's session in one space; made by `Coordination.session`."""
 
     def __init__(self, door: Door, space: str, *, ttl_s: float, session: str = "") -> None:
+        if not math.isfinite(ttl_s):
+            raise Rejected(f"a session lives for a number of seconds, and not {ttl_s}")
         self.id = session or token_hex(8)
         self.space = space
         self.ttl_s = ttl_s

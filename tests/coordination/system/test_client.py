@@ -1,6 +1,7 @@
 """The Python API: the same over a node in the program and over HTTP; in virtual time where it is about time."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, aclosing, suppress
 from typing import Any, TypeVar
@@ -307,6 +308,15 @@ def test_where_no_service_answers_the_error_says_what_to_do() -> None:
             assert token > 0
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("ttl_s", [math.inf, math.nan])
+def test_a_time_to_live_that_is_no_number_of_seconds_is_refused(ttl_s: float) -> None:
+    async def main(coordination: Coordination) -> None:
+        with pytest.raises(Rejected, match="a session lives for a number of seconds"):
+            await coordination.lease("orders/42", ttl_s=ttl_s)
+
+    asyncio.run(both_ways(main))
 
 
 def test_a_lease_is_held_for_its_time_and_no_longer() -> None:
