@@ -124,7 +124,7 @@ class Client(Generic[Q, A]):
             try:
                 return await self._attempt(sent)
             except RopewalkError as error:
-                failure = Failure(error, nature, attempts, deadline)
+                failure = Failure(error, nature, attempts, deadline, self._has_other(sent.failed))
                 pause_s = self._retries.pause_s(failure, now_s=self._now_s(), draw=self._draw())
                 if nature is Nature.REPEATABLE_WRITE and isinstance(error, OutcomeUnknown):
                     lost = error
@@ -215,6 +215,11 @@ class Client(Generic[Q, A]):
         shut = {number for number, breaker in enumerate(self._breakers) if not breaker.would_permit(now_s)}
         draws = (self._draw(), self._draw())
         return self._balancer.choose(now_s=now_s, draws=draws, excluded=shut.union(avoided))
+
+    def _has_other(self, avoided: Collection[int]) -> bool:
+        """Whether a target is there that is sound, and none that is to be avoided."""
+        number, now_s = self._permitted(avoided), self._now_s()
+        return number is not None and self._balancer.members[number].standing(now_s) is Standing.SOUND
 
     async def _ask(self, number: int, request: _Request[Q]) -> A:
         """Wait for a place at a target, and ask it."""

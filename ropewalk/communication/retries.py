@@ -11,7 +11,8 @@
 
 What is safe is still not repeated after the last attempt, past the deadline, or when the budget is spent. The pause
 is drawn from zero to a bound that doubles ("full jitter": M. Brooker, Exponential Backoff And Jitter, 2015), so
-callers who failed together do not come back together. A target that said when to come back is believed.
+callers who failed together do not come back together. A target that said when to come back is believed; another one
+that is sound need not be waited for.
 
 Promise:    a request without an id that may have happened is never sent again; retries are at most the budget's
             share.
@@ -45,12 +46,15 @@ class Nature(enum.Enum):
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """A request that failed for the `attempts`-th time, and until when its caller waits."""
+    """A request that failed for the `attempts`-th time, until when its caller waits, and whether another target is
+    there for it that is sound and has not failed it.
+    """
 
     error: RopewalkError
     nature: Nature
     attempts: int
     deadline: Deadline
+    has_other: bool = False
 
 
 class Retries:
@@ -63,7 +67,7 @@ class Retries:
         """How long to wait before the request is sent again; None if it is not. `draw` is from 0 to 1."""
         if failure.attempts >= ATTEMPTS_MAX or not is_safe_to_repeat(failure.error, failure.nature):
             return None
-        pause_s = backoff_s(failure.attempts, draw=draw) + _asked_for_s(failure.error)
+        pause_s = backoff_s(failure.attempts, draw=draw) + _asked_for_s(failure)
         if failure.deadline.for_next_hop(now_s).left_s(now_s) <= pause_s:
             return None
         return pause_s if self.budget.spend(now_s) else None
@@ -85,5 +89,5 @@ def backoff_s(attempts: int, *, draw: float) -> float:
     return draw * min(BACKOFF_MAX_S, BACKOFF_BASE_S * (1 << (attempts - 1)))
 
 
-def _asked_for_s(error: RopewalkError) -> float:
-    return error.retry_after_s if isinstance(error, NotAccepted) else 0.0
+def _asked_for_s(failure: Failure) -> float:
+    return failure.error.retry_after_s if isinstance(failure.error, NotAccepted) and not failure.has_other else 0.0

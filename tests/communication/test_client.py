@@ -148,6 +148,19 @@ def test_each_pause_is_the_part_of_its_bound_that_was_drawn(part: float) -> None
     run(story, silent, draw=lambda: part)
 
 
+def test_a_target_that_asks_for_time_does_not_keep_the_caller_from_another() -> None:
+    busy, there = Node("busy", error=NotAccepted("full", retry_after_s=30.0)), Node("there")
+
+    async def story(client: Client[str, str]) -> None:
+        for _ in range(10):
+            began_s = now_s()
+            assert await client.call("pay", nature=Nature.WRITE, deadline_s=5.0) == "there"
+            assert now_s() - began_s < 1.0
+
+    run(story, busy, there)
+    assert len(busy.asked) == 1, "it is left alone for as long as it asked"
+
+
 def test_a_target_that_is_busy_gets_the_time_that_it_asked_for() -> None:
     busy = Node("busy", takes_s=0.0, error=NotAccepted("full", retry_after_s=5.0))
 

@@ -3,6 +3,7 @@
 import inspect
 import re
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -63,6 +64,11 @@ def test_the_last_attempt_is_the_last() -> None:
 def test_a_target_that_says_when_to_come_back_is_believed() -> None:
     pause_s = Retries().pause_s(failed(NotAccepted("busy", retry_after_s=3.0)), now_s=0.0, draw=0.5)
     assert pause_s == pytest.approx(3.0 + BACKOFF_BASE_S / 2)
+
+
+def test_another_target_need_not_be_waited_for() -> None:
+    failure = msgspec.structs.replace(failed(NotAccepted("full", retry_after_s=3.0)), has_other=True)
+    assert Retries().pause_s(failure, now_s=0.0, draw=0.0) == 0.0
 
 
 def test_nothing_is_repeated_that_would_come_after_the_deadline() -> None:
