@@ -294,7 +294,7 @@ class Deliveries:
             self._outcomes.settle(job.event_id, was_held_up=self._room == 0)
         elif answer.is_taken:
             self._outcomes.delivered += 1
-        elif job.is_probe:
+        elif job.is_probe and answer.status != HTTPStatus.GONE:
             self._tried.discard(job.event_id)
             self._waiting_changed.set()
         else:

@@ -243,6 +243,25 @@ def test_an_endpoint_that_takes_nothing_is_sent_a_bounded_number_and_all_the_res
     play(story)
 
 
+def test_an_endpoint_that_takes_nothing_is_disabled_when_it_says_that_it_is_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(deliveries, "PROBE_EVERY_S", 0.1)
+
+    async def story(shop: Shop, receiver: Receiver) -> None:
+        receiver.answers = lambda _: answer(500, "retry-after: 9999")
+        await shop.add(receiver)
+        await shop.pay(*numbered(WAITING_MAX))
+        await receiver.wait_for(WAITING_MAX + 1)
+        receiver.answers = lambda _: answer(410)
+        async with asyncio.timeout(5):
+            while not (state := await shop.state()).endpoint.disabled_because:
+                await asyncio.sleep(0)
+        assert len(state.progress.waiting) == WAITING_MAX
+
+    play(story)
+
+
 def test_dead_letters_are_sent_again_or_forgotten_when_an_operator_says_so() -> None:
     clock = Clock()
 
