@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ropewalk.data.views import Cursor, Table
-from ropewalk.errors import NotAccepted
+from ropewalk.errors import NotAccepted, Rejected
 
 _SETUP = """
 PRAGMA journal_mode = WAL;
@@ -85,12 +85,15 @@ class MemoryTables:
 
 
 class SqliteTables:
-    """All generations in one file."""
+    """All generations in one file. Raises Rejected if no view can be kept there."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._database = sqlite3.connect(path, isolation_level=None)
-        self._database.executescript(_SETUP)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._database = sqlite3.connect(path, isolation_level=None)
+            self._database.executescript(_SETUP)
+        except (OSError, sqlite3.Error) as error:
+            raise Rejected(f"no view can be kept in {path} ({error}): choose another place, or remove it") from error
 
     def serving(self) -> Table | None:
         row = self._database.execute("SELECT generation, version FROM generations WHERE serves").fetchone()

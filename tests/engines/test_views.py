@@ -1,5 +1,6 @@
 """Where views are kept: every engine keeps the same contract, and a file survives `kill -9` whole."""
 
+import re
 import sqlite3
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 
 from ropewalk.data.views import Cursor, Tables
 from ropewalk.engines.views import MemoryTables, SqliteTables
-from ropewalk.errors import NotAccepted
+from ropewalk.errors import NotAccepted, Rejected
 
 ENGINES: dict[str, Callable[[Path], Tables]] = {
     "memory": lambda _: MemoryTables(),
@@ -33,6 +34,13 @@ def test_values_and_cursors_are_read_back(tables: Tables) -> None:
     assert [table.get(key) for key in ("a", "b", "\N{SNOWMAN}", "never")] == [b"3", None, b"", None]
     assert table.cursors() == {"log/0": Cursor(6, 1), "log/1": Cursor(2)}
     assert table.version == 3
+
+
+@pytest.mark.parametrize("place", ["", "file/view.db", "file"])
+def test_a_place_where_no_view_can_be_kept_is_named(place: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no database " * 1_000)
+    with pytest.raises(Rejected, match=f"no view can be kept in {re.escape(str(tmp_path / place))} "):
+        SqliteTables(tmp_path / place)
 
 
 def test_what_can_not_be_written_leaves_nothing_of_itself_behind(tmp_path: Path) -> None:
