@@ -48,9 +48,9 @@ class Feed:
         for event in events:
             self.last += 1
             self._kept.append(NumberedEvent(self.last, time_ns, event))
-            self._bytes += _size(event)
+            self._bytes += event.size
         while len(self._kept) > self._count_max or self._bytes > self._bytes_max:
-            self._bytes -= _size(self._kept.popleft().event)
+            self._bytes -= self._kept.popleft().event.size
 
     def behind(self, after: int, *, limit: int) -> list[NumberedEvent]:
         """Up to `limit` events behind number `after`. Raises Rejected if one of them is kept no more."""
@@ -76,9 +76,4 @@ class Feed:
         """Become what was saved."""
         self.last, kept = msgspec.msgpack.decode(saved, type=tuple[int, list[NumberedEvent]])
         self._kept = deque(kept)
-        self._bytes = sum(_size(numbered.event) for numbered in kept)
-
-
-def _size(event: Event) -> int:
-    """Its bytes: a subject may be longer than what is said of it."""
-    return len(event.kind.encode()) + len(event.subject.encode()) + len(event.data)
+        self._bytes = sum(numbered.event.size for numbered in kept)

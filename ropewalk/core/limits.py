@@ -74,6 +74,9 @@ EVENTS_BYTES_KEPT: Final = 16 * 1_048_576
 EVENTS_READ_MAX: Final = 1_024
 """Events that are answered at once."""
 
+EVENTS_READ_BYTES: Final = 1_048_576
+"""The same bound in bytes, of what is made JSON; one event may be larger. Meanwhile nobody else is served."""
+
 PARTITIONS_MAX: Final = 1_024
 """Partitions of one service."""
 

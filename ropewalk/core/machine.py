@@ -56,6 +56,11 @@ class Event(msgspec.Struct, frozen=True, array_like=True, gc=False):
     subject: str
     data: bytes = b""
 
+    @property
+    def size(self) -> int:
+        """Its bytes, for what is bounded: a subject may be longer than what is said of it."""
+        return len(self.kind.encode()) + len(self.subject.encode()) + len(self.data)
+
 
 class Batch(msgspec.Struct, frozen=True, gc=False):
     """A record that counted, as a machine sees it: the messages in it are applied first, then the requests.

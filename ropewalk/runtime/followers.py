@@ -30,7 +30,7 @@ from ropewalk.core.limits import DEADLINE_DEFAULT_S, DELIVERY_BYTES_MAX
 from ropewalk.core.mailbox import EVENTS, Delivery, Letter
 from ropewalk.core.place import log_name
 from ropewalk.errors import NotAccepted, OutcomeUnknown, Rejected, RopewalkError
-from ropewalk.runtime.following import Events, EventView, Feeds, view_of
+from ropewalk.runtime.following import Events, EventView, Feeds, views_of
 from ropewalk.runtime.leader import Leader
 from ropewalk.runtime.node import Node, encoded
 from ropewalk.runtime.over_http import Question, ServiceAt, service_at
@@ -117,7 +117,7 @@ class _OfNode:
         leader = self._node.leaders[partition]
         if leader.partition.feed.last == after:
             await leader.wait_events(after)
-        return Events([view_of(each) for each in leader.events(after)], leader.partition.feed.last)
+        return Events(views_of(leader.events(after)), leader.partition.feed.last)
 
 
 class _OfUrl:

@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ropewalk.core.feed import NumberedEvent
-from ropewalk.core.limits import DEADLINE_MAX_S, EVENTS_READ_MAX
+from ropewalk.core.limits import DEADLINE_MAX_S, EVENTS_READ_BYTES, EVENTS_READ_MAX
 from ropewalk.errors import Rejected
 from ropewalk.runtime.leader import Leader
 from ropewalk.runtime.node import Node
@@ -53,7 +53,7 @@ class EventView(msgspec.Struct, frozen=True):
 
 
 class Events(msgspec.Struct, frozen=True):
-    """Some events, oldest first, and the number of the newest that there is."""
+    """Some events, oldest first, and the number of the newest that there is: not all of them may be here."""
 
     events: Sequence[EventView]
     last: int
@@ -79,11 +79,22 @@ async def _events(node: Node, request: Request) -> Response:
         found = leader.events(after, limit=limit)
     except Rejected as error:
         raise Problem(HTTPStatus.GONE, "events_gone", str(error)) from error
-    return json_response(Events([view_of(each) for each in found], leader.partition.feed.last))
+    return json_response(Events(views_of(found), leader.partition.feed.last))
 
 
-def view_of(numbered: NumberedEvent) -> EventView:
-    """An event as JSON has it."""
+def views_of(found: Sequence[NumberedEvent]) -> list[EventView]:
+    """Events as JSON has them: as many as are answered at once, and one if there is any."""
+    views: list[EventView] = []
+    size = 0
+    for numbered in found:
+        size += numbered.event.size
+        if views and size > EVENTS_READ_BYTES:
+            break
+        views.append(_view_of(numbered))
+    return views
+
+
+def _view_of(numbered: NumberedEvent) -> EventView:
     event = numbered.event
     data = msgspec.msgpack.decode(event.data) if event.data else None
     return EventView(numbered.number, numbered.time_ns, event.kind, event.subject, data)

@@ -11,14 +11,12 @@ import pytest
 from ropewalk import Applied, Entry, Service, open_node
 from ropewalk.core.codec import encode_value
 from ropewalk.core.effects import Publish
-from ropewalk.core.feed import NumberedEvent
-from ropewalk.core.limits import DELIVERY_BYTES_MAX, EVENTS_BYTES_KEPT
+from ropewalk.core.limits import EVENTS_BYTES_KEPT
 from ropewalk.core.machine import NO_ID, Request
 from ropewalk.engines.memory import MemoryEngine
 from ropewalk.errors import Rejected
 from ropewalk.runtime import followers
 from ropewalk.runtime.followers import Heard, following, with_follower
-from ropewalk.runtime.leader import Leader
 from ropewalk.runtime.node import Node
 from ropewalk.runtime.server import serving
 from ropewalk.runtime.splitting import renumber, split
@@ -255,26 +253,6 @@ def test_partitions_that_are_there_since_a_split_are_followed_though_nothing_bro
                 await wait_for(own, 1)
                 at.leaders = source.leaders
                 await wait_for(own, 3)
-
-    asyncio.run(main())
-
-
-def test_events_that_fill_several_deliveries_are_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[int] = []
-    events = Leader.events
-
-    def noted(leader: Leader, after: int) -> list[NumberedEvent]:
-        asked.append(after)
-        return events(leader, after)
-
-    monkeypatch.setattr(Leader, "events", noted)
-
-    async def main() -> None:
-        async with open_node(sales(1), MemoryEngine()) as source, open_node(counting(), MemoryEngine()) as own:
-            await sell_all(source, range(1, 31), note_bytes=DELIVERY_BYTES_MAX // 4)
-            async with following(own, "sales", at=source):
-                await wait_for(own, 465)
-        assert asked in ([0], [0, 30])
 
     asyncio.run(main())
 

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from ropewalk.core import feed
+from ropewalk.runtime import following
 from ropewalk.runtime.node import Node
 from tests.runtime.served import client_of, problem
 from tests.runtime.town import SOURCE, TARGET, Fill, Pay, town
@@ -57,6 +58,18 @@ def test_an_answer_may_wait_for_the_next_event() -> None:
         told, _ = await asyncio.gather(events(client, "after=0&wait_s=10"), pay(node, 7))
         assert [event["data"][0] for event in told["events"]] == [7]
         assert (await events(client, "after=1&wait_s=0.01"))["events"] == []
+
+    run(check)
+
+
+def test_what_is_answered_at_once_is_bounded_and_the_rest_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def check(client: httpx.AsyncClient, node: Node) -> None:
+        await pay(node, 1, 2, 3, 4, 5)
+        size = node.leaders[0].events(0, limit=1)[0].event.size
+        for bytes_max, count in ((2 * size, 2), (2 * size - 1, 1), (1, 1)):
+            monkeypatch.setattr(following, "EVENTS_READ_BYTES", bytes_max)
+            told = await events(client, "after=1")
+            assert ([event["number"] for event in told["events"]], told["last"]) == ([2, 3][:count], 5)
 
     run(check)
 
