@@ -8,7 +8,7 @@ import pytest
 
 from ropewalk import open_engine, open_node
 from ropewalk.errors import Rejected
-from ropewalk.runtime.server import serving
+from ropewalk.runtime.server import open_listener, serving
 from tests.runtime.served import client_of, counters
 
 
@@ -46,6 +46,13 @@ def test_an_error_of_the_block_is_raised_as_itself() -> None:
 
     with pytest.raises(LookupError, match="of the block"):
         asyncio.run(main())
+
+
+def test_an_answer_does_not_wait_for_the_client_to_confirm_a_part_of_it() -> None:
+    with open_listener("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_a_stop_does_not_wait_for_those_who_wait_for_events() -> None:

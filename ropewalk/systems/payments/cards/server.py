@@ -9,18 +9,16 @@ Checked by: tests/payments/cards/test_server.py
 """
 
 import asyncio
-import errno
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final, NamedTuple
 
 from prometheus_client import Counter, Gauge
 
-from ropewalk.errors import Rejected
 from ropewalk.observability.metrics import REGISTRY
 from ropewalk.observability.traces import is_tracing
 from ropewalk.runtime.node import Node
+from ropewalk.runtime.server import open_listener
 from ropewalk.runtime.tasks import open_tasks
 from ropewalk.systems.payments.cards.codec import Codec
 from ropewalk.systems.payments.cards.connection import Connection, Host
@@ -60,7 +58,8 @@ async def serving_cards(
         codec = Codec(terms.specification)
         shared = Host(codec, terms.key, Issuers(node, tasks=tasks), is_tracing())
         server = _Server(terms, shared)
-        listening = await _listening(server, host, port)
+        listener = open_listener(host, port)
+        listening = await asyncio.get_running_loop().create_server(server.connection, sock=listener)
         address: tuple[str, int] = listening.sockets[0].getsockname()[:2]
         sweeping = tasks.create_task(server.sweep())
         try:
@@ -128,13 +127,3 @@ class _Server:
             for connection in list(self._open):
                 connection.stop(at_once=True)
             await self._is_empty.wait()
-
-
-async def _listening(server: _Server, host: str, port: int) -> asyncio.Server:
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.create_server((host, port), family=family)
-    except OSError as error:
-        why = "another program does" if error.errno == errno.EADDRINUSE else str(error.strerror)
-        raise Rejected(f"can't listen on {host}, port {port} ({why}): choose another port") from error
-    return await asyncio.get_running_loop().create_server(server.connection, sock=listener)
