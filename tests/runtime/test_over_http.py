@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from random import Random
 
+import httpcore
 import httpx
 import msgspec
 import pytest
@@ -41,8 +42,13 @@ def soon(seconds: float = 5.0) -> Deadline:
 
 async def answered_by(handler: Handler, question: Question, *, deadline: Deadline | None = None) -> httpx.Response:
     """Ask a service that is not there: what it would be sent comes to `handler`."""
-    async with httpx.AsyncClient(base_url="http://there", transport=httpx.MockTransport(handler)) as http:
-        return await ServiceAt("there", http).send(question, deadline=deadline or soon())
+    service = ServiceAt(
+        "there", lambda: httpx.AsyncClient(base_url="http://there", transport=httpx.MockTransport(handler))
+    )
+    try:
+        return await service.send(question, deadline=deadline or soon())
+    finally:
+        await service.close()
 
 
 def test_a_service_answers_and_a_repeat_with_the_same_key_gets_the_first_answer() -> None:
@@ -83,6 +89,26 @@ def test_where_nothing_listens_nothing_happened_and_the_target_is_sick() -> None
         async with service_at("http://127.0.0.1:1") as service:
             with pytest.raises(Unreachable, match=r"no service answers at http://127\.0\.0\.1:1"):
                 await service.send(add(1), deadline=soon())
+
+    asyncio.run(main())
+
+
+def test_what_a_request_costs_does_not_grow_with_the_connections_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at: list[httpcore.AsyncHTTPConnection] = []
+    is_idle = httpcore.AsyncHTTPConnection.is_idle
+
+    def counted(connection: httpcore.AsyncHTTPConnection) -> bool:
+        looked_at.append(connection)
+        return is_idle(connection)
+
+    monkeypatch.setattr(httpcore.AsyncHTTPConnection, "is_idle", counted)
+
+    async def main() -> None:
+        async with node() as url, service_at(url) as service:
+            await asyncio.gather(*[service.send(add(1), deadline=soon(30.0)) for _ in range(60)])
+            looked_at.clear()
+            await service.send(add(1), deadline=soon())
+            assert len(looked_at) < 20
 
     asyncio.run(main())
 
