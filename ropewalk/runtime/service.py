@@ -7,8 +7,9 @@ The same object is run inside a program, served over HTTP, simulated with faults
 Checked by: tests/runtime/test_node.py
 """
 
+import re
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
@@ -22,6 +23,8 @@ from ropewalk.runtime.operations import Operation
 
 if TYPE_CHECKING:
     from ropewalk.runtime.node import Node
+
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 V = TypeVar("V")
 C = TypeVar("C")
@@ -72,6 +75,11 @@ class Service(msgspec.Struct, frozen=True):
     has_holds: bool = False
 
     def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise Rejected(
+                f"{self.name!r} can't be a service's name, which is a folder's too: take up to 64 letters, digits, "
+                "dots, dashes and underscores, a letter or a digit first"
+            )
         if not 1 <= self.partitions <= PARTITIONS_MAX:
             raise Rejected(f"{self.name} has {self.partitions} partitions: choose 1 to {PARTITIONS_MAX}")
 

@@ -91,3 +91,15 @@ def test_state_on_disk_gives_the_answers_that_state_in_memory_gives(tmp_path: Pa
         assert await answers(on_disk, tmp_path / "disk") == await answers(counters(1), tmp_path / "memory")
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "../x", ".hidden", "a b", "ä", "a" * 65, "a\n"])
+def test_a_service_whose_name_can_be_no_folder_is_refused(name: str) -> None:
+    with pytest.raises(Rejected, match="can't be a service's name"):
+        Service.keyed(name, commands=Command, value=int, apply=apply)
+
+
+@pytest.mark.parametrize("partitions", [0, 1_025])
+def test_a_number_of_partitions_that_can_not_be_is_refused(partitions: int) -> None:
+    with pytest.raises(Rejected, match=f"has {partitions} partitions: choose 1 to 1024"):
+        counters(partitions)
