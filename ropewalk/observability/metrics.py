@@ -1,8 +1,8 @@
-"""The metrics of partitions and webhooks, for Prometheus: updated once a record, so that they cost nothing a request.
+"""The metrics of partitions, followers and webhooks, for Prometheus.
 
-Durations are seconds, as Prometheus names them.
+They are updated once a record, so that they cost nothing a request. Durations are seconds, as Prometheus names them.
 
-Checked by: tests/runtime/test_metrics.py, test_edge.py, tests/runtime/webhooks/test_deliveries.py
+Checked by: tests/runtime/test_metrics.py, test_edge.py, test_followers.py, tests/runtime/webhooks/test_deliveries.py
 """
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -27,6 +27,14 @@ _taken_in = Counter(
     "ropewalk_messages_taken_in", "Messages of other partitions taken in.", _LABELS, registry=REGISTRY
 )
 _leads = Gauge("ropewalk_leads", "1 while this process leads the partition.", _LABELS, registry=REGISTRY)
+
+_FOLLOWED = ("service", "log")
+_behind = Gauge(
+    "ropewalk_follower_events_behind", "Events of a followed log not taken in yet.", _FOLLOWED, registry=REGISTRY
+)
+_heard = Gauge(
+    "ropewalk_follower_heard_timestamp_seconds", "When a followed log was last heard.", _FOLLOWED, registry=REGISTRY
+)
 
 _ENDPOINT = ("service", "endpoint")
 _taken = Counter("ropewalk_webhook_messages_taken", "Messages that an endpoint took.", _ENDPOINT, registry=REGISTRY)
@@ -62,6 +70,18 @@ class PartitionMetrics:
         self.batch_requests.observe(requests)
         self.waiting_requests.set(waiting)
         self.applied_position.set(position)
+
+
+class FollowerMetrics:
+    """The row in each metric of a service that follows a log, from when it first hears of it."""
+
+    def __init__(self, service: str, log: str) -> None:
+        self._labels = (service, log)
+
+    def heard(self, *, behind: int) -> None:
+        """The log has so many events that the service has not."""
+        _behind.labels(*self._labels).set(behind)
+        _heard.labels(*self._labels).set_to_current_time()
 
 
 class WebhookMetrics:

@@ -30,6 +30,7 @@ from ropewalk.core.limits import DEADLINE_DEFAULT_S, DELIVERY_BYTES_MAX
 from ropewalk.core.mailbox import EVENTS, Delivery, Letter
 from ropewalk.core.place import log_name
 from ropewalk.errors import NotAccepted, OutcomeUnknown, Rejected, RopewalkError
+from ropewalk.observability.metrics import FollowerMetrics
 from ropewalk.runtime.following import Events, EventView, Feeds, views_of
 from ropewalk.runtime.leader import Leader
 from ropewalk.runtime.node import Node, encoded
@@ -192,6 +193,7 @@ async def _follow_log(own: Leader, source: _Source, partition: int, *, log: str,
 async def _bring(own: Leader, source: _Source, partition: int, *, log: str, begins_after: int) -> None:
     # Messages are numbered from 1, so where they begin is part of their sender's name.
     sender = f"{EVENTS}{log}@{begins_after}"
+    metrics = FollowerMetrics(own.identity.service, log)
     while True:
         taken_in = own.partition.mailbox.taken_in(sender)
         found = await source.behind(partition, begins_after + taken_in)
@@ -200,9 +202,11 @@ async def _bring(own: Leader, source: _Source, partition: int, *, log: str, begi
                 f"event {begins_after + taken_in} of {log} was heard, and it has {found.last}: it is another log, or "
                 "was restored from an older backup; give it another name, or say where to begin with `after`"
             )
+        metrics.heard(behind=found.last - begins_after - taken_in)
         for letters in _parcels(log, found.events):
             await own.deliver(Delivery(sender, own.identity.log_name, taken_in + 1, letters))
             taken_in += len(letters)
+            metrics.heard(behind=found.last - begins_after - taken_in)
 
 
 def _parcels(log: str, events: Sequence[EventView]) -> Iterator[list[Letter]]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping
 from random import Random
 
@@ -13,8 +14,10 @@ from ropewalk.core.codec import encode_value
 from ropewalk.core.effects import Publish
 from ropewalk.core.limits import EVENTS_BYTES_KEPT
 from ropewalk.core.machine import NO_ID, Request
+from ropewalk.core.mailbox import Delivery
 from ropewalk.engines.memory import MemoryEngine
 from ropewalk.errors import Rejected
+from ropewalk.observability.metrics import REGISTRY
 from ropewalk.runtime import followers
 from ropewalk.runtime.followers import Heard, following, with_follower
 from ropewalk.runtime.node import Node
@@ -99,6 +102,35 @@ def test_every_event_of_every_partition_takes_effect_once_across_restarts() -> N
 
     asyncio.run(main(range(1, 31), 465))
     asyncio.run(main(range(31, 41), 820))
+
+
+def test_how_far_behind_it_is_and_when_it_last_heard_is_shown() -> None:
+    def shown(name: str) -> float | None:
+        return REGISTRY.get_sample_value(f"ropewalk_follower_{name}", {"service": "totals", "log": "sales/0"})
+
+    async def main() -> None:
+        async with open_node(sales(1), MemoryEngine()) as source, open_node(counting(), MemoryEngine()) as own:
+            await sell_all(source, range(1, 4))
+            seen: list[float | None] = []
+            with pytest.MonkeyPatch.context() as patched:
+                deliver = own.leaders[0].deliver
+
+                async def note_and_deliver(delivery: Delivery) -> int:
+                    seen.append(shown("events_behind"))
+                    return await deliver(delivery)
+
+                patched.setattr(own.leaders[0], "deliver", note_and_deliver)
+                async with following(own, "sales", at=source):
+                    await wait_for(own, 6)
+                    async with asyncio.timeout(5):
+                        while shown("events_behind") != 0:
+                            await asyncio.sleep(0)
+            assert seen == [3]
+            heard = shown("heard_timestamp_seconds")
+            assert heard is not None
+            assert abs(heard - time.time()) < 60
+
+    asyncio.run(main())
 
 
 def test_when_the_followed_service_is_split_nothing_counts_twice_or_not_at_all() -> None:
