@@ -104,7 +104,7 @@ def test_every_event_of_every_partition_takes_effect_once_across_restarts() -> N
     asyncio.run(main(range(31, 41), 820))
 
 
-def test_how_far_behind_it_is_and_when_it_last_heard_is_shown() -> None:
+def test_how_far_behind_it_is_and_when_it_last_heard_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     def shown(name: str) -> float | None:
         return REGISTRY.get_sample_value(f"ropewalk_follower_{name}", {"service": "totals", "log": "sales/0"})
 
@@ -112,19 +112,17 @@ def test_how_far_behind_it_is_and_when_it_last_heard_is_shown() -> None:
         async with open_node(sales(1), MemoryEngine()) as source, open_node(counting(), MemoryEngine()) as own:
             await sell_all(source, range(1, 4))
             seen: list[float | None] = []
-            with pytest.MonkeyPatch.context() as patched:
-                deliver = own.leaders[0].deliver
+            deliver = own.leaders[0].deliver
 
-                async def note_and_deliver(delivery: Delivery) -> int:
-                    seen.append(shown("events_behind"))
-                    return await deliver(delivery)
+            async def note_and_deliver(delivery: Delivery) -> int:
+                seen.append(shown("events_behind"))
+                return await deliver(delivery)
 
-                patched.setattr(own.leaders[0], "deliver", note_and_deliver)
-                async with following(own, "sales", at=source):
-                    await wait_for(own, 6)
-                    async with asyncio.timeout(5):
-                        while shown("events_behind") != 0:
-                            await asyncio.sleep(0)
+            monkeypatch.setattr(own.leaders[0], "deliver", note_and_deliver)
+            async with following(own, "sales", at=source), asyncio.timeout(5):
+                await wait_for(own, 6)
+                while shown("events_behind") != 0:
+                    await asyncio.sleep(0)
             assert seen == [3]
             heard = shown("heard_timestamp_seconds")
             assert heard is not None

@@ -14,6 +14,8 @@
 Checked by: tests/coordination/system/test_client.py
 """
 
+import asyncio
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from secrets import token_hex
@@ -35,7 +37,7 @@ from ropewalk.coordination.recipes.messages import (
     SetKey,
 )
 from ropewalk.coordination.recipes.state import space_of
-from ropewalk.errors import Rejected
+from ropewalk.errors import NotAccepted, OutcomeUnknown, Rejected
 from ropewalk.runtime.node import Node
 from ropewalk.systems.coordination.catalogue import (
     ADD,
@@ -54,7 +56,10 @@ from ropewalk.systems.coordination.offers import Change, Following
 
 __all__ = ["Coordination", "Lease", "Session", "SessionLost", "connected", "lock"]
 
+LOG = logging.getLogger("ropewalk")
+
 _WATCH_S: Final = WAIT_MAX_S
+_AGAIN_S: Final = 1.0
 
 
 @asynccontextmanager
@@ -157,8 +162,9 @@ class Coordination:
     async def watch(self, name: str, kind: Literal["config", "election"] = "config") -> AsyncGenerator[Change, None]:
         """What is there, and then each change, of one name or of all below one that ends with `/`.
 
-        What changes while it begins may be told twice, and never not at all. Raises Problem (`changes_forgotten`) if
-        the reader is so slow that the service does not keep what comes next.
+        What changes while it begins may be told twice, and never not at all. Once it has begun, a service at a URL
+        that is away is waited for. Raises Problem (`changes_forgotten`) if the reader is so slow that the service
+        does not keep what comes next.
         """
         following = Following(name, kind)
         after = (await self._door.ask(CHANGES, following)).next
@@ -167,7 +173,14 @@ class Coordination:
             told[change.name] = change.version
             yield change
         while True:
-            found = await self._door.ask(CHANGES, Following(name, kind, after, _WATCH_S))
+            try:
+                found = await self._door.ask(CHANGES, Following(name, kind, after, _WATCH_S))
+            except (NotAccepted, OutcomeUnknown) as error:
+                if not self._door.may_come_back:
+                    raise
+                LOG.warning("the watch of %s goes on in %s s: %s", name, _AGAIN_S, error)
+                await asyncio.sleep(_AGAIN_S)
+                continue
             after = found.next
             for change in found.changes:
                 # A leader's change of value has the same token, and nobody's lead has none.

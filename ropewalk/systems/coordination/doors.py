@@ -25,7 +25,9 @@ A = TypeVar("A")
 
 
 class Door(Protocol):
-    """How an offer is asked for."""
+    """How an offer is asked for; what has stopped may come back, or is a node that doesn't."""
+
+    may_come_back: bool
 
     async def ask(self, offer: Offer[B, A], body: B, *, key: str = "") -> A:
         """Its answer. With a `key` a repeat gets the first answer again.
@@ -50,6 +52,8 @@ async def opened(at: Node | str) -> AsyncIterator[Door]:
 class _OfNode:
     """A node in this program."""
 
+    may_come_back = False
+
     def __init__(self, node: Node) -> None:
         self._node = node
 
@@ -59,6 +63,8 @@ class _OfNode:
 
 class _OfUrl:
     """A service over HTTP."""
+
+    may_come_back = True
 
     def __init__(self, service: ServiceAt) -> None:
         self._service = service

@@ -4,20 +4,24 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, aclosing, suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
+from ropewalk import open_engine, open_node
 from ropewalk.coordination.recipes.messages import EndSession
 from ropewalk.errors import NotAccepted, OutcomeUnknown, Rejected
 from ropewalk.runtime.node import Node
 from ropewalk.runtime.problems import Problem
+from ropewalk.runtime.server import serving
 from ropewalk.systems.coordination import client
 from ropewalk.systems.coordination.catalogue import ACQUIRE, KEEP_ALIVE, OFFERS
 from ropewalk.systems.coordination.client import Coordination, SessionLost, connected, lock
 from ropewalk.systems.coordination.doors import Door, opened
 from ropewalk.systems.coordination.giving import applied
 from ropewalk.systems.coordination.offers import Offer, Terms
+from ropewalk.systems.coordination.service import coordination_of
 from tests.coordination.system.served import both_ways, in_virtual_time, over_http
 
 A = TypeVar("A")
@@ -152,6 +156,42 @@ def test_a_watch_tells_what_is_there_and_then_each_change() -> None:
         ]
 
     asyncio.run(both_ways(main))
+
+
+def test_a_watch_goes_on_when_the_service_is_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "_AGAIN_S", 0.01)
+
+    async def main() -> None:
+        engine = f"sqlite:{tmp_path}"
+        async with AsyncExitStack() as opened_for_good:
+            async with open_node(coordination_of(1), open_engine(engine)) as node, serving(node, port=0) as url:
+                coordination = await opened_for_good.enter_async_context(connected(url))
+                changes = await opened_for_good.enter_async_context(aclosing(coordination.watch("app/")))
+                for value in ("10", "11"):
+                    await coordination.config.set("app/limit", value)
+                    assert (await anext(changes)).value == value
+            port = int(url.rpartition(":")[2])
+            async with asyncio.TaskGroup() as tasks:
+                waiting = tasks.create_task(anext(changes))
+                await asyncio.sleep(0)
+                async with open_node(coordination_of(1), open_engine(engine)) as node, serving(node, port=port):
+                    await coordination.config.set("app/limit", "12")
+                    assert (await waiting).value == "12"
+
+    asyncio.run(main())
+
+
+def test_a_watch_of_a_node_that_has_stopped_ends() -> None:
+    async def main() -> None:
+        async with open_node(coordination_of(1), open_engine("memory:")) as node, connected(node) as coordination:
+            changes = coordination.watch("app/")
+            for value in ("10", "11"):
+                await coordination.config.set("app/limit", value)
+                assert (await anext(changes)).value == value
+        with pytest.raises(NotAccepted, match="has stopped"):
+            await anext(changes)
+
+    asyncio.run(main())
 
 
 def test_a_watch_tells_what_changes_while_it_reads_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
