@@ -125,6 +125,7 @@ def test_a_file_of_two_banks_is_one_file_to_who_sends_it_and_kept_by_both() -> N
         assert {first["file"] % SHARDS, part % SHARDS} == {
             node.service.partition_of(bank) for bank in (HARBOR, MEADOW)
         }
+        assert (await got(client, "/reports/progress"))["files"] == 1
         home, there = await got(client, f"/files/{first['file']}"), await got(client, f"/files/{part}")
         assert (home["parts"], there["parts"]) == ([part], [first["file"]])
         assert (home["entries"], there["entries"]) == (6_000, 6_000)

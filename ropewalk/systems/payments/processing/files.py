@@ -25,6 +25,9 @@ from ropewalk.systems.payments.processing.layouts import BATCH, STATE, EntryStat
 
 _CAPACITY_MIN: Final = 256
 
+_FIRST_BATCH_LINE: Final = 2
+"""Behind the header of the file."""
+
 NO_MINUTE: Final = 2**32 - 1
 """Later than every minute."""
 
@@ -89,6 +92,11 @@ class File:
         self.tally = np.zeros((len(EntryState), 3), "i8")
         self._by_trace: tuple[NDArray[np.uint64], Places] | None = None
         self._count_all()
+
+    @property
+    def is_at_home(self) -> bool:
+        """Whether this shard has its first batch: a file of several shards is counted where that is."""
+        return int(self.contents.batch_columns["header_line"][0]) == _FIRST_BATCH_LINE
 
     def change(self, rows: Places, state: EntryState) -> None:
         """Bring entries, which are all in one state, into another."""

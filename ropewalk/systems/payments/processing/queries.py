@@ -190,7 +190,7 @@ def _originator(state: State, number: int) -> OriginatorView:
 def _file_named(state: State, number: int) -> File:
     local = state.local(number)
     if not 0 <= local < len(state.files) or state.number_of(local) != number:
-        raise Rejected(f"there is no file {number}: the last is {state.number_of(len(state.files) - 1)}")
+        raise Rejected(f"there is no file {number}: the list of files has their numbers")
     return state.files[local]
 
 
@@ -210,7 +210,7 @@ def _due_ns(minute: int) -> int | None:
 
 def _window_named(state: State, number: int) -> Window:
     if not 0 <= number < len(state.windows.all):
-        raise Rejected(f"there is no window {number}: the last is {len(state.windows.all) - 1}")
+        raise Rejected(f"there is no window {number}: the list of windows has their numbers")
     return state.windows.all[number]
 
 
@@ -334,7 +334,7 @@ def _sum(rows: Rows, side: str) -> int:
 
 def _progress(state: State) -> Progress:
     return Progress(
-        files=len(state.files),
+        files=sum(file.is_at_home for file in state.files),
         entries_to_reserve=sum(file.record.entries - file.reserved for file in state.files),
         entries_pending=sum(int(file.tally[EntryState.PENDING, 0]) for file in state.files),
         windows=len(state.windows.all),
