@@ -24,11 +24,11 @@ def reader_of(kind: type[T]) -> Callable[[bytes], T]:
 
     It raises Problem: 400 if the body is not JSON, 422 if it is not of the type.
     """
-    strict = _strict(kind)
+    checked = strict(kind)
     decoder = msgspec.json.Decoder(kind)
-    if strict is kind:
+    if checked is kind:
         return lambda body: _decoded(decoder, body)
-    checker: msgspec.json.Decoder[object] = msgspec.json.Decoder(cast(type, strict))
+    checker: msgspec.json.Decoder[object] = msgspec.json.Decoder(cast(type, checked))
 
     def read(body: bytes) -> T:
         # Only checked by the strict type, which is none that the service's own functions know.
@@ -38,9 +38,9 @@ def reader_of(kind: type[T]) -> Callable[[bytes], T]:
     return read
 
 
-def _strict(kind: object) -> object:
-    """The same type without room for fields that it does not have."""
-    within = tuple(_strict(each) for each in get_args(kind))
+def strict(kind: object) -> object:
+    """The same type without room for fields that it does not have: to check with, and not to keep."""
+    within = tuple(strict(each) for each in get_args(kind))
     if get_origin(kind) is list:
         return kind if within == get_args(kind) else GenericAlias(list, within)
     if get_origin(kind) in (Union, UnionType):

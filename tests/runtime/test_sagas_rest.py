@@ -112,6 +112,13 @@ def test_one_saga_too_many_is_refused_for_now_and_under_a_key_for_good(monkeypat
     [
         ("POST", "/sagas", TRIP | {"saga": "cruise"}, 422, "unknown_saga"),
         ("POST", "/sagas", TRIP | {"input": 7}, 422, "bad_input"),
+        (
+            "POST",
+            "/sagas",
+            TRIP | {"input": {"id": "t1", "flight": "F1", "hotel": "H1", "hotle": ""}},
+            422,
+            "bad_input",
+        ),
         ("POST", "/sagas", TRIP | {"input": {"id": "t1", "flight": "F2", "hotel": "H1"}}, 409, "id_used"),
         ("POST", "/sagas", {"id": "t1"}, 422, "invalid_body"),
         ("GET", "/sagas/t9", None, 404, "unknown"),
@@ -136,4 +143,8 @@ def test_what_is_refused_is_a_problem_with_its_reason(
 
 
 def test_what_can_be_asked_is_documented() -> None:
-    assert {"/sagas", "/sagas/{id}", "/sagas/{id}/retry", "/sagas/{id}/resolve"} <= {*document_of(travel())["paths"]}
+    document: dict[str, Any] = document_of(travel())
+    assert {"/sagas", "/sagas/{id}", "/sagas/{id}/retry", "/sagas/{id}/resolve"} <= {*document["paths"]}
+    new = document["components"]["schemas"]["New_trip"]["properties"]
+    assert new["saga"] == {"enum": ["trip"]}
+    assert new["input"] == {"$ref": "#/components/schemas/Trip"}

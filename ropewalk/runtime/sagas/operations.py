@@ -9,21 +9,26 @@
 Checked by: tests/runtime/test_sagas_rest.py
 """
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, TypeVar
+from functools import partial
+from http import HTTPStatus
+from typing import Final, TypeVar, Union, cast
 
 import msgspec
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
+from ropewalk.coordination.sagas.definition import Definitions, Saga, newest
 from ropewalk.coordination.sagas.limits import SAGAS_PAGE_MAX
 from ropewalk.coordination.sagas.messages import Summary, View
 from ropewalk.coordination.sagas.state import State
 from ropewalk.errors import Rejected
-from ropewalk.runtime.bodies import reader_of
+from ropewalk.runtime.bodies import reader_of, strict
 from ropewalk.runtime.neighbours import caller_of
 from ropewalk.runtime.node import Node
 from ropewalk.runtime.operations import JSON, WRITE_PARAMETERS, Operation, Parameter
+from ropewalk.runtime.problems import Problem
 from ropewalk.runtime.requests import body_of, json_response, query_of
 from ropewalk.runtime.sagas.calls import compensate, resolve, retry, saga, sagas, start
 
@@ -68,9 +73,21 @@ class _Asked(msgspec.Struct, frozen=True):
     limit: int = _LIMIT
 
 
-async def _start(node: Node, http: HttpRequest) -> Response:
+async def _start(node: Node, http: HttpRequest, *, definitions: Definitions) -> Response:
     given = await _body(http, NewSaga)
+    definition = newest(definitions, given.saga)
+    if definition is not None:
+        _check_input(definition, given.input)
     return json_response(await start(node, given.saga, given.input, id_=given.id, caller=caller_of(http)))
+
+
+def _check_input(definition: Saga, given: object) -> None:
+    """Raise Problem for what the saga would refuse, and for a field that it would drop: a log reads less strictly."""
+    try:
+        msgspec.convert(given, cast(type, strict(definition.input)))
+    except msgspec.ValidationError as error:
+        detail = f"this is no input of {definition.name}: {error}"
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "bad_input", detail) from error
 
 
 async def _list(node: Node, http: HttpRequest) -> Response:
@@ -135,11 +152,28 @@ _CHOICE: Final = (
     Parameter("after", "Only ids behind this one."),
     Parameter("limit", f"How many at most, up to {SAGAS_PAGE_MAX}.", int),
 )
-SAGA_OPERATIONS: Final[Sequence[Operation]] = (
-    _operation("POST /sagas", "Start a saga", _start, body=NewSaga),
+_OTHERS: Final[Sequence[Operation]] = (
     _operation("GET /sagas", "Sagas by their ids", _list, answer=Page, parameters=_CHOICE),
     _operation("GET /sagas/{id}", "One saga, with its steps and its history", _show, answer=View),
     _operation("POST /sagas/{id}/retry", "Try again what a stuck saga could not do", _retry, body=Doing),
     _operation("POST /sagas/{id}/compensate", "Undo what a saga has done", _compensate, body=Doing),
     _operation("POST /sagas/{id}/resolve", "Take a step as seen to by hand", _resolve, body=Resolving),
 )
+
+
+def saga_operations(definitions: Definitions) -> list[Operation]:
+    """The operations of a service with these sagas."""
+    start_ = partial(_start, definitions=definitions)
+    return [_operation("POST /sagas", "Start a saga", start_, body=_new_saga(definitions)), *_OTHERS]
+
+
+def _new_saga(definitions: Definitions) -> type:
+    """`NewSaga` as it is documented: which sagas there are, and what each takes."""
+    kinds = []
+    for name in sorted({name for name, _ in definitions}):
+        definition = cast(Saga, newest(definitions, name))
+        fields = [("id", str), ("input", cast(type, definition.input))]
+        kind = msgspec.defstruct(f"New_{re.sub(r'[^A-Za-z0-9]', '_', name)}", fields, tag_field="saga", tag=name)
+        kind.__doc__ = f"{NewSaga.__doc__}"
+        kinds.append(kind)
+    return cast(type, Union[tuple(kinds)]) if kinds else NewSaga  # noqa: UP007

@@ -20,7 +20,7 @@ from ropewalk.coordination.sagas.messages import Command, Query, Reply, Timer
 from ropewalk.coordination.sagas.state import Run
 from ropewalk.runtime.neighbours import neighbours_of, with_beside
 from ropewalk.runtime.sagas.calls import SUFFIX
-from ropewalk.runtime.sagas.operations import SAGA_OPERATIONS
+from ropewalk.runtime.sagas.operations import saga_operations
 from ropewalk.runtime.service import Service
 
 
@@ -53,7 +53,7 @@ def with_sagas(
         key=_id,
         partitions=partitions or service.partitions,
     )
-    operations = [*service.operations, *SAGA_OPERATIONS]
+    operations = [*service.operations, *saga_operations(rules.definitions)]
     return msgspec.structs.replace(with_beside(service, *others, own), operations=operations)
 
 
