@@ -14,7 +14,7 @@ Checked by: tests/runtime/webhooks/test_deliveries.py, test_stops.py, test_kill.
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Final, NamedTuple
@@ -72,12 +72,15 @@ class Outside(NamedTuple):
     draw: Callable[[int], int]
 
 
-async def deliver(followed: Node, own: Node, outside: Outside) -> None:
-    """Send the events of `followed` to the endpoints that `own` keeps, until cancelled."""
+async def deliver(followed: Node, own: Node, outside: Outside, *, internal: Set[str]) -> None:
+    """Send the events of `followed` to the endpoints that `own` keeps, until cancelled.
+
+    Those of `internal` kinds go only to endpoints that name their kind.
+    """
     sender = outside.sender()
 
     def deliveries(state: State) -> Deliveries:
-        return Deliveries(state, followed, own, outside=outside, sender=sender)
+        return Deliveries(state, followed, own, outside=outside, sender=sender, internal=internal)
 
     try:
         async with open_tasks() as tasks:
@@ -131,12 +134,15 @@ class _Job(NamedTuple):
 class Deliveries:
     """What goes to one endpoint."""
 
-    def __init__(self, state: State, followed: Node, own: Node, *, outside: Outside, sender: Sender) -> None:
+    def __init__(
+        self, state: State, followed: Node, own: Node, *, outside: Outside, sender: Sender, internal: Set[str]
+    ) -> None:
         self._endpoint = state.endpoint
         self._keys = [secret_key(secret) for secret in state.endpoint.secrets]
         self._followed = followed
         self._own = own
         self._outside = outside
+        self._unasked = internal - {*self._endpoint.kinds}
         self._sender = sender
         after, progress = state.progress.after, state.progress
         self._windows = {
@@ -204,7 +210,8 @@ class Deliveries:
     async def _offer(self, log_name: str, window: Window, numbered: NumberedEvent) -> None:
         event = numbered.event
         origin = Origin(log_name, numbered.number, numbered.time_ns)
-        if not self._endpoint.takes(event.kind, event.subject) or origin.event_id in self._known:
+        is_taken = self._endpoint.takes(event.kind, event.subject) and event.kind not in self._unasked
+        if not is_taken or origin.event_id in self._known:
             window.pass_over(numbered.number)
             self._changed.set()
             return

@@ -9,7 +9,7 @@ Checked by: tests/runtime/webhooks/test_deliveries.py
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from typing import Final
 
 import msgspec
@@ -32,19 +32,21 @@ _NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
 def with_webhooks(
     service: Service,
     *,
+    internal: Set[str] = frozenset(),
     sender: Callable[[], Sender] = HttpSender,
     clock_ns: Callable[[], int] = now_ns,
     draw: Callable[[int], int] = random_below,
 ) -> Service:
     """The same service, and beside it the follower that sends its events and the operations under /webhooks.
 
+    Events of `internal` kinds are only sent to endpoints that name their kind.
     Raises Rejected if the service's name can't be part of an id in a header, where a dot ends it.
     """
     if not _NAME.fullmatch(service.name):
         raise Rejected(f"events of {service.name!r} can't be sent: give it a name of letters, digits, - and _")
 
     async def follow(followed: Node, own: Node) -> None:
-        await deliver(followed, own, Outside(sender, clock_ns, draw))
+        await deliver(followed, own, Outside(sender, clock_ns, draw), internal=internal)
 
     own = Service.keyed(
         f"{service.name}{_SUFFIX}",

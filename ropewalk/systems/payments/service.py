@@ -11,6 +11,7 @@ from ropewalk.core.place import Place
 from ropewalk.data.shelf import Shelf
 from ropewalk.engines.memory import MemoryShelf
 from ropewalk.runtime.service import Service
+from ropewalk.runtime.webhooks.service import with_webhooks
 from ropewalk.systems.payments.chains.service import with_chains
 from ropewalk.systems.payments.iso20022.schemas import Schemas
 from ropewalk.systems.payments.ledger.ledger import Ledger
@@ -22,6 +23,11 @@ from ropewalk.systems.payments.rest.files import FILE_OPERATIONS
 from ropewalk.systems.payments.rest.instant import instant_operations
 from ropewalk.systems.payments.rest.ledger import LEDGER_OPERATIONS
 from ropewalk.systems.payments.rest.statements import STATEMENT_OPERATIONS
+from ropewalk.systems.payments.shards.coordinating import DECIDED
+from ropewalk.systems.payments.shards.participating import RESOLVED
+
+_INTERNAL: Final = frozenset({DECIDED, RESOLVED})
+"""Kinds of events by which shards' callers wait for each other's halves of a transfer."""
 
 
 def _machine(shelf: Shelf, place: Place) -> Machine:
@@ -34,7 +40,10 @@ def _machine(shelf: Shelf, place: Place) -> Machine:
 
 
 def payments_with(schemas: Schemas | None = None, *, shards: int = 1) -> Service:
-    """Payments in so many shards, whose ISO 20022 messages are checked against these schemas, if there are any."""
+    """Payments in so many shards, with chains and webhooks.
+
+    ISO 20022 messages are checked against these schemas, if there are any.
+    """
     operations = (
         *ACH_OPERATIONS,
         *FILE_OPERATIONS,
@@ -43,8 +52,9 @@ def payments_with(schemas: Schemas | None = None, *, shards: int = 1) -> Service
         *instant_operations(schemas),
         *LEDGER_OPERATIONS,
     )
-    return with_chains(Service("payments", _machine, partitions=shards, operations=operations))
+    service = with_chains(Service("payments", _machine, partitions=shards, operations=operations))
+    return with_webhooks(service, internal=_INTERNAL)
 
 
 payments: Final = payments_with()
-"""One shard: a ledger, and the ACH files, messages and chains that move money in it."""
+"""One shard: a ledger, and the ACH files, messages and chains that move money in it, with webhooks."""

@@ -35,6 +35,7 @@ from ropewalk.systems.payments.service import payments, payments_with
 from tests.payments.iso20022.test_schemas import LENIENT, put
 from tests.payments.rest.town import open_everything
 from tests.runtime.served import client_of, problem
+from tests.runtime.webhooks.receiver import receiving
 
 Story = Callable[[httpx.AsyncClient], Awaitable[None]]
 XML = {"accept": "application/xml"}
@@ -71,6 +72,24 @@ def header(envelope: Envelope) -> Header:
 
 async def policy(client: httpx.AsyncClient, **changes: str) -> httpx.Response:
     return await client.put(f"{BARBARA}/instant-policy", json={"who": "OPS", **changes})
+
+
+def test_what_became_of_a_payment_is_told_to_who_added_a_webhook() -> None:
+    async def main() -> None:
+        async with receiving() as receiver, client_of(payments) as (client, _):
+            await open_everything(client)
+            assert (await client.post("/webhooks", json={"url": receiver.url})).status_code == 200
+            answer = await sent(client, samples.credit_transfer())
+            await receiver.wait_for(1)
+            event = receiver.got[0].event
+            assert (event["source"], event["type"], event["subject"]) == (
+                "/payments/0",
+                "instant.payment",
+                samples.UETR,
+            )
+            assert msgspec.convert(event["data"], StatusReport) == answer.message
+
+    asyncio.run(main())
 
 
 def test_a_payment_is_answered_with_a_message_from_whom_it_was_sent_to() -> None:

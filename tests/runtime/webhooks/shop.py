@@ -1,7 +1,7 @@
 """Orders whose changes are published, webhooks beside them, and a clock that a test moves on."""
 
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence, Set
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -57,6 +57,7 @@ def orders(
     clock: Clock | None = None,
     *,
     partitions: int = 1,
+    internal: Set[str] = frozenset(),
     timeout_s: float = 10.0,
     draw: Callable[[int], int] = lambda _: 0,
 ) -> Service:
@@ -70,7 +71,11 @@ def orders(
         partitions=partitions,
     )
     return with_webhooks(
-        service, sender=lambda: HttpSender(timeout_s=timeout_s), clock_ns=clock or Clock(), draw=draw
+        service,
+        internal=internal,
+        sender=lambda: HttpSender(timeout_s=timeout_s),
+        clock_ns=clock or Clock(),
+        draw=draw,
     )
 
 

@@ -77,6 +77,21 @@ def test_an_endpoint_gets_what_it_chose_from_when_it_was_added_and_its_cursor_pa
     play(story)
 
 
+def test_an_event_of_an_internal_kind_goes_only_to_who_names_it() -> None:
+    async def story(shop: Shop, receiver: Receiver) -> None:
+        await shop.add(receiver, "all")
+        await shop.pay("a", "b", kind="order.decided")
+        await shop.pay("c")
+        await shop.wait_behind("all")
+        assert receiver.subjects == {"c": 1}
+        await shop.add(receiver, "named", kinds=("order.decided",))
+        await shop.pay("d", kind="order.decided")
+        await shop.wait_behind("named")
+        assert receiver.subjects == {"c": 1, "d": 1}
+
+    play(story, service=orders(internal={"order.decided"}))
+
+
 def test_one_message_at_a_time_keeps_the_order_and_no_more_are_under_way_than_allowed() -> None:
     async def story(shop: Shop, receiver: Receiver) -> None:
         await shop.add(receiver, in_flight=1)
