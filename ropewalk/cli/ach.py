@@ -9,20 +9,21 @@ import sys
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, Final, NamedTuple, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 import click
 import msgspec
-from rich.console import Console
 from rich.progress import Progress
 
 from ropewalk.cli.ach_report import show, show_summary
 from ropewalk.cli.lazy import LazyCommands
-from ropewalk.cli.terminal import open_console
+from ropewalk.cli.terminal import error_console, open_console
 from ropewalk.systems.payments.ach import Code, Problem, Reading, read
 from ropewalk.systems.payments.ach.limits import FILE_BYTES_MAX
 
 _GZIP_MAGIC: Final = b"\x1f\x8b"
+UNREADABLE: Final = (OSError, EOFError, zlib.error)
+"""What is raised while a file is read that is not there, or is packed and damaged."""
 
 ALL_VALID: Final = 0
 ANY_INVALID: Final = 1
@@ -62,36 +63,34 @@ def _verdicts(files: Iterable[str]) -> Iterator[Verdict]:
     for name in files:
         try:
             content = _content(name)
-        except (OSError, EOFError, ValueError, zlib.error) as error:
-            yield Verdict(name, _unreadable(_reason(error)), None)
+        except (*UNREADABLE, ValueError) as error:
+            yield Verdict(name, _unreadable(unreadable_because(error)), None)
         else:
             yield Verdict(name, read(content), content)
 
 
 def _content(name: str) -> bytes:
     if name == "-":
-        return _unpacked(sys.stdin.buffer)
+        return _bounded(unpacked(io.BufferedReader(io.BytesIO(sys.stdin.buffer.read(FILE_BYTES_MAX + 1)))))
     with Path(name).open("rb") as stream:
-        return _unpacked(stream)
+        return _bounded(unpacked(stream))
 
 
-def _unpacked(stream: IO[bytes]) -> bytes:
-    content = _bounded(stream)
-    if not content.startswith(_GZIP_MAGIC):
-        return content
-    with gzip.GzipFile(fileobj=io.BytesIO(content)) as unpacked:
-        return _bounded(unpacked)
+def unpacked(stream: io.BufferedReader) -> io.BufferedReader | gzip.GzipFile:
+    """What is packed in a stream, or the stream itself if nothing is."""
+    return gzip.GzipFile(fileobj=stream) if stream.peek(2).startswith(_GZIP_MAGIC) else stream
 
 
-def _bounded(stream: IO[bytes] | gzip.GzipFile) -> bytes:
+def unreadable_because(error: Exception) -> str:
+    """Why a file can't be read: one of `UNREADABLE`."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+def _bounded(stream: io.BufferedReader | gzip.GzipFile) -> bytes:
     content = stream.read(FILE_BYTES_MAX + 1)
     if len(content) > FILE_BYTES_MAX:
         raise ValueError(f"it is larger than {FILE_BYTES_MAX:,} bytes: split it")
     return content
-
-
-def _reason(error: OSError | EOFError | ValueError | zlib.error) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def _unreadable(reason: str) -> Reading:
@@ -122,7 +121,7 @@ def _print_text(verdicts: Iterable[Verdict], *, count: int) -> int:
     console = open_console()
     code = ALL_VALID
     rows = []
-    with Progress(transient=True, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
+    with Progress(transient=True, console=error_console(), disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("validating", total=count)
         for verdict in verdicts:
             show(console, verdict.name, reading=verdict.reading, content=verdict.content or b"")
@@ -130,7 +129,8 @@ def _print_text(verdicts: Iterable[Verdict], *, count: int) -> int:
             code = max(code, _exit_code(verdict))
             progress.advance(task)
     if count > 1:
-        show_summary(console, rows)
+        click.echo()
+        show_summary(rows)
     return code
 
 

@@ -7,15 +7,20 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from ropewalk.cli.tables import print_table
 from ropewalk.systems.payments.ach import Problem, Reading, addenda_layouts, layouts
 from ropewalk.systems.payments.ach.entries import dollars
 from ropewalk.systems.payments.ach.layout import Field, Layout
 
 _SHOWN_MAX: Final = 20
 """Problems that are shown of one file; `--json` names them all."""
+
+_SUMMARY_TITLES: Final = {
+    "name": "file", "verdict": "verdict", "errors": "errors", "warnings": "warnings", "batches": "batches",
+    "entries": "entries", "debits": "debits", "credits": "credits",
+}  # fmt: skip
 
 
 def _layouts() -> Iterator[Layout]:
@@ -40,20 +45,24 @@ def show(console: Console, name: str, *, reading: Reading, content: bytes) -> No
         console.print(Text(f"  and {len(problems) - _SHOWN_MAX:,} more: --json names them all", "dim"))
 
 
-def show_summary(console: Console, rows: Iterable[tuple[str, Reading]]) -> None:
+def show_summary(readings: Iterable[tuple[str, Reading]]) -> None:
     """A table of all files."""
-    table = Table(box=None, header_style="dim", pad_edge=False)
-    table.add_column("file", overflow="fold")
-    table.add_column("verdict")
-    for title in ("errors", "warnings", "batches", "entries", "debits", "credits"):
-        table.add_column(title, justify="right")
-    for name, reading in rows:
-        counts = (len(reading.errors), len(reading.warnings), reading.batches, reading.entries)
-        verdict = Text("valid", "green") if reading.is_valid else Text("refused", "red")
-        amounts = (dollars(reading.debit_cents), dollars(reading.credit_cents))
-        table.add_row(name, verdict, *(f"{count:,}" for count in counts), *amounts)
-    console.print()
-    console.print(table)
+    print_table(
+        _SUMMARY_TITLES,
+        [
+            {
+                "name": name,
+                "verdict": "valid" if reading.is_valid else "refused",
+                "errors": len(reading.errors),
+                "warnings": len(reading.warnings),
+                "batches": reading.batches,
+                "entries": reading.entries,
+                "debits": dollars(reading.debit_cents),
+                "credits": dollars(reading.credit_cents),
+            }
+            for name, reading in readings
+        ],
+    )
 
 
 def _totals(reading: Reading) -> str:

@@ -7,20 +7,36 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn, TransferSpeedColumn
 
-from ropewalk.cli.client import Client, Json, Refusal, asking, connected, print_json, print_table
-from ropewalk.cli.terminal import open_console
+from ropewalk.cli.ach import UNREADABLE, unpacked, unreadable_because
+from ropewalk.cli.client import (
+    NO_SERVICE,
+    TRY_AGAIN,
+    Client,
+    Json,
+    NotDone,
+    Refusal,
+    asking,
+    connected,
+    print_json,
+)
+from ropewalk.cli.tables import print_table
+from ropewalk.cli.terminal import error_console, open_console, waiting
 from ropewalk.core.codec import Checksum
 
 _PIECE_BYTES: Final = 262_144
 _POLL_S: Final = 0.05
+_CODES: Final = {
+    "accepted": 0, "refused": 1, "unreadable": 2, "no_service": NO_SERVICE, "not_accepted": TRY_AGAIN,
+    "unknown": TRY_AGAIN,
+}  # fmt: skip
 
 _FILE_TITLES: Final = {
     "name": "file", "verdict": "verdict", "file": "number", "batches": "batches", "entries": "entries",
@@ -38,23 +54,25 @@ _RETURN_TITLES: Final = {
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @asking
 def submit(files: tuple[Path, ...], *, url: str, as_json: bool) -> None:
-    """Submit FILEs to a running service: each is taken whole, or refused with its errors.
+    """Submit FILEs to a running service: each is taken whole, or refused with its errors; .gz files are unpacked.
 
-    Submitting a file again is harmless. The exit code is 0 if all are accepted, 1 if any is refused, 2 if any can't
-    be read.
+    Submitting a file again is harmless. The exit code is the largest that fits: 0 if all are accepted, 1 if any is
+    refused for good, 2 if any can't be read, 69 if no service answers, 75 if any was not accepted this time or may
+    have been: submit it again.
     """
     rows = []
-    code = 0
-    with connected(url) as client, _progress(sum(_size(file) for file in files)) as advance:
+    code = before = 0
+    with connected(url) as client, _progress(sum(_size(file) for file in files)) as show:
         for file in files:
-            row = _submitted(client, file, advance)
+            row = _submitted(client, file, partial(show, before))
+            before += _size(file)
             rows.append(row)
-            code = max(code, {"accepted": 0, "refused": 1}.get(row["verdict"], 2))
+            code = max(code, _CODES[row["verdict"]])
             if as_json:
                 print_json(row)
     if not as_json:
         print_table(_FILE_TITLES, rows)
-        if any(row["verdict"] == "refused" for row in rows):
+        if any(row.get("problem") == "file_invalid" for row in rows):
             click.echo("`ropewalk ach validate FILE` shows each error at its place in the file.", err=True)
     sys.exit(code)
 
@@ -90,30 +108,30 @@ def returns(*, window: int | None, output: Path | None, url: str, as_json: bool)
         print_table(_RETURN_TITLES, rows)
 
 
-def _submitted(client: Client, file: Path, advance: Callable[[int], None]) -> Json:
+def _submitted(client: Client, file: Path, show: Callable[[int], None]) -> Json:
+    named = {"name": str(file)}
     try:
         state = Checksum()
         for piece in _pieces(file):
             state.update(piece)
-
-        def pieces() -> Iterator[bytes]:
-            for piece in _pieces(file):
-                yield piece
-                advance(len(piece))
-
-        accepted = client.upload("/files", pieces, key=f"submit {state.digest().hex()}")
+        accepted = client.upload("/files", lambda: _pieces(file, show), key=f"submit {state.digest().hex()}")
     except Refusal as refusal:
-        problem = {name: refusal.problem.get(name) for name in ("detail", "errors") if name in refusal.problem}
-        return {"name": str(file), "verdict": "refused", **problem}
-    except OSError as error:
-        return {"name": str(file), "verdict": "unreadable", "detail": error.strerror or str(error)}
-    return {"name": str(file), "verdict": "accepted", **accepted}
+        errors = {name: refusal.problem[name] for name in ("errors",) if name in refusal.problem}
+        return {**named, "verdict": "refused", "problem": refusal.name, "detail": refusal.message, **errors}
+    except NotDone as failure:
+        return {**named, "verdict": failure.verdict, "detail": failure.message}
+    except UNREADABLE as error:
+        return {**named, "verdict": "unreadable", "detail": unreadable_because(error)}
+    return {**named, "verdict": "accepted", **accepted}
 
 
-def _pieces(file: Path) -> Iterator[bytes]:
+def _pieces(file: Path, show: Callable[[int], None] = lambda _: None) -> Iterator[bytes]:
+    """What a file says, in pieces; `show` is told how far in the file itself that is."""
     with file.open("rb") as stream:
-        while piece := stream.read(_PIECE_BYTES):
+        content = unpacked(stream)
+        while piece := content.read(_PIECE_BYTES):
             yield piece
+            show(stream.tell())
 
 
 def _size(file: Path) -> int:
@@ -121,23 +139,22 @@ def _size(file: Path) -> int:
 
 
 @contextmanager
-def _progress(total: int) -> Iterator[Callable[[int], None]]:
-    """A bar on standard error, if that is a terminal; the block gets the function that moves it."""
-    columns = (TextColumn("submitting"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(
-        *columns, transient=True, console=Console(stderr=True), disable=not sys.stderr.isatty()
-    ) as progress:
+def _progress(total: int) -> Iterator[Callable[[int, int], None]]:
+    """A bar on standard error, if that is a terminal; the block gets the function that says where in which file."""
+    columns = (TextColumn("submitting"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeElapsedColumn())
+    with Progress(*columns, transient=True, console=error_console(), disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("submitting", total=total)
-        yield lambda count: progress.advance(task, count)
+        yield lambda before, position: progress.update(task, completed=before + position)
 
 
 def _closed(client: Client, number: int) -> Any:
     """The window, when it has closed."""
-    while True:
-        window = client.get(f"/windows/{number}")
-        if window["closed_ns"]:
-            return window
-        time.sleep(_POLL_S)
+    with waiting(f"waiting for window {number} to close"):
+        while True:
+            window = client.get(f"/windows/{number}")
+            if window["closed_ns"]:
+                return window
+            time.sleep(_POLL_S)
 
 
 def _return_files(client: Client, window: int | None) -> Iterator[Json]:

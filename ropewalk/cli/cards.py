@@ -13,7 +13,8 @@ from typing import Final, TypedDict, TypeVar, Unpack
 
 import click
 
-from ropewalk.cli.client import asking, connected, dollars, print_json, print_table
+from ropewalk.cli.client import asking, connected, print_json
+from ropewalk.cli.tables import dollars, print_table
 from ropewalk.errors import RopewalkError
 
 F = TypeVar("F", bound=Callable[..., object])

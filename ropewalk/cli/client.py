@@ -1,30 +1,50 @@
 """Asking a running service over HTTP, for commands: where it is, how often to try, and what to say if it refuses.
 
-Checked by: tests/cli/test_payments.py
+    Refusal     exit code 1     no, and never         change what was asked
+    NotDone     exit code 75    no, not this time     try again
+                exit code 75    perhaps               look, or do again what may be done twice
+                exit code 69    nothing happened      no service of ours answers there
+
+Checked by: tests/cli/test_payments.py, tests/cli/test_client.py
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, NamedTuple, TypeVar
 
 import click
 import httpx
 import msgspec
-from rich.table import Table
 
-from ropewalk.cli.terminal import open_console
+from ropewalk.cli.terminal import waiting
 
 F = TypeVar("F", bound=Callable[..., object])
 Json = Mapping[str, Any]
 
 URL: Final = "http://127.0.0.1:8080"
-DEADLINE_S: Final = 300.0
+ANSWER_S: Final = 30.0
+"""How long a service may take over an answer."""
+UPLOAD_S: Final = 300.0
+"""How long it may take over a file: a file of a million entries is read whole before it is answered for."""
+_LATE_S: Final = 2.0
+"""How much longer its answer is waited for: a service that gives up says more than silence does."""
+
+_CONNECT_S: Final = 5.0
+
+_READ: Final = "try again"
+_HARMLESS: Final = "it may have happened, and doing it again is harmless"
+_LOOK: Final = "it may have happened, so look before you do it again"
+
+# Those of sysexits.h.
+NO_SERVICE: Final = 69
+TRY_AGAIN: Final = 75
+
 _ATTEMPTS_MAX: Final = 5
 _PAGE: Final = 1_000
 _OF_ANY_SERVICE: Final = frozenset({"saga", "webhooks"})
 """The groups of commands that every kind of service may be asked with; others are for payments."""
+_OURS: Final = "urn:ropewalk:problem:"
 _RETRIED: Final = frozenset({httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWAY_TIMEOUT})
 
 
@@ -57,6 +77,35 @@ class Refusal(click.ClickException):
     def __init__(self, problem: Json, *, url: httpx.URL) -> None:
         super().__init__(f"{problem.get('detail', problem)}{_advice(problem, url)}")
         self.problem = problem
+        self.name = str(problem.get("type")).removeprefix(_OURS)
+
+
+class NotDone(click.ClickException):
+    """What was not done this time, or perhaps was: the `verdict` says which."""
+
+    exit_code = TRY_AGAIN
+
+    def __init__(self, message: str, verdict: Literal["not_accepted", "unknown", "no_service"]) -> None:
+        super().__init__(message)
+        self.verdict = verdict
+
+
+class NoService(NotDone):
+    """What there is no service of ours for, where it was looked for."""
+
+    exit_code = NO_SERVICE
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "no_service")
+
+
+class _Asked(NamedTuple):
+    """What is asked, what to do `again` if no answer comes, and how long one may take."""
+
+    method: str
+    path: str
+    again: str
+    within_s: float
 
 
 class Client:
@@ -68,16 +117,17 @@ class Client:
     def get(self, path: str, **query: object) -> Any:
         """What is at a path."""
         given = {name: str(value) for name, value in query.items() if value is not None}
-        return _json(self._answer("GET", path, params=given))
+        return _json(self._answer("GET", path, again=_READ, params=given))
 
     def content(self, path: str, *, media: str = "*/*", **query: object) -> bytes:
         """The bytes that are at a path, of a media type if one is given."""
         given = {name: str(value) for name, value in query.items() if value is not None}
-        return self._answer("GET", path, params=given, headers={"Accept": media}).content
+        return self._answer("GET", path, again=_READ, params=given, headers={"Accept": media}).content
 
     def exchange(self, path: str, content: bytes, *, media: str) -> bytes:
         """Send bytes that name themselves by an id of their own, and get bytes back."""
-        return self._answer("POST", path, content=content, headers={"Content-Type": media}).content
+        headers = {"Content-Type": media}
+        return self._answer("POST", path, again=_HARMLESS, content=content, headers=headers).content
 
     def items(self, path: str, *, count_max: int | None = None, **query: object) -> Iterator[Any]:
         """The rows at a path, page by page, `count_max` of them at most."""
@@ -94,46 +144,59 @@ class Client:
     def post(self, path: str, body: object, *, key: str | None = None) -> Any:
         """Have something done: once for each key, if it does not name itself by an id of its own."""
         headers = {"Content-Type": "application/json", **({"Idempotency-Key": key} if key else {})}
-        return _json(self._answer("POST", path, content=msgspec.json.encode(body), headers=headers))
+        content = msgspec.json.encode(body)
+        return _json(self._answer("POST", path, again=_LOOK, content=content, headers=headers))
 
     def put(self, path: str, body: object) -> Any:
         """Have something be as it is said: as often as it is sent."""
         headers = {"Content-Type": "application/json"}
-        return _json(self._answer("PUT", path, content=msgspec.json.encode(body), headers=headers))
+        content = msgspec.json.encode(body)
+        return _json(self._answer("PUT", path, again=_HARMLESS, content=content, headers=headers))
 
     def upload(self, path: str, pieces: Callable[[], Iterator[bytes]], *, key: str) -> Any:
         """Send bytes in pieces; `pieces` begins again if they must be sent again."""
         headers = {"Idempotency-Key": key, "Content-Type": "application/octet-stream"}
-        return _json(self._answer("POST", path, pieces=pieces, headers=headers))
 
-    def _answer(
-        self, method: str, path: str, *, pieces: Callable[[], Iterator[bytes]] | None = None, **how: Any
-    ) -> httpx.Response:
-        """The answer, after trying again as often as the service asks for it. Raises Refusal if it is a no."""
+        def how() -> dict[str, Any]:
+            return {"content": pieces(), "headers": headers}
+
+        return _json(self._tried(_Asked("POST", path, _HARMLESS, UPLOAD_S), how))
+
+    def _answer(self, method: str, path: str, *, again: str, **how: Any) -> httpx.Response:
+        with waiting(f"waiting for {self._http.base_url}"):
+            return self._tried(_Asked(method, path, again, ANSWER_S), lambda: how)
+
+    def _tried(self, asked: _Asked, how: Callable[[], dict[str, Any]]) -> httpx.Response:
+        """The answer, after trying again as often as the service asks for it. Raises Refusal or NotDone.
+
+        What is sent, `how` says each time.
+        """
+        timeout = httpx.Timeout(asked.within_s + _LATE_S, connect=_CONNECT_S)
         for attempt in range(1, _ATTEMPTS_MAX + 1):
-            if pieces is not None:
-                how["content"] = pieces()
-            response = self._http.request(method, path, **how)
+            given = how()
+            given["headers"] = {"Ropewalk-Deadline": str(asked.within_s), **given.get("headers", {})}
+            try:
+                response = self._http.request(asked.method, asked.path, timeout=timeout, **given)
+            except httpx.TransportError as error:
+                raise _unanswered(error, asked, url=self._http.base_url) from error
             if response.is_success:
                 return response
             problem = _problem(response)
             if response.status_code not in _RETRIED or attempt == _ATTEMPTS_MAX:
                 break
             time.sleep(float(problem.get("retry_after_s", 0.1)))
-        raise Refusal(problem, url=self._http.base_url)
+        raise _failure(response, problem, url=self._http.base_url)
 
 
 @contextmanager
 def connected(url: str) -> Iterator[Client]:
-    """A client of the service at `url`. Raises ClickException if none answers there."""
-    headers = {"Ropewalk-Deadline": str(DEADLINE_S)}
+    """A client of the service at `url`. Raises NotDone if that is no URL."""
     try:
-        with httpx.Client(base_url=url, timeout=DEADLINE_S, headers=headers) as http:
-            yield Client(http)
-    except (httpx.TransportError, httpx.InvalidURL) as error:
-        raise click.ClickException(
-            f"no service answers at {url} ({error}): start one with {_starters()}, or give its --url"
-        ) from error
+        http = httpx.Client(base_url=url)
+    except httpx.InvalidURL as error:
+        raise _nobody(url, str(error)) from error
+    with http:
+        yield Client(http)
 
 
 def print_json(row: object) -> None:
@@ -141,38 +204,34 @@ def print_json(row: object) -> None:
     click.echo(msgspec.json.encode(row))
 
 
-def print_table(titles: Mapping[str, str], rows: Iterable[Json]) -> None:
-    """Rows in columns: `titles` maps fields to headings. Numbers are to the right, `_cents` fields in dollars."""
-    table = Table(box=None, header_style="dim", pad_edge=False)
-    shown = [[_shown(field, row.get(field, "")) for field in titles] for row in rows]
-    for index, heading in enumerate(titles.values()):
-        is_number = all(_is_number(row[index]) for row in shown if row[index])
-        table.add_column(heading, justify="right" if is_number and shown else "left", overflow="fold")
-    for row in shown:
-        table.add_row(*row)
-    open_console().print(table if shown else "[dim]none[/]")
+def _unanswered(error: httpx.TransportError, asked: _Asked, *, url: httpx.URL) -> NotDone:
+    """What an answer that did not come says of what was asked."""
+    match error:
+        case httpx.ConnectError() | httpx.ConnectTimeout() | httpx.UnsupportedProtocol():
+            return _nobody(url, str(error))
+        case httpx.TimeoutException():
+            told = f"{url} did not answer within {asked.within_s:g} s"
+        case _:
+            told = f"the connection to {url} ended before the answer ({error})"
+    return NotDone(f"{told}: {asked.again}", "not_accepted" if asked.again is _READ else "unknown")
 
 
-def dollars(cents: int) -> str:
-    """Cents as dollars: -1,234.50."""
-    return f"{'-' if cents < 0 else ''}{abs(cents) // 100:,}.{abs(cents) % 100:02}"
+def _nobody(url: object, why: str) -> NoService:
+    return NoService(f"no service answers at {url} ({why}): start one with {_starters()}, or give its --url")
 
 
-def moment(time_ns: int) -> str:
-    """A time, in UTC and to the second: 2026-11-25T13:10:08Z."""
-    return f"{datetime.fromtimestamp(time_ns // 1_000_000_000, UTC):%Y-%m-%dT%H:%M:%SZ}"
-
-
-def _shown(field: str, value: object) -> str:
-    if field.endswith("_cents") and isinstance(value, int):
-        return dollars(value)
-    if isinstance(value, list):
-        return ", ".join(str(each) for each in value)
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
-
-
-def _is_number(text: str) -> bool:
-    return text.replace(",", "").replace(".", "").removeprefix("-").isdigit()
+def _failure(response: httpx.Response, problem: Json, *, url: httpx.URL) -> click.ClickException:
+    """What an answer that is none says of what was asked."""
+    refusal = Refusal(problem, url=url)
+    match response.status_code:
+        case httpx.codes.SERVICE_UNAVAILABLE:
+            return NotDone(refusal.message, "not_accepted")
+        case httpx.codes.INTERNAL_SERVER_ERROR | httpx.codes.BAD_GATEWAY | httpx.codes.GATEWAY_TIMEOUT:
+            return NotDone(refusal.message, "unknown")
+        case _ if not str(problem.get("type")).startswith(_OURS) or _is_of_another(problem):
+            return NoService(refusal.message)
+        case _:
+            return refusal
 
 
 def _starters() -> str:
@@ -184,14 +243,15 @@ def _starters() -> str:
 
 
 def _advice(problem: Json, url: httpx.URL) -> str:
-    match str(problem.get("type")).rpartition(":")[2]:
-        # As the edge says it, and not an operation that found no such thing.
-        case "not_found" if str(problem.get("detail")).startswith("there is nothing at /"):
-            return f"; another service answers at {url}: is --url right?"
-        case "unknown_endpoint":
-            return " with `ropewalk webhooks list`"
-        case _:
-            return ""
+    if _is_of_another(problem):
+        return f"; another service answers at {url}: is --url right?"
+    return " with `ropewalk webhooks list`" if problem.get("type") == f"{_OURS}unknown_endpoint" else ""
+
+
+def _is_of_another(problem: Json) -> bool:
+    """True if the edge says that there is no such path, and not an operation that it found no such thing."""
+    is_none = problem.get("type") == f"{_OURS}not_found"
+    return is_none and str(problem.get("detail")).startswith("there is nothing at /")
 
 
 def _problem(response: httpx.Response) -> Json:
@@ -205,7 +265,7 @@ def _json(response: httpx.Response) -> Any:
     try:
         return msgspec.json.decode(response.content)
     except msgspec.DecodeError as error:
-        raise click.ClickException(_not_ours(response)) from error
+        raise NoService(_not_ours(response)) from error
 
 
 def _not_ours(response: httpx.Response) -> str:

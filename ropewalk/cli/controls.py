@@ -9,7 +9,8 @@ from typing import Final, TypedDict, TypeVar, Unpack
 
 import click
 
-from ropewalk.cli.client import Json, asking, connected, dollars, moment, print_json, print_table
+from ropewalk.cli.client import Json, asking, connected, print_json
+from ropewalk.cli.tables import dollars, moment, print_table
 
 F = TypeVar("F", bound=Callable[..., object])
 

@@ -10,7 +10,8 @@ from typing import Final
 import click
 import msgspec
 
-from ropewalk.cli.client import Client, Json, Refusal, asking, connected, moment, print_json, print_table
+from ropewalk.cli.client import Client, Json, Refusal, asking, connected, print_json
+from ropewalk.cli.tables import moment, print_table
 
 _XML: Final = "application/xml"
 _LISTED: Final = 20

@@ -10,7 +10,8 @@ from typing import Final
 
 import click
 
-from ropewalk.cli.client import Json, asking, connected, dollars, moment, print_json, print_table
+from ropewalk.cli.client import Json, asking, connected, print_json
+from ropewalk.cli.tables import dollars, moment, print_table
 from ropewalk.cli.terminal import open_console
 
 _LISTED: Final = 20

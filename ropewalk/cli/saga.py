@@ -10,7 +10,8 @@ from typing import Final, TypeVar
 
 import click
 
-from ropewalk.cli.client import Json, asking, connected, moment, print_json, print_table
+from ropewalk.cli.client import Json, asking, connected, print_json
+from ropewalk.cli.tables import moment, print_table
 from ropewalk.coordination.sagas.state import State
 
 F = TypeVar("F", bound=Callable[..., object])

@@ -10,7 +10,8 @@ from typing import Final, TypeVar
 
 import click
 
-from ropewalk.cli.client import Client, Json, asking, connected, print_json, print_table
+from ropewalk.cli.client import Client, Json, asking, connected, print_json
+from ropewalk.cli.tables import print_table
 from ropewalk.cli.terminal import open_console
 
 F = TypeVar("F", bound=Callable[..., object])

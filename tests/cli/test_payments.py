@@ -97,7 +97,7 @@ def test_a_stranger_at_the_url_is_not_taken_for_payments() -> None:
         done = ropewalk("ledger", "trial-balance", "--url", f"http://127.0.0.1:{stranger.server_port}")
         stranger.shutdown()
         thread.join()
-    assert done.returncode == 1
+    assert done.returncode == 69
     assert "not as Ropewalk does: is --url right?" in done.stderr
 
 
@@ -127,7 +127,7 @@ def test_what_a_program_reads_is_in_one_piece_however_many_columns_it_has(servic
 )
 def test_a_service_that_is_not_there_is_named_with_what_to_do(words: list[str], start: str) -> None:
     done = ropewalk(*words, "--url", "http://127.0.0.1:9")
-    assert done.returncode == 1
+    assert done.returncode == 69
     assert "no service answers at http://127.0.0.1:9" in done.stderr
     assert f"start one with {start}, or give" in done.stderr
 
@@ -142,7 +142,7 @@ def test_what_is_no_url_is_told_so(url: str) -> None:
 def test_a_service_of_another_kind_is_not_taken_for_payments() -> None:
     with running("serve", "tests.cli.served:SERVICE") as other:
         done = ropewalk("ledger", "accounts", "--url", other.url)
-    assert done.returncode == 1
+    assert done.returncode == 69
     assert "there is nothing at /ledger/accounts" in done.stderr
     assert f"another service answers at {other.url}: is --url right?" in done.stderr
 
