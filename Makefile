@@ -3,8 +3,8 @@ BIN := .venv/bin
 
 .PHONY: demo test check prove bench docs
 
-demo: .venv/ready  ## payments on SQLite: submit ACH files, settle, show the books
-	$(BIN)/python -m ropewalk demo $(DEMO)
+demo: .venv/ready  ## payments on SQLite: submit ACH files, settle, show the books; DEMO="--port 8081" elsewhere
+	$(BIN)/python -m ropewalk demo $(DEMO) || { [ $$? -eq 1 ] && echo 'with options: make demo DEMO="--port 8081"'; exit 1; }
 
 test: .venv/ready  ## every test
 	$(BIN)/python -m pytest -q -n 2 $(TEST)

@@ -83,7 +83,12 @@ def submit(files: tuple[Path, ...], *, url: str, as_json: bool) -> None:
 def settle(*, through_ns: int, url: str, as_json: bool) -> None:
     """Settle now what is due next, and show what each institution owes and is owed."""
     with connected(url) as client:
-        started = client.post("/windows", {"through_ns": through_ns}, key=str(uuid4()))
+        try:
+            started = client.post("/windows", {"through_ns": through_ns}, key=str(uuid4()))
+        except Refusal as refusal:
+            if refusal.name == "nothing_due" and not through_ns:
+                raise click.ClickException("nothing is due: no entry waits for a window") from refusal
+            raise
         window = _closed(client, started["window"])
     if as_json:
         print_json(window)

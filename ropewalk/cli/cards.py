@@ -4,6 +4,7 @@ Checked by: tests/cli/test_cards.py
 """
 
 import asyncio
+import re
 import secrets
 import sys
 from collections.abc import Callable
@@ -15,18 +16,21 @@ import click
 
 from ropewalk.cli.client import asking, connected, print_json
 from ropewalk.cli.tables import dollars, print_table
-from ropewalk.errors import RopewalkError
+from ropewalk.errors import Rejected, RopewalkError
 
 F = TypeVar("F", bound=Callable[..., object])
 
 _ACQUIRER: Final = "99"
 _ADDRESS: Final = "127.0.0.1:8583"
 _LISTED: Final = 20
+_MONTH: Final = re.compile(r"[0-9]{2}(0[1-9]|1[0-2])")
+_NAME: Final = re.compile(r"[0-9]{42}")
 
 _CARD_TITLES: Final = {
     "masked": "card", "account_number": "account", "expires": "expires", "state": "state", "limit_minor": "limit",
     "day_limit_minor": "limit of day", "spent_minor": "spent", "spent_count": "times",
 }  # fmt: skip
+_LIMITS: Final = ("limit_minor", "day_limit_minor")
 _STAND_IN_TITLES: Final = {
     "masked": "card", "what": "what", "amount_minor": "amount", "code": "code", "outcome": "outcome",
     "issuer_code": "issuer's code", "acquirer": "acquirer", "transmitted": "sent", "trace": "trace",
@@ -53,6 +57,21 @@ def _amount(_: click.Context, __: click.Parameter, text: str) -> int:
     if cents != cents.to_integral_value() or not 0 <= cents < 10**12:
         raise click.BadParameter(f"{text!r} is no amount: write dollars, like 12.50")
     return int(cents)
+
+
+def _month(_: click.Context, __: click.Parameter, text: str) -> str:
+    """A month that is not over, YYMM."""
+    if not _MONTH.fullmatch(text):
+        raise click.BadParameter(f"{text!r} is no month: write YYMM, like 3012 for December 2030")
+    if text < f"{datetime.now(UTC):%y%m}":
+        raise click.BadParameter(f"20{text[:2]}-{text[2:]} is over: give a month to come, YYMM")
+    return text
+
+
+def _name(_: click.Context, __: click.Parameter, text: str) -> str:
+    if not _NAME.fullmatch(text):
+        raise click.BadParameter(f"{text!r} is none: give the 42 digits that `ropewalk cards authorise` told")
+    return text
 
 
 def sending(command: F) -> F:
@@ -90,9 +109,9 @@ def programme(
 @click.argument("routing")
 @click.argument("account")
 @click.argument("number")
-@click.option("--expires", required=True, help="The last month in which it is good, YYMM.")
-@click.option("--limit", default="0", callback=_amount, help="Dollars at once at most.")
-@click.option("--day-limit", default="0", callback=_amount, help="Dollars a day at most.")
+@click.option("--expires", required=True, callback=_month, help="The last month in which it is good, YYMM.")
+@click.option("--limit", default="0", callback=_amount, help="Dollars at once at most; 0 is no limit.")
+@click.option("--day-limit", default="0", callback=_amount, help="Dollars a day at most; 0 is no limit.")
 @asking
 def issue(
     *, routing: str, account: str, number: str, expires: str, limit: int, day_limit: int, url: str, as_json: bool
@@ -114,7 +133,7 @@ def list_(*, routing: str, limit: int, url: str, as_json: bool) -> None:
     with connected(url) as client:
         rows = list(client.items(f"/institutions/{routing}/cards", count_max=limit))
     if not as_json:
-        print_table(_CARD_TITLES, rows)
+        print_table(_CARD_TITLES, [{**row, **{name: row[name] or "none" for name in _LIMITS}} for row in rows])
         return
     for row in rows:
         print_json(row)
@@ -146,7 +165,7 @@ def authorise(number: str, dollars_: int, *, purchase: bool, part: bool, **how: 
 
 
 @cards.command()
-@click.argument("name")
+@click.argument("name", callback=_name)
 @sending
 def complete(name: str, number: str, dollars_: int, **how: Unpack[How]) -> None:
     """Spend DOLLARS of what the authorisation NAME holds on the card NUMBER."""
@@ -154,7 +173,7 @@ def complete(name: str, number: str, dollars_: int, **how: Unpack[How]) -> None:
 
 
 @cards.command()
-@click.argument("name")
+@click.argument("name", callback=_name)
 @sending
 def reverse(name: str, number: str, dollars_: int, **how: Unpack[How]) -> None:
     """Undo what the message NAME did with DOLLARS on the card NUMBER."""
@@ -174,20 +193,29 @@ def _send(fields: dict[str, str], **how: Unpack[How]) -> None:
     """Send a message, say what it is answered and end with 1 if that is a no."""
     # Imported here: a command that asks over HTTP needs none of it.
     from ropewalk.systems.payments.cards.client import connected_cards
+    from ropewalk.systems.payments.cards.codec import Codec
     from ropewalk.systems.payments.cards.masking import shown
-    from ropewalk.systems.payments.cards.specification import load_specification
+    from ropewalk.systems.payments.cards.specification import Specification, load_specification
 
     host, _, port = how["address"].rpartition(":")
     if not host or not port.isdigit():
         raise click.ClickException(f"{how['address']!r} is no address: write HOST:PORT")
     given = {number: text for number, text in {**fields, "32": how["acquirer"]}.items() if text}
 
-    async def ask() -> dict[str, str]:
-        async with connected_cards(host, int(port), load_specification(how["specification"])) as client:
+    async def ask(specification: Specification) -> dict[str, str]:
+        async with connected_cards(host, int(port), specification) as client:
             return await client.ask(given)
 
     try:
-        answer = asyncio.run(ask())
+        specification = load_specification(how["specification"])
+        Codec(specification).pack(given)
+    except Rejected as error:
+        raise click.ClickException(str(error)) from error
+    try:
+        answer = asyncio.run(ask(specification))
+    except Rejected as error:
+        # What is sent can be read, so it is the answer that can't.
+        raise click.ClickException(f"what answers at {how['address']} is perhaps no card port: {error}") from error
     except RopewalkError as error:
         raise click.ClickException(str(error)) from error
     name = f"{given['t']}{given['11']}{given['7']}{how['acquirer']:0>11}{0:011}"

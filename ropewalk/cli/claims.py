@@ -20,12 +20,11 @@ from typing import Any, Final, TypeVar
 import click
 import msgspec
 
-from ropewalk.cli.client import asking
-from ropewalk.cli.coordinating import coordinated, tell, tell_changes
-from ropewalk.communication.outcomes import Unreachable
+from ropewalk.cli.client import NO_SERVICE, TRY_AGAIN, asking
+from ropewalk.cli.coordinating import coordinated, naming, tell, tell_changes
+from ropewalk.coordination.recipes.limits import PERMITS_MAX, TTL_MAX_MS, TTL_MIN_MS
 from ropewalk.coordination.recipes.messages import Claims
-from ropewalk.errors import NotAccepted
-from ropewalk.systems.coordination.client import Coordination, SessionLost
+from ropewalk.systems.coordination.client import Coordination
 from ropewalk.systems.coordination.holding import TTL_S, Wanted
 from ropewalk.systems.coordination.offers import Change
 
@@ -34,14 +33,21 @@ F = TypeVar("F", bound=Callable[..., object])
 TOKEN: Final = "ROPEWALK_TOKEN"
 _END_S: Final = 10.0
 
-# Those of sysexits.h, and of shells.
-_SERVICE_UNAVAILABLE: Final = 69
-_TRY_AGAIN: Final = 75
 _NO_COMMAND: Final = 127
+"""As shells say it."""
 _CODES: Final = (
-    f"The exit code is COMMAND's; {_TRY_AGAIN} if NAME was not free, or was lost while COMMAND ran; "
-    f"{_NO_COMMAND} if COMMAND can't be run; {_SERVICE_UNAVAILABLE} if the service gives no answer, or refuses."
+    f"The exit code is COMMAND's; {TRY_AGAIN} if NAME was not free, or was lost while COMMAND ran; "
+    f"{_NO_COMMAND} if COMMAND can't be run; {NO_SERVICE} if the service gives no answer, or refuses."
 )
+
+
+_TTL: Final = click.FloatRange(TTL_MIN_MS / 1_000, TTL_MAX_MS / 1_000)
+
+
+class _NotRun(click.ClickException):
+    """What was to run is no program."""
+
+    exit_code = _NO_COMMAND
 
 
 class HeldNow(msgspec.Struct, frozen=True):
@@ -72,16 +78,10 @@ class Terms(msgspec.Struct, frozen=True):
     as_json: bool
 
 
-def _named(_: click.Context, __: click.Parameter, name: str) -> str:
-    if not name:
-        raise click.BadParameter("it is empty: give a name, like jobs/report")
-    return name
-
-
 def claiming(command: F) -> F:
     """The options of what claims something."""
     for option in (
-        click.argument("name", callback=_named),
+        naming,
         click.option("--wait", "wait_s", type=float, help="Seconds to wait for it; 0: not at all. Else for ever."),
         asking,
     ):
@@ -100,9 +100,7 @@ def holding(run: Callable[..., None]) -> Callable[..., None]:
     with_terms.__doc__ = f"{getdoc(run)}\n\n{_CODES}"
     for option in (
         click.argument("command", nargs=-1, metavar="-- COMMAND..."),
-        click.option(
-            "--ttl", "ttl_s", type=float, default=TTL_S, show_default=True, help="Seconds it may be silent."
-        ),
+        click.option("--ttl", "ttl_s", type=_TTL, default=TTL_S, show_default=True, help="Seconds it may be silent."),
         click.option("--who", is_flag=True, help="Run nothing: print who has it, and who waits, the next one first."),
         claiming,
     ):
@@ -121,19 +119,23 @@ def lock(terms: Terms) -> None:
 
 
 @click.command()
-@click.option("--permits", type=click.IntRange(1), help="How many permits there are; all who use it say the same.")
+@click.option(
+    "--permits", type=click.IntRange(1, PERMITS_MAX), help="How many permits there are; all who use it say the same."
+)
 @click.option("--takes", type=click.IntRange(1), default=1, show_default=True, help="How many of them are taken.")
 @holding
 def semaphore(terms: Terms, *, permits: int | None, takes: int) -> None:
     """Run COMMAND while permits of the semaphore NAME are held."""
     if permits is None and not terms.who:
         raise click.UsageError("say how many --permits there are")
+    if permits is not None and takes > permits:
+        raise click.UsageError(f"it can't take {takes} of {permits}: give fewer --takes, or more --permits")
     _run(terms, Wanted(terms.name, "semaphore", takes, permits or takes))
 
 
 @click.command()
 @claiming
-@click.option("--ttl", "ttl_s", type=float, default=TTL_S, show_default=True, help="Seconds that it lasts.")
+@click.option("--ttl", "ttl_s", type=_TTL, default=TTL_S, show_default=True, help="Seconds that it lasts.")
 @click.option("--renew", metavar="SESSION", help="Let the lease that this session has last for its time once more.")
 @click.option("--end", metavar="SESSION", help="End the lease that this session has.")
 def lease(
@@ -146,7 +148,10 @@ def lease(
     url: str,
     as_json: bool,
 ) -> None:
-    """Take the lock NAME for so long, and print its token and session; it ends by itself unless it is renewed."""
+    """Take the lock NAME for so long, and print its token and session; it ends by itself unless it is renewed.
+
+    The exit code is 75 if NAME was not free, 69 if the service gives no answer, 1 if it refuses.
+    """
     if renew and end:
         raise click.UsageError("a lease is renewed or ended: give one of --renew and --end")
 
@@ -177,7 +182,7 @@ def lead(terms: Terms, *, value: str) -> None:
 
 
 @election.command()
-@click.argument("name")
+@naming
 @asking
 def leader(name: str, *, url: str, as_json: bool) -> None:
     """Print who leads; fail if nobody does."""
@@ -192,7 +197,7 @@ def leader(name: str, *, url: str, as_json: bool) -> None:
 
 
 @election.command()
-@click.argument("name")
+@naming
 @click.option("--count", type=click.IntRange(1), help="Stop after so many lines; else Ctrl-C stops it.")
 @asking
 def watch(name: str, *, count: int | None, url: str, as_json: bool) -> None:
@@ -228,20 +233,9 @@ def _run(terms: Terms, wanted: Wanted) -> None:
         coordinated(terms.url, tell_who if terms.who else work)
     except click.ClickException as error:
         error.show()
-        sys.exit(_code_of(error.__cause__))
+        # 1 may be what COMMAND says.
+        code = NO_SERVICE if error.exit_code == 1 else error.exit_code
     sys.exit(code)
-
-
-def _code_of(cause: BaseException | None) -> int:
-    match cause:
-        case OSError():
-            return _NO_COMMAND
-        case NotAccepted() if isinstance(cause.__cause__, Unreachable):
-            return _SERVICE_UNAVAILABLE
-        case NotAccepted() | SessionLost():
-            return _TRY_AGAIN
-        case _:
-            return _SERVICE_UNAVAILABLE
 
 
 def _words(claims: Claims) -> Iterator[str]:
@@ -258,7 +252,7 @@ async def _exit_code(command: Sequence[str], token: int) -> int:
     try:
         process = await asyncio.create_subprocess_exec(*command, env={**os.environ, TOKEN: str(token)})
     except OSError as error:
-        raise click.ClickException(f"can't run {command[0]}: {error.strerror}") from error
+        raise _NotRun(f"can't run {command[0]}: {error.strerror}") from error
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, process.terminate)
     try:
         code = await process.wait()

@@ -6,7 +6,7 @@ Checked by: tests/cli/test_coordination.py
 import click
 
 from ropewalk.cli.client import asking
-from ropewalk.cli.coordinating import coordinated, tell, tell_changes
+from ropewalk.cli.coordinating import coordinated, named, naming, tell, tell_changes
 from ropewalk.coordination.recipes.messages import Kept, Key
 from ropewalk.systems.coordination.client import Coordination
 from ropewalk.systems.coordination.offers import Change
@@ -15,7 +15,7 @@ config = click.Group("config", help="Keep configuration: keys with a value and a
 
 
 @config.command()
-@click.argument("name")
+@naming
 @asking
 def get(name: str, *, url: str, as_json: bool) -> None:
     """Print the value of a key; fail if it is not there."""
@@ -30,7 +30,7 @@ def get(name: str, *, url: str, as_json: bool) -> None:
 
 
 @config.command("set")
-@click.argument("name")
+@naming
 @click.argument("value")
 @click.option("--version", type=int, help="Only if it has this version; 0: only if it is not there.")
 @asking
@@ -45,7 +45,7 @@ def set_(name: str, *, value: str, version: int | None, url: str, as_json: bool)
 
 
 @config.command()
-@click.argument("name")
+@naming
 @click.option("--version", type=int, help="Only if it has this version.")
 @asking
 def delete(name: str, *, version: int | None, url: str, as_json: bool) -> None:
@@ -59,7 +59,7 @@ def delete(name: str, *, version: int | None, url: str, as_json: bool) -> None:
 
 
 @config.command("list")
-@click.argument("prefix")
+@click.argument("prefix", callback=named)
 @asking
 def list_(prefix: str, *, url: str, as_json: bool) -> None:
     """Print the keys below PREFIX, for example app/."""
@@ -72,7 +72,7 @@ def list_(prefix: str, *, url: str, as_json: bool) -> None:
 
 
 @config.command()
-@click.argument("name")
+@naming
 @click.option("--count", type=click.IntRange(1), help="Stop after so many lines; else Ctrl-C stops it.")
 @asking
 def watch(name: str, *, count: int | None, url: str, as_json: bool) -> None:

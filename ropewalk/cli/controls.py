@@ -134,8 +134,14 @@ def _change(path: str, body: Json, *, how: How, method: str = "POST") -> None:
 
 def _row(row: Json) -> Json:
     about = row["transfer_id"] or f"{row['routing']} {row['account']}"
-    given = ", ".join(f"{name} {value}" for name, value in row["details"].items() if value not in ("", "0"))
+    given = ", ".join(
+        f"{name} {_told(name, value)}" for name, value in row["details"].items() if value not in ("", "0")
+    )
     return {**row, "when": moment(row["time_ns"]), "about": about, "set": given}
+
+
+def _told(name: str, value: str) -> str:
+    return dollars(int(value)) if name.endswith("_cents") else value
 
 
 def _limit(cents: int) -> str:

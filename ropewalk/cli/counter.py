@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from ropewalk.cli.client import asking
-from ropewalk.cli.coordinating import coordinated, tell
+from ropewalk.cli.coordinating import coordinated, naming, tell
 from ropewalk.systems.coordination.client import Coordination
 
 counter = click.Group("counter", help="Count together: one that was never set is 0.")
@@ -23,7 +23,7 @@ class Counter(msgspec.Struct, frozen=True):
 
 
 @counter.command()
-@click.argument("name")
+@naming
 @asking
 def get(name: str, *, url: str, as_json: bool) -> None:
     """Print the value of a counter."""
@@ -31,7 +31,7 @@ def get(name: str, *, url: str, as_json: bool) -> None:
 
 
 @counter.command(context_settings={"ignore_unknown_options": True})
-@click.argument("name")
+@naming
 @click.argument("amount", type=int, default=1)
 @asking
 def add(name: str, *, amount: int, url: str, as_json: bool) -> None:
@@ -40,7 +40,7 @@ def add(name: str, *, amount: int, url: str, as_json: bool) -> None:
 
 
 @counter.command("set", context_settings={"ignore_unknown_options": True})
-@click.argument("name")
+@naming
 @click.argument("value", type=int)
 @click.option("--expected", type=int, help="Only if it has this value.")
 @asking

@@ -85,7 +85,7 @@ def show(uetr: str, *, url: str, as_json: bool) -> None:
 @click.option(
     "--reject", "reason", default="", help="Reject it for this reason (AC06, CUST, …); else it is accepted."
 )
-@click.option("--who", required=True, help="Who decides.")
+@click.option("--who", required=True, envvar="ROPEWALK_WHO", help="Who decides; or ROPEWALK_WHO.")
 @click.option("--why", default="", help="Why, in words.")
 @asking
 def decide(uetr: str, *, recall: bool, reason: str, who: str, why: str, url: str, as_json: bool) -> None:
@@ -102,7 +102,7 @@ def decide(uetr: str, *, recall: bool, reason: str, who: str, why: str, url: str
 @click.argument("number")
 @click.option("--arrivals", default="accept", show_default=True, help="accept, or ask: each payment waits.")
 @click.option("--recalls", default="ask", show_default=True, help="ask, accept or refuse.")
-@click.option("--who", required=True, help="Who says so.")
+@click.option("--who", required=True, envvar="ROPEWALK_WHO", help="Who says so; or ROPEWALK_WHO.")
 @click.option("--why", default="", help="Why, in words.")
 @asking
 def policy(

@@ -31,7 +31,9 @@ def operating(command: F) -> F:
     """The options of what an operator does."""
     for option in (
         click.option("--why", default="", help="Why it is right; it stays in the saga's history."),
-        click.option("--who", default=getpass.getuser, help="Who does it; you, if left out."),
+        click.option(
+            "--who", default=getpass.getuser, envvar="ROPEWALK_WHO", help="Who does it; or ROPEWALK_WHO; else you."
+        ),
     ):
         command = option(command)
     return command

@@ -45,12 +45,12 @@ def serve(service: str, *, engine: str, host: str, port: int, as_json: bool) -> 
 def found_service(name: str) -> Service:
     """The service that MODULE:SERVICE names. Raises ClickException if there is none."""
     module, colon, attribute = name.partition(":")
-    if not colon:
+    if not module or not colon:
         raise click.BadParameter(f"{name!r} names no service: write MODULE:SERVICE", param_hint="MODULE:SERVICE")
-    if module.endswith(".py"):
-        imported = module.removesuffix(".py").replace("/", ".")
+    if module.endswith(".py") or "/" in module or module.startswith("."):
+        imported = ".".join(part for part in module.removesuffix(".py").replace("/", ".").split(".") if part)
         raise click.BadParameter(
-            f"{module!r} is a file: write {imported}:{attribute}, as it is imported", param_hint="MODULE:SERVICE"
+            f"{module!r} is no module: write {imported}:{attribute}, as it is imported", param_hint="MODULE:SERVICE"
         )
     # As `python MODULE.py` would find it: from the folder that the command is given in.
     sys.path.insert(0, str(Path.cwd()))

@@ -69,7 +69,7 @@ def add(
     *, to: str, endpoint: str | None, kinds: tuple[str, ...], subject_prefix: str, in_flight: int | None,
     from_oldest: bool, after: Numbers | None, url: str, as_json: bool,
 ) -> None:  # fmt: skip
-    """Send events to ENDPOINT_URL. The secret that is printed verifies them; it is not shown again."""
+    """Send events to ENDPOINT_URL. The secret that is printed verifies them; only the same `add` shows it again."""
     body: dict[str, object] = {
         "url": to,
         "kinds": kinds,

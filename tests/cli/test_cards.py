@@ -60,6 +60,11 @@ def test_money_is_held_spent_and_given_back(service: Running) -> None:
     assert asked(service, "cards", "stand-ins") == []
 
 
+def test_limits_are_listed_in_dollars_as_they_are_given(service: Running) -> None:
+    shown = ropewalk("cards", "list", HARBOR, "--url", service.url).stdout
+    assert shown.splitlines()[1].split()[4:6] == ["100.00", "none"]
+
+
 def test_an_answer_is_told_in_words(service: Running) -> None:
     done = ropewalk("cards", "authorise", NUMBER, "1", "--address", service.started["beside"]["cards"])
     assert done.returncode == 0
@@ -71,6 +76,12 @@ def test_mistakes_are_told_with_what_to_do(service: Running, tmp_path: Path) -> 
         (("authorise", NUMBER, "1.005"), "write dollars, like 12.50"),
         (("authorise", NUMBER, "1", "--address", "nowhere"), "write HOST:PORT"),
         (("authorise", NUMBER, "1", "--address", "127.0.0.1:1"), "nobody answers card messages"),
+        (("authorise", NUMBER, "1", "--address", service.url.removeprefix("http://")), "is perhaps no card port"),
+        (("authorise", "4" * 30, "1"), "field"),
+        (("reverse", "badname", NUMBER, "1"), "'badname' is none: give the 42 digits"),
+        (("complete", "badname", NUMBER, "1"), "'badname' is none: give the 42 digits"),
+        (("issue", HARBOR, "7", NUMBER, "--expires", "1812"), "2018-12 is over"),
+        (("issue", HARBOR, "7", NUMBER, "--expires", "4913"), "write YYMM"),
         (("authorise", NUMBER, "1", "--specification", "none.json"), "no specification at none.json"),
         (("issue", HARBOR, "7", "4000000000000000", "--expires", "4912", "--url", service.url), "check digit"),
         (("issue", HARBOR, "8", NUMBER, "--expires", "4912", "--url", service.url), "keeps no account '8'"),

@@ -62,6 +62,7 @@ def test_what_is_limited_frozen_and_reversed_is_listed_with_who_and_why(service:
     assert [json.loads(row)["what"] for row in listed] == ["limits", "freeze", "unfreeze", "reverse"]
     assert {json.loads(row)["who"] for row in listed} == {"ann"}
     assert "a reason" in said(service, "list")
+    assert "day_cents 10.00" in said(service, "list")
     assert "reverse" not in said(service, "list", "--routing", HARBOR, "--number", "1")
 
 

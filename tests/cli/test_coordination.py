@@ -9,7 +9,9 @@ from contextlib import contextmanager
 
 import httpx
 import pytest
+from click.testing import CliRunner
 
+from ropewalk.cli.main import main
 from tests.cli.running import ROOT, Running, asked, ropewalk, running
 
 PRINT_TOKEN = (sys.executable, "-c", "import os; print(os.environ['ROPEWALK_TOKEN'])")
@@ -44,9 +46,23 @@ def test_the_exit_code_is_the_commands(service: Running) -> None:
     assert (nowhere.returncode, "ropewalk up coordination" in nowhere.stderr) == (69, True)
 
 
-def test_a_lock_has_a_name() -> None:
-    ran = ropewalk("lock", "", "--", *PRINT_TOKEN)
-    assert (ran.returncode, "it is empty: give a name" in ran.stderr) == (2, True)
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("lock", ""), "it is empty: give a name"),
+        (("config", "get", ""), "it is empty: give a name"),
+        (("config", "list", ""), "it is empty: give a name"),
+        (("counter", "add", ""), "it is empty: give a name"),
+        (("election", "leader", ""), "it is empty: give a name"),
+        (("lock", "jobs/a", "--ttl", "0"), "0.1<=x<=86400"),
+        (("lease", "jobs/a", "--ttl", "0"), "0.1<=x<=86400"),
+        (("semaphore", "pool/a", "--permits", "2", "--takes", "3"), "it can't take 3 of 2"),
+        (("semaphore", "pool/a", "--permits", "1000001"), "1<=x<=1000000"),
+    ],
+)
+def test_what_can_not_be_asked_for_is_a_wrong_use(words: tuple[str, ...], told: str) -> None:
+    done = CliRunner().invoke(main, words)
+    assert (done.exit_code, told in done.stderr) == (2, True)
 
 
 def test_the_exit_codes_are_in_the_help() -> None:
@@ -92,13 +108,13 @@ def test_a_lease_is_taken_renewed_and_ended(service: Running) -> None:
     [held] = httpx.get(f"{service.url}/claims", params={"name": "jobs/lease"}).json()["held"]
     assert (held["session"], held["token"]) == (lease["session"], lease["token"])
     busy = ropewalk("lease", "jobs/lease", "--wait", "0", "--url", service.url)
-    assert (busy.returncode, "'jobs/lease' is not free" in busy.stderr) == (1, True)
+    assert (busy.returncode, "'jobs/lease' is not free" in busy.stderr) == (75, True)
     [renewed] = asked(service, "lease", "jobs/lease", "--renew", lease["session"])
     assert renewed["token"] == lease["token"]
     assert 50 < renewed["left_s"] <= 60
     assert asked(service, "lease", "jobs/lease", "--end", lease["session"]) == []
     over = ropewalk("lease", "jobs/lease", "--renew", lease["session"], "--url", service.url)
-    assert over.returncode == 1
+    assert (over.returncode, "it has ended or never began" in over.stderr) == (1, True)
 
 
 @contextmanager
@@ -171,5 +187,5 @@ def test_counters_are_added_to_and_set(service: Running) -> None:
 
 def test_where_no_service_answers_the_error_says_so() -> None:
     ran = ropewalk("counter", "get", "hits/today", "--url", "http://127.0.0.1:9")
-    assert ran.returncode == 1
+    assert ran.returncode == 69
     assert "ropewalk up coordination" in ran.stderr

@@ -37,6 +37,8 @@ def test_files_are_submitted_settled_and_their_returns_saved(service: Running, t
     assert window["posted"]
     assert window["returned"]
     assert sum(each["net_cents"] for each in window["positions"]) == 0
+    over = ropewalk("ach", "settle", "--url", service.url)
+    assert (over.returncode, over.stderr) == (1, "Error: nothing is due: no entry waits for a window\n")
     files = asked(service, "ach", "returns", "--output", str(tmp_path / "returns"))
     assert files
     for each in files:

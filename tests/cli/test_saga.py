@@ -24,7 +24,7 @@ def say(url: str, *words: str) -> str:
     return done.stdout
 
 
-def test_an_operator_finds_a_stuck_saga_and_sees_to_it(url: str) -> None:
+def test_an_operator_finds_a_stuck_saga_and_sees_to_it(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with httpx.Client(base_url=url) as client:
         client.post("/commands/Stock", json={"house": "F1", "free": 1}).raise_for_status()
         client.post("/sagas", json={"id": "t1", "saga": "trip", "input": TRIP}).raise_for_status()
@@ -39,9 +39,12 @@ def test_an_operator_finds_a_stuck_saga_and_sees_to_it(url: str) -> None:
     assert "compensating" in say(url, "retry", "t1", "--who", "ada")
     shown = say(url, "show", "t1")
     assert all(word in shown for word in ("undo_sent", "the customer called", getpass.getuser(), "ada", "failed"))
+    monkeypatch.setenv("ROPEWALK_WHO", "eve")
     resolved = json.loads(say(url, "resolve", "t1", "flight", "--why", "refunded by phone", "--json"))
     assert resolved["state"] == "compensated"
-    assert json.loads(say(url, "show", "t1", "--json"))["history"][-1]["what"] == "compensated"
+    history = json.loads(say(url, "show", "t1", "--json"))["history"]
+    assert history[-1]["what"] == "compensated"
+    assert "eve" in {each["who"] for each in history}
     assert say(url, "list", "--state", "stuck").strip() == "none"
 
 

@@ -43,7 +43,10 @@ def test_a_served_service_answers_stops_with_0_and_finds_its_state_again(tmp_pat
         (["no_such_module:service"], 1, "no module 'no_such_module'"),
         (["tests.cli.served:nothing"], 1, "'nothing' in tests.cli.served is no ropewalk.Service"),
         (["counters"], 2, "MODULE:SERVICE"),
+        ([":seats"], 2, "MODULE:SERVICE"),
         (["tests/cli/served.py:SERVICE"], 2, "write tests.cli.served:SERVICE, as it is imported"),
+        (["./tests/cli/served:SERVICE"], 2, "write tests.cli.served:SERVICE, as it is imported"),
+        ([".served:SERVICE"], 2, "write served:SERVICE, as it is imported"),
         ([SERVICE, "--engine", "floppy:a"], 1, "no engine at 'floppy:a'"),
     ],
 )

@@ -61,9 +61,10 @@ def pay(service: Running, order: str) -> None:
 
 
 def test_endpoints_are_added_listed_and_looked_after(service: Running, receiver: str) -> None:
-    [added] = asked(
-        service, "webhooks", "add", receiver, "--id", "shop", "--kind", "order.paid", "--subject-prefix", "eu/"
-    )
+    words = ("webhooks", "add", receiver, "--id", "shop", "--kind", "order.paid", "--subject-prefix", "eu/")
+    [added] = asked(service, *words)
+    assert asked(service, *words) == [added]
+    assert added["secret"] not in ropewalk("webhooks", "list", "--url", service.url, "--json").stdout
     pay(service, "us/1")
     pay(service, "eu/1")
     headers, body = Receiver.got.get(timeout=20)

@@ -22,12 +22,13 @@ REASONS: Final[dict[Reason, str]] = {
     "space has no / at all: choose another",
     "bad_session": f"a session's id is 1 to {NAME_BYTES_MAX} bytes of printable text: choose another",
     "bad_ttl": f"a session lives for {TTL_MIN_MS} to {TTL_MAX_MS} ms: choose a ttl_ms between them",
-    "bad_number": f"a counter has 64 bits, a semaphore 1 to {PERMITS_MAX} permits, of which a claim takes 1 or more, "
+    "bad_number": f"a counter has 64 bits, a semaphore 1 to {PERMITS_MAX} permits, of which a claim takes 1 to all, "
     "and a lock or an election one: change the number",
     "too_large": f"a value has {VALUE_BYTES_MAX} bytes at most: put it elsewhere, and its address here",
     "session_expired": "the session was not kept alive in time, and all it had is given to others: stop what it "
     "protected, and begin again with a new id",
-    "session_unknown": "no session of this id is open here: give ttl_ms to open one",
+    "session_unknown": "no session of this id is open here: it has ended or never began, and a new one is told for "
+    "how long it lives",
     "full": f"this partition keeps {KEYS_MAX} sessions, claims, counters and settings, and no more: remove some",
     "too_many_claims": f"a session has {CLAIMS_MAX} claims at most: open another",
     "queue_full": f"{QUEUE_MAX} sessions wait for it already: ask again later",
