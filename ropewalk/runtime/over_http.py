@@ -1,8 +1,8 @@
 """A service at a URL: a target for `communication.client.Client`, and what its problems mean here.
 
     async with open_client("tickets", ["http://10.0.0.1:8080", "http://10.0.0.2:8080"]) as client:
-        sell = Question("POST", "/commands/Sell", body=b'{"buyer": "Ada"}', key="order-42")
-        answer = await client.call(sell, nature=Nature.REPEATABLE_WRITE)
+        sold = await call(client, Sell("Ada"), reply=int, key="order-42")
+        state = await client.call(Question("GET", "/state/tickets"), nature=Nature.READ)
 
 Promise:    an error says whether anything happened, as the service said it, or as is known when it said nothing; the
             deadline goes along, so the service gives up no later than its caller.
@@ -14,7 +14,8 @@ import random
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from http import HTTPStatus
-from typing import Any, Final
+from types import GenericAlias
+from typing import Any, Final, Generic, TypeVar, cast
 
 import httpx
 import msgspec
@@ -23,14 +24,20 @@ from ropewalk.communication.client import Client
 from ropewalk.communication.deadlines import Deadline, deadline_in
 from ropewalk.communication.limits import HOP_LEAST_S
 from ropewalk.communication.outcomes import Unreachable
-from ropewalk.core.limits import DEADLINE_MAX_S
+from ropewalk.communication.retries import Nature
+from ropewalk.core.limits import DEADLINE_DEFAULT_S, DEADLINE_MAX_S
+from ropewalk.engines.system import random_bytes
 from ropewalk.errors import NotAccepted, OutcomeUnknown, Rejected, RopewalkError
 from ropewalk.runtime.operations import DEADLINE, IDEMPOTENCY_KEY, JSON
 from ropewalk.runtime.problems import Problem
 from ropewalk.runtime.resilience_metrics import RESILIENCE
+from ropewalk.runtime.typed import members
+
+R = TypeVar("R")
 
 _CONNECT_S: Final = 5.0
 _IDLE_MAX: Final = 32
+_KEY_BYTES: Final = 16
 _NO_ROOM: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
@@ -43,6 +50,13 @@ class Question(msgspec.Struct, frozen=True):
     body: bytes | None = None
     key: str = ""
     headers: Mapping[str, str] = {}
+
+
+class Replied(msgspec.Struct, Generic[R], frozen=True):
+    """What a command was replied, and the token of the record that it was applied in."""
+
+    reply: R
+    token: str
 
 
 class ServiceAt:
@@ -134,6 +148,29 @@ async def open_client(name: str, urls: Sequence[str]) -> AsyncIterator[Client[Qu
         client = Client(services, draw=random.random)
         RESILIENCE.watch_client(name, client)
         yield client
+
+
+async def call(
+    client: Client[Question, httpx.Response],
+    command: msgspec.Struct,
+    *,
+    reply: type[R],
+    key: str = "",
+    deadline_s: float = DEADLINE_DEFAULT_S,
+) -> Replied[R]:
+    """Have a service of your own apply a command once, and return the reply, which is of this type.
+
+    Without a `key`, by which a later call repeats it, one is drawn. Errors are those of the client.
+    """
+    [(name, _)] = members(type(command))
+    question = Question(
+        "POST", f"/commands/{name}", body=msgspec.json.encode(command), key=key or random_bytes(_KEY_BYTES).hex()
+    )
+    answer = await client.call(question, nature=Nature.REPEATABLE_WRITE, deadline_s=deadline_s)
+    try:
+        return msgspec.json.decode(answer.content, type=cast("type[Replied[R]]", GenericAlias(Replied, (reply,))))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise OutcomeUnknown(f"{name} was applied, and its reply is not of the expected type: {error}") from error
 
 
 def _check_key(key: str) -> None:

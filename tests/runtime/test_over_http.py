@@ -18,10 +18,10 @@ from ropewalk.communication.retries import Nature
 from ropewalk.core.limits import DEADLINE_MAX_S
 from ropewalk.errors import NotAccepted, OutcomeUnknown, Rejected, RopewalkError
 from ropewalk.runtime.calls import Bounds
-from ropewalk.runtime.over_http import Question, ServiceAt, error_of, service_at
+from ropewalk.runtime.over_http import Question, ServiceAt, call, error_of, open_client, service_at
 from ropewalk.runtime.problems import Problem
 from ropewalk.runtime.server import serving
-from tests.runtime.served import counters
+from tests.runtime.served import Add, counters
 
 Handler = Callable[[httpx.Request], Coroutine[None, None, httpx.Response]]
 
@@ -234,5 +234,21 @@ def test_a_client_over_two_services_of_which_one_is_away_does_everything_once() 
                 response = await client.call(add(1, key=f"k{number}"), nature=Nature.REPEATABLE_WRITE)
                 assert response.json()["reply"] == number
             assert client.state().retries > 0
+
+    asyncio.run(main())
+
+
+def test_a_command_is_told_as_it_is_and_its_reply_is_of_its_type() -> None:
+    async def main() -> None:
+        async with node() as url, open_client("counters", ["http://127.0.0.1:1", url]) as client:
+            first = await call(client, Add("a", 2), reply=int, key="k1")
+            again = await call(client, Add("a", 2), reply=int, key="k1")
+            drawn = [(await call(client, Add("a", 2), reply=int)).reply for _ in range(2)]
+            assert (first.reply, again.reply, drawn) == (2, 2, [4, 6])
+            assert first.token.startswith("counters/0:")
+            with pytest.raises(OutcomeUnknown, match="Add was applied, and its reply is not of the expected type"):
+                await call(client, Add("a", 2), reply=str)
+            with pytest.raises(Problem, match="another body"):
+                await call(client, Add("a", 3), reply=int, key="k1")
 
     asyncio.run(main())
