@@ -34,9 +34,12 @@ COMMANDS: Final = {
     "submit": "ropewalk.cli.ach_service:submit",
     "settle": "ropewalk.cli.ach_service:settle",
     "returns": "ropewalk.cli.ach_service:returns",
+    "files": "ropewalk.cli.ach_listing:files",
+    "entries": "ropewalk.cli.ach_listing:entries",
+    "windows": "ropewalk.cli.ach_listing:windows",
 }
 
-ach = click.Group("ach", commands=LazyCommands(COMMANDS), help="Validate, submit and settle ACH (NACHA) files.")
+ach = click.Group("ach", commands=LazyCommands(COMMANDS), help="Validate, submit, settle and list ACH (NACHA) files.")
 
 
 class Verdict(NamedTuple):

@@ -18,6 +18,8 @@ from ropewalk.cli.terminal import open_console
 
 _GAP: Final = "  "
 _HEADING: Final = "dim"
+_NAMES: Final = frozenset({"code", "file", "ledger", "line", "number", "part", "row", "window"})
+"""Fields whose numbers name something: they are given to another command as they are shown, so without commas."""
 
 
 def print_table(titles: Mapping[str, str], rows: Iterable[Mapping[str, Any]]) -> None:
@@ -142,7 +144,8 @@ def _shown(field: str, value: object) -> str:
         return dollars(value)
     if isinstance(value, list):
         return ", ".join(str(each) for each in value)
-    text = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    counts = isinstance(value, int) and not isinstance(value, bool) and field not in _NAMES
+    text = f"{value:,}" if counts else str(value)
     return "".join(letter if letter.isprintable() else " " for letter in text)
 
 

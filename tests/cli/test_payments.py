@@ -1,10 +1,11 @@
 """Payments from the command line: brought up, opened over HTTP, and then asked by command."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import httpx
 import pytest
@@ -39,12 +40,32 @@ def test_files_are_submitted_settled_and_their_returns_saved(service: Running, t
     assert sum(each["net_cents"] for each in window["positions"]) == 0
     over = ropewalk("ach", "settle", "--url", service.url)
     assert (over.returncode, over.stderr) == (1, "Error: nothing is due: no entry waits for a window\n")
+    check_lists(service, file=submitted[0]["file"], window=window)
     files = asked(service, "ach", "returns", "--output", str(tmp_path / "returns"))
     assert files
     for each in files:
         assert read(Path(each["saved"]).read_bytes()).is_valid
     book = asked(service, "ledger", "trial-balance")[0]
     assert book["debit_cents"] == book["credit_cents"]
+
+
+def check_lists(service: Running, *, file: int, window: Mapping[str, Any]) -> None:
+    """What was submitted and settled is listed: all of it, or what is behind a number."""
+    [listed] = asked(service, "ach", "files")
+    assert (listed["file"], listed["states"]["posted"]["entries"]) == (file, window["posted"])
+    assert asked(service, "ach", "files", "--after", str(file)) == []
+    entries = asked(service, "ach", "entries", str(file), "--limit", "1000")
+    assert len(entries) == listed["entries"]
+    assert asked(service, "ach", "entries", str(file), "--after", "2", "--limit", "2") == entries[3:5]
+    returned = asked(service, "ach", "entries", str(file), "--state", "returned")
+    assert len(returned) == window["returned"]
+    assert asked(service, "ach", "windows") == [window]
+    for words, told in (
+        (("files",), f"{window['posted']} posted, {window['returned']} returned"),
+        (("entries", str(file), "--state", "returned"), returned[0]["reason"]),
+        (("windows",), window["settled"]),
+    ):
+        assert told in ropewalk("ach", *words, "--url", service.url).stdout
 
 
 def test_accounts_and_transfers_are_made_and_listed(service: Running) -> None:

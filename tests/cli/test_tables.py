@@ -98,5 +98,12 @@ def test_what_a_stranger_wrote_can_not_drive_the_terminal() -> None:
     assert lines({"name": "name"}, [{"name": "a\x1b[2J\n[red]b"}], 80) == ["name", "a [2J [red]b"]
 
 
+def test_numbers_that_name_something_are_shown_as_they_are_given() -> None:
+    assert lines({"file": "number", "entries": "entries"}, [{"file": 1234, "entries": 1234}], 80) == [
+        "number  entries",
+        "  1234    1,234",
+    ]
+
+
 def test_nothing_is_told_so() -> None:
     assert lines({"name": "name"}, [], 80) == ["none"]
