@@ -48,7 +48,10 @@ class _Commands(click.Group):
 main = _Commands(
     "ropewalk",
     commands=LazyCommands(COMMANDS),
-    help="Choose, build and prove distributed systems.",
+    help=(
+        "Choose, build and prove distributed systems.\n\nWhat asks a running service exits with 1 if it is refused, "
+        "69 if no service answers, and 75 if it was not accepted this time or may have happened."
+    ),
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 click.version_option(package_name="ropewalk")(main)

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
+from ropewalk.cli.client import NO_SERVICE, TRY_AGAIN, Refusal
 from ropewalk.cli.main import main
 
 
@@ -24,6 +26,11 @@ def test_every_listed_command_can_be_loaded_and_explains_itself() -> None:
     commands = dict(_all(main))
     assert "validate" in commands
     assert [name for name, command in commands.items() if not command.help] == []
+
+
+def test_the_help_tells_the_exit_codes() -> None:
+    told = CliRunner().invoke(main, ["--help"]).stdout
+    assert all(f"{code} if " in " ".join(told.split()) for code in (Refusal.exit_code, NO_SERVICE, TRY_AGAIN))
 
 
 def test_starting_imports_no_command() -> None:
