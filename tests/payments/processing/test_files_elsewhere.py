@@ -30,7 +30,7 @@ from ropewalk.systems.payments.processing.messages import (
 )
 from ropewalk.systems.payments.processing.views import EntryView, FileView
 from tests.payments.processing.branches import Branches
-from tests.payments.processing.town import CAPSTAN, HARBOR, MEADOW, batch_of, file_of
+from tests.payments.processing.town import CAPSTAN, HARBOR, MEADOW, batch_of, file_of, snapshot
 
 BANKS = (HARBOR, MEADOW, CAPSTAN)
 SHARDS = 4
@@ -181,6 +181,19 @@ def test_so_many_files_may_wait_for_other_shards() -> None:
     assert refused.reason == "undecided"
     town.settle()
     assert isinstance(town._told(home, last), FileUndecided)
+
+
+def test_what_is_asked_again_while_a_snapshot_is_written_stays_on_the_shelf() -> None:
+    town = opened()
+    home = town.shards[town._shard(HARBOR)]
+    content = a_file(HARBOR, MEADOW, company="2")
+    assert isinstance(town.do(SubmitFile(content)), FileRefused)
+    town.do(OpenOriginator(MEADOW, "2", "ROPE WORKS", "1"))
+    with snapshot(home.shelf, home.machine):
+        assert isinstance(town._told(town._shard(HARBOR), SubmitFile(content)), FileUndecided)
+    town.settle()
+    assert [file.entries for file in kept(town)] == [1, 1]
+    assert is_forgotten(town)
 
 
 def test_refusals_are_kept_for_a_while() -> None:

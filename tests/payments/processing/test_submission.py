@@ -1,8 +1,10 @@
 """Files that come in parts."""
 
+import msgspec
 import pytest
 
 from ropewalk.core.codec import checksum
+from ropewalk.systems.payments.machine import PaymentsMachine
 from ropewalk.systems.payments.processing.limits import PART_BYTES_MAX, UPLOADS_MAX
 from ropewalk.systems.payments.processing.messages import (
     Done,
@@ -16,7 +18,7 @@ from ropewalk.systems.payments.processing.messages import (
     SendPart,
     SubmitFile,
 )
-from tests.payments.processing.town import HARBOR, Town, batch_of, file_of
+from tests.payments.processing.town import HARBOR, Town, batch_of, file_of, snapshot
 
 PART = 400
 
@@ -42,6 +44,11 @@ def content() -> bytes:
 
 def parts_of(content: bytes) -> list[bytes]:
     return [content[first : first + PART] for first in range(0, len(content), PART)]
+
+
+def send(town: Town, content: bytes) -> None:
+    for place, part in enumerate(parts_of(content)):
+        assert town.do(SendPart(checksum(content), place, part)) == Done()
 
 
 def test_parts_in_any_order_and_repeated_make_the_file(town: Town, content: bytes) -> None:
@@ -94,9 +101,43 @@ def test_what_is_no_part_and_no_file_is_refused(town: Town, command: SendPart | 
 def test_the_upload_that_began_first_makes_room(town: Town) -> None:
     for number in range(UPLOADS_MAX + 1):
         town.do(SendPart(number.to_bytes(16, "big"), 0, b"x"))
+        if not number:
+            (first,) = town.machine.processing.state.uploads.blobs()
     blobs = town.machine.processing.state.uploads.blobs()
     assert len(blobs) == UPLOADS_MAX
-    assert not any(bytes(16).hex() in name for name in blobs)
+    assert first not in blobs
+
+
+def test_a_part_that_is_sent_again_changes_nothing_of_what_a_snapshot_has(town: Town, content: bytes) -> None:
+    send(town, content)
+    saved, applied = town.machine.save(), len(town.batches)
+    assert isinstance(town.do(SubmitFile(upload=checksum(content), parts=len(parts_of(content)))), FileAccepted)
+    town.do(SendPart(checksum(content), 0, b"other bytes"))
+    replica = PaymentsMachine(town.shelf)
+    replica.load({name: bytes(part) for name, part in saved.parts.items()})
+    for batch in town.batches[applied:]:
+        replica.apply(batch)
+    assert replica.digest() == town.machine.digest()
+
+
+def test_parts_that_come_again_while_a_snapshot_is_written_stay(town: Town, content: bytes) -> None:
+    submit = SubmitFile(upload=checksum(content), parts=len(parts_of(content)))
+    send(town, content)
+    town.do(submit)
+    with snapshot(town.shelf, town.machine):
+        send(town, content)
+    again = town.do(submit)
+    assert isinstance(again, FileAccepted)
+    assert again.repeated
+
+
+def test_who_sends_the_same_parts_at_the_same_time_is_told_of_the_same_file(town: Town, content: bytes) -> None:
+    submit = SubmitFile(upload=checksum(content), parts=len(parts_of(content)))
+    for _ in range(2):
+        send(town, content)
+    first, second = town.do(submit), town.do(submit)
+    assert isinstance(first, FileAccepted)
+    assert second == msgspec.structs.replace(first, repeated=True)
 
 
 def test_nonsense_is_an_invalid_file_and_never_an_error(town: Town) -> None:

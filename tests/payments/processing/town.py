@@ -3,7 +3,8 @@
 Not a test. Time stands still unless `at` moves it; `run` gives the machine the batches that it asks for.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from ropewalk.core.chain import Position
 from ropewalk.core.machine import NO_ID, Batch, Request
+from ropewalk.data.shelf import Shelf
 from ropewalk.engines.memory import MemoryShelf
 from ropewalk.systems.payments.ach.building import BatchBuilder, build, header
 from ropewalk.systems.payments.ach.columns import check_digit
@@ -40,6 +42,16 @@ def routing(first_eight: str) -> str:
 
 OPERATOR = routing("99000001")
 HARBOR, MEADOW, CAPSTAN = (routing(eight) for eight in ("99100012", "99200023", "99300034"))
+
+
+@contextmanager
+def snapshot(shelf: Shelf, machine: PaymentsMachine) -> Iterator[None]:
+    """A snapshot that is written while the block runs; then what it does not need is removed, as checkpoints do."""
+    present, needed = shelf.names(), machine.save().blobs
+    yield
+    for name in present:
+        if name not in needed:
+            shelf.remove(name)
 
 
 class Town:

@@ -50,10 +50,13 @@ class DividedFiles:
         self.held: dict[bytes, FileKey] = {}
         self.refused: dict[bytes, FileRefused] = {}
 
-    def named(self, key: FileKey) -> bytes | None:
-        """The checksum of the file here with that key, if there is one."""
-        keys = {**{name: each.key for name, each in self.asked.items()}, **self.held}
-        return next((name for name, each in keys.items() if each == key), None)
+    def __contains__(self, name: bytes) -> bool:
+        """Whether a file with that checksum waits here for what other shards say."""
+        return name in self.asked or name in self.held
+
+    def has_named(self, key: FileKey) -> bool:
+        """Whether a file with that key waits here."""
+        return key in self.held.values() or any(each.key == key for each in self.asked.values())
 
     def refuse(self, name: bytes, answer: FileRefused) -> None:
         """Keep what is answered, for a while."""

@@ -149,6 +149,7 @@ class Files:
         self._shelf = shelf
         self._all: list[File] = []
         self._by_key: dict[FileKey, int] = {}
+        self._by_checksum: dict[bytes, int] = {}
         self._reserved = 0
         self._bounds = np.zeros((_CAPACITY_MIN, 2), "u8")
         self.next_due_minute = NO_MINUTE
@@ -168,8 +169,9 @@ class Files:
         return None if number is None else self._all[number]
 
     def with_checksum(self, checksum: bytes) -> File | None:
-        """The file with those bytes: the newest are looked at first."""
-        return next((file for file in reversed(self._all) if file.record.checksum == checksum), None)
+        """The file with those bytes."""
+        number = self._by_checksum.get(checksum)
+        return None if number is None else self._all[number]
 
     def add(self, record: FileRecord, contents: model.File, batches: Rows) -> File:
         """Keep a file whose entries are all accepted and have no due minute yet."""
@@ -234,7 +236,7 @@ class Files:
 
     def load(self, parts: Mapping[str, bytes | memoryview]) -> None:
         """Become what was saved; the blobs are on the shelf again."""
-        self._all, self._by_key, self._reserved = [], {}, 0
+        self._all, self._by_key, self._by_checksum, self._reserved = [], {}, {}, 0
         states = np.frombuffer(parts["states"], STATE)
         self.next_due_minute, due = msgspec.msgpack.decode(parts["due"], type=tuple[int, list[int]])
         first = 0
@@ -259,7 +261,7 @@ class Files:
             self._bounds = np.concatenate([self._bounds, np.zeros_like(self._bounds)])
         self._bounds[record.number] = file.entries["trace"].min(), file.entries["trace"].max()
         self._all.append(file)
-        self._by_key[record.key] = record.number
+        self._by_key[record.key] = self._by_checksum[record.checksum] = record.number
         return file
 
 

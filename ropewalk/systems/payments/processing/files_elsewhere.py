@@ -62,7 +62,7 @@ def ask_others(state: State, content: bytes, name: bytes, *, judged: Judged) -> 
 def submission(state: State, name: bytes, *, repeated: bool) -> FileAccepted | FileRefused | FileUndecided:
     """What became of the last file of that checksum. Raises Rejected if nothing is known of any."""
     divided = state.divided
-    if name in divided.asked or name in divided.held:
+    if name in divided:
         return FileUndecided(name, repeated)
     file = state.files.with_checksum(name)
     if file is not None:
@@ -120,7 +120,7 @@ def _against(state: State, home: int, message: TakePart) -> tuple[list[FileError
     """What is against a file that has come whole, and how many errors that is; if nothing is, it is held."""
     content = state.divided.contents.content(message.checksum, message.parts)
     key = key_of(content)
-    if state.files.named(key) is not None or state.divided.named(key) is not None:
+    if state.files.named(key) is not None or state.divided.has_named(key):
         detail = f"shard {state.place.partition} has another file of the same name: give it another file id modifier"
         return [FileError(1, "file_header", "file_id_modifier", "other_bytes", detail)], 1
     judged = judge(state, content, home=home)

@@ -1,6 +1,7 @@
 """Taking a file in: whole or not at all, once.
 
-    named like one before? same bytes ─► what was answered then          other bytes ─► refused
+    the bytes of one before ─► what was answered then
+    named like one before   ─► refused
     it can be taken in (`intake`), and all of it is kept here ─► accepted
     it can be taken in, and other shards keep some of it ─► they are asked (`files_elsewhere`)
     anything else ─► refused, and nothing of it is kept
@@ -14,6 +15,7 @@ Checked by: tests/payments/processing/test_submission.py
 """
 
 from ropewalk.core.codec import checksum
+from ropewalk.systems.payments.processing.files import FileKey
 from ropewalk.systems.payments.processing.files_elsewhere import ask_others, submission
 from ropewalk.systems.payments.processing.intake import accepted, judge, key_of, refused, take_in
 from ropewalk.systems.payments.processing.limits import FILE_BYTES_MAX
@@ -31,43 +33,44 @@ Answer = FileAccepted | FileRefused | FileUndecided | Refused
 
 def submit(state: State, command: SubmitFile, *, time_ns: int) -> Answer:
     """Accept a file, or say what is against it."""
-    content = state.uploads.content(command.upload, command.parts) if command.parts else command.content
-    if not 0 < len(content) <= FILE_BYTES_MAX:
-        return Refused(
-            "size", f"a file has 1 to {FILE_BYTES_MAX} bytes, not {len(content)}: send it whole, or split it"
-        )
-    digest = checksum(content)
-    if command.parts and digest != command.upload:
-        return Refused("parts_missing", "not all parts have come, or they are not that file: send them again")
-    answer = _repeated(state, content, digest) or _new(state, content, digest, time_ns=time_ns)
+    name = command.upload if command.parts else checksum(command.content)
+    if name in state.divided or state.files.with_checksum(name) is not None:
+        answer: Answer = submission(state, name, repeated=True)
+    else:
+        answer = _new(state, command, name, time_ns=time_ns)
     if not isinstance(answer, Refused):
         state.uploads.forget(command.upload)
     return answer
 
 
-def _repeated(state: State, content: bytes, digest: bytes) -> Answer | None:
-    """The first answer, if there is a file of that name."""
-    key = key_of(content)
-    file = state.files.named(key)
-    known = state.divided.named(key) if file is None else file.record.checksum
-    if known is None:
-        return None
-    if known != digest:
-        which = "one that is being taken in" if file is None else f"file {state.number_of(file.record.number)}"
+def _new(state: State, command: SubmitFile, name: bytes, *, time_ns: int) -> Answer:
+    content = state.uploads.content(name, command.parts) if command.parts else command.content
+    if command.parts and checksum(content) != name:
+        return Refused("parts_missing", "not all parts have come, or they are not that file: send them again")
+    if not 0 < len(content) <= FILE_BYTES_MAX:
+        return Refused(
+            "size", f"a file has 1 to {FILE_BYTES_MAX} bytes, not {len(content)}: send it whole, or split it"
+        )
+    namesake = _namesake(state, key_of(content))
+    if namesake:
         return Refused(
             "other_bytes",
-            f"{which} has the same origin, destination, creation time and id modifier, and other content: if this is "
-            "another file, give it another file id modifier",
+            f"{namesake} has the same origin, destination, creation time and id modifier, and other content: if this "
+            "is another file, give it another file id modifier",
         )
-    return submission(state, digest, repeated=True)
-
-
-def _new(state: State, content: bytes, digest: bytes, *, time_ns: int) -> Answer:
     judged = judge(state, content, home=state.place.partition)
     if isinstance(judged, FileRefused):
         return judged
     if len(judged.shards) > 1:
-        return ask_others(state, content, digest, judged=judged)
+        return ask_others(state, content, name, judged=judged)
     if judged.errors:
         return refused("unknown_party", judged.errors)
     return accepted(state, take_in(state, content, judged, time_ns=time_ns).record, repeated=False)
+
+
+def _namesake(state: State, key: FileKey) -> str:
+    """The file that has a name, in words; nothing if none has it."""
+    file = state.files.named(key)
+    if file is not None:
+        return f"file {state.number_of(file.record.number)}"
+    return "one that is being taken in" if state.divided.has_named(key) else ""

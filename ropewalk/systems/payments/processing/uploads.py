@@ -1,6 +1,8 @@
 """Files of which only some parts have come, or nobody knows yet whether all shards take them: on the shelf, in parts.
 
 An upload is named by the checksum of the whole file, so sending a part again is harmless, and so is beginning again.
+What lies on the shelf has a name that nothing had before: a snapshot may need what was there, or may be about to have
+it removed.
 
 Checked by: tests/payments/processing/test_submission.py
 """
@@ -14,14 +16,23 @@ from ropewalk.data.shelf import Shelf
 from ropewalk.systems.payments.processing.limits import FILE_BYTES_MAX, PART_BYTES_MAX
 
 
+class _Saved(msgspec.Struct, frozen=True):
+    came: int
+    parts: list[tuple[bytes, list[tuple[int, int]]]]
+
+
 class Uploads:
-    """Parts by upload, the upload that began first first. Past `files_max` that one makes room for another."""
+    """Parts by upload, numbered as they came, the upload that began first first.
+
+    Past `files_max` that one makes room for another.
+    """
 
     def __init__(self, shelf: Shelf, name: str, *, files_max: int | None) -> None:
         self._shelf = shelf
         self._name = name
         self._files_max = files_max
         self._parts: dict[bytes, dict[int, int]] = {}
+        self._came = 0
 
     def add(self, upload: bytes, part: int, content: bytes) -> str:
         """Keep a part; return what is against it, or nothing."""
@@ -34,8 +45,9 @@ class Uploads:
         parts = self._parts.setdefault(upload, {})
         if self._files_max is not None and len(self._parts) > self._files_max:
             del self._parts[next(iter(self._parts))]
-        self._shelf.put(self._blob(upload, part), content)
-        parts[part] = len(content)
+        self._shelf.put(self._blob(self._came), content)
+        parts[part] = self._came
+        self._came += 1
         return ""
 
     def content(self, upload: bytes, parts: int) -> bytes:
@@ -45,7 +57,7 @@ class Uploads:
 
     def part(self, upload: bytes, part: int) -> bytes:
         """One part that has come."""
-        return bytes(self._shelf.get(self._blob(upload, part)))
+        return bytes(self._shelf.get(self._blob(self._parts[upload][part])))
 
     def forget(self, upload: bytes) -> None:
         """Let go of an upload's parts."""
@@ -53,16 +65,17 @@ class Uploads:
 
     def blobs(self) -> list[str]:
         """The names of what lies on the shelf."""
-        return [self._blob(upload, part) for upload, parts in self._parts.items() for part in sorted(parts)]
+        return [self._blob(number) for parts in self._parts.values() for number in parts.values()]
 
     def save(self) -> dict[str, bytes]:
         """The whole of it, but for what lies on the shelf; in order, since the first makes room."""
-        return {self._name: encode_value([(upload, sorted(parts.items())) for upload, parts in self._parts.items()])}
+        saved = _Saved(self._came, [(upload, list(parts.items())) for upload, parts in self._parts.items()])
+        return {self._name: encode_value(saved)}
 
     def load(self, parts: Mapping[str, bytes | memoryview]) -> None:
         """Become what was saved."""
-        saved = msgspec.msgpack.decode(parts[self._name], type=list[tuple[bytes, list[tuple[int, int]]]])
-        self._parts = {upload: dict(sizes) for upload, sizes in saved}
+        saved = msgspec.msgpack.decode(parts[self._name], type=_Saved)
+        self._came, self._parts = saved.came, {upload: dict(numbers) for upload, numbers in saved.parts}
 
-    def _blob(self, upload: bytes, part: int) -> str:
-        return f"ach-{self._name}-{upload.hex()}.{part:04}"
+    def _blob(self, number: int) -> str:
+        return f"ach-{self._name}-{number:012}"
