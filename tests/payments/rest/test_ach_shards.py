@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -10,7 +10,8 @@ import pytest
 from ropewalk.core.mailbox import Delivery
 from ropewalk.errors import NotAccepted
 from ropewalk.runtime.node import Node
-from ropewalk.systems.payments.processing.limits import PART_BYTES_MAX
+from ropewalk.systems.payments.machine import PaymentsMachine
+from ropewalk.systems.payments.processing.limits import PART_BYTES_MAX, UPLOADS_MAX
 from ropewalk.systems.payments.service import payments_with
 from tests.payments.processing.town import CAPSTAN, HARBOR, MEADOW, batch_of, file_of
 from tests.runtime.served import client_of, problem
@@ -98,7 +99,7 @@ async def closed_window(client: httpx.AsyncClient, node: Node, number: int) -> A
     return window
 
 
-def of_two(*, entries: int = 1, company: str = "1") -> bytes:
+def of_two(*, entries: int = 1, company: str = "1", modifier: str = "A") -> bytes:
     """A file with a batch of each of two banks, which pay each other."""
     batches = []
     for bank, receiver, by in ((HARBOR, MEADOW, "1"), (MEADOW, HARBOR, company)):
@@ -106,7 +107,12 @@ def of_two(*, entries: int = 1, company: str = "1") -> bytes:
         for _ in range(entries):
             batch.add(transaction_code=22, routing_number=receiver, account="2", amount_cents=1, individual_name="A")
         batches.append(batch)
-    return file_of(*batches, origin=HARBOR)
+    return file_of(*batches, origin=HARBOR, modifier=modifier)
+
+
+async def away(_: Delivery) -> int:
+    """How a shard takes mail in that is away."""
+    raise NotAccepted("away", retry_after_s=0.01)
 
 
 def test_a_file_of_two_banks_is_one_file_to_who_sends_it_and_kept_by_both() -> None:
@@ -149,15 +155,76 @@ def test_what_is_unknown_in_another_shard_is_told_and_nothing_is_taken() -> None
 
 def test_who_waits_for_a_shard_that_is_away_is_told_to_ask_again() -> None:
     async def story(client: httpx.AsyncClient, node: Node) -> None:
-        async def away(_: Delivery) -> int:
-            raise NotAccepted("away", retry_after_s=0.01)
-
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(node.leaders[node.service.partition_of(MEADOW)], "deliver", away)
             unknown = await client.post("/files", content=of_two(), headers={"Ropewalk-Deadline": "0.1"})
             assert unknown.status_code == 504, unknown.text
             assert "have not all answered" in problem(unknown)["detail"]
         assert (await client.post("/files", content=of_two())).json()["entries"] == 2
+
+    ask(story)
+
+
+def test_a_shard_that_is_away_stops_no_file_of_others_and_what_is_one_too_many_may_come_again() -> None:
+    async def story(client: httpx.AsyncClient, node: Node) -> None:
+        home = cast(PaymentsMachine, node.leaders[node.service.partition_of(HARBOR)].partition.machine)
+        one_more, headers = of_two(modifier="Z"), {"Idempotency-Key": "one more"}
+        async with asyncio.TaskGroup() as tasks:
+            with pytest.MonkeyPatch.context() as patched:
+                patched.setattr(node.leaders[node.service.partition_of(MEADOW)], "deliver", away)
+                files = [of_two(modifier=modifier) for modifier in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[:UPLOADS_MAX]]
+                waiting = [tasks.create_task(client.post("/files", content=file)) for file in files]
+                while len(home.processing.state.divided.asked) < UPLOADS_MAX:
+                    await asyncio.sleep(0)
+                assert await submit(client, payroll(CAPSTAN, to=[(HARBOR, "2", 1)])) >= 0
+                refused = await client.post("/files", content=one_more, headers=headers)
+                assert problem(refused)["type"].endswith(":undecided")
+                assert refused.status_code == 503
+        assert {task.result().status_code for task in waiting} == {200}
+        assert (await client.post("/files", content=one_more, headers=headers)).status_code == 200
+
+    ask(story)
+
+
+def test_who_can_not_be_told_what_became_of_a_file_is_not_told_that_nothing_did() -> None:
+    async def story(client: httpx.AsyncClient, node: Node) -> None:
+        async def deposed(*_: object, **__: object) -> None:
+            raise NotAccepted("another process leads")
+
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(node.leaders[node.service.partition_of(HARBOR)], "read", deposed)
+            assert (await client.post("/files", content=of_two())).status_code == 504
+
+    ask(story)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda lines: b"\r\n".join(lines),
+        lambda lines: b"".join(lines),
+        lambda lines: b"\n".join(line.rstrip(b" ") for line in lines),
+        lambda lines: b"\n".join(line + b" " * 200 for line in lines),
+    ],
+    ids=["CRLF", "one stream", "no trailing blanks", "more blanks"],
+)
+def test_a_file_comes_to_its_shard_however_its_lines_end(form: Callable[[list[bytes]], bytes]) -> None:
+    async def story(client: httpx.AsyncClient, _: Node) -> None:
+        lines = of_two().splitlines()
+        assert lines[0].endswith(b" ")
+        done = await client.post("/files", content=form(lines))
+        assert done.status_code == 200, done.text
+
+    ask(story)
+
+
+def test_a_name_that_is_taken_in_another_shard_is_a_conflict_as_one_here_is() -> None:
+    async def story(client: httpx.AsyncClient, _: Node) -> None:
+        content = of_two()
+        taken = payroll(MEADOW, to=[(HARBOR, "2", 1)])
+        assert (await client.post("/files", content=content[:94] + taken[94:])).status_code == 200
+        refused = await client.post("/files", content=content)
+        assert (refused.status_code, problem(refused)["type"].rpartition(":")[2]) == (409, "file_other_bytes")
 
     ask(story)
 

@@ -108,7 +108,8 @@ def checked(reply: AnyReply) -> AnyReply:
             counted = "1 error" if total == 1 else f"{total} errors"
             detail = f"the file has {counted}, and nothing of it was taken; the first is: {first}"
             more: dict[str, object] = {"errors": errors, "errors_total": total}
-            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"file_{reason}", detail, more=more)
+            status = _STATUSES.get(reason, HTTPStatus.UNPROCESSABLE_ENTITY)
+            raise Problem(status, f"file_{reason}", detail, more=more)
         case _:
             return reply
 

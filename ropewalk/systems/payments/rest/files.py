@@ -2,16 +2,17 @@
 
 A file that fits one part is one command. A larger one is kept in a temporary file while it comes, because its parts
 are named by the checksum of the whole; then each part is sent, and last the command that submits them. It goes to the
-shard of its first batch; if others keep some of it too, the answer waits for them.
+shard of its first batch; if others keep some of it too, the answer waits for them, and holds up no other file.
 
-Promise:    memory is bounded by a part, whatever the size of the file.
-Checked by: tests/payments/rest/test_files.py
+Promise:    memory is bounded by a part, whatever the size of the file; an answer that nothing was taken is true.
+Checked by: tests/payments/rest/test_files.py, tests/payments/rest/test_ach_shards.py
 """
 
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, Final
+from functools import partial
+from typing import IO, Final, NamedTuple
 
 import msgspec
 from starlette.requests import Request as HttpRequest
@@ -19,15 +20,18 @@ from starlette.responses import Response
 
 from ropewalk.core.clock import VectorClock
 from ropewalk.core.codec import Checksum
+from ropewalk.core.machine import NO_ID
 from ropewalk.data.reads import STRONG
 from ropewalk.errors import NotAccepted, OutcomeUnknown
-from ropewalk.runtime.listeners import Heard
 from ropewalk.runtime.node import Node
 from ropewalk.runtime.operations import BYTES, COMMAND_PARAMETERS, JSON, Operation
+from ropewalk.runtime.problems import Problem
 from ropewalk.runtime.requests import deadline_s_of, json_response, priority_of, request_id_of, stream_of
 from ropewalk.systems.payments.ach.columns import check_digit
 from ropewalk.systems.payments.ach.layout import RECORD_LENGTH
 from ropewalk.systems.payments.ach.layouts import BATCH_HEADER
+from ropewalk.systems.payments.ach.lines import split
+from ropewalk.systems.payments.ach.problems import Problems
 from ropewalk.systems.payments.processing.limits import FILE_BYTES_MAX, PART_BYTES_MAX, UPLOADS_MAX
 from ropewalk.systems.payments.processing.messages import (
     AnyReply,
@@ -43,8 +47,11 @@ from ropewalk.systems.payments.rest.across import Caller, waits
 from ropewalk.systems.payments.rest.asking import checked, do
 from ropewalk.systems.payments.rest.reading import Sight, place_of, read
 
-_BEGINNING_BYTES: Final = 256
-"""Enough for the first two records, however lines end."""
+_BEGINNING_BYTES: Final = 100 * RECORD_LENGTH
+"""Enough for the first two records, however lines end; whole records, if they do not end."""
+
+_PASSING: Final = ("undecided", "parts_missing")
+"""Why a file is refused for now: there is no room, or it has to be sent again."""
 
 
 class _Intake:
@@ -68,13 +75,25 @@ class _Intake:
 _INTAKE: Final = _Intake()
 
 
+class _Answered(NamedTuple):
+    """What a shard said to a file, and to whom."""
+
+    reply: AnyReply
+    token: VectorClock
+    shard: int
+    caller: Caller
+
+
 async def _submit(node: Node, http: HttpRequest) -> Response:
     with _INTAKE.place():
-        reply, token = await _take(node, http)
-    return json_response(reply, token=token)
+        answered = await _take(node, http)
+    if isinstance(answered.reply, FileUndecided):
+        reply, token = await _decided(node, answered.reply, shard=answered.shard, caller=answered.caller)
+        return json_response(reply, token=token)
+    return json_response(answered.reply, token=answered.token)
 
 
-async def _take(node: Node, http: HttpRequest) -> tuple[AnyReply, VectorClock]:
+async def _take(node: Node, http: HttpRequest) -> _Answered:
     state = Checksum()
     size = 0
     with tempfile.SpooledTemporaryFile(PART_BYTES_MAX) as kept:
@@ -89,52 +108,53 @@ async def _take(node: Node, http: HttpRequest) -> tuple[AnyReply, VectorClock]:
             command = SubmitFile(kept.read())
         else:
             command = await _send_parts(node, http, kept, upload=state.digest(), shard=shard)
-        with node.leaders[shard].waiting_for(state.digest().hex()) as heard:
-            return await _send(node, command, heard, shard=shard, caller=_caller_of(http))
+    caller = waits(request_id_of(http), deadline_s=deadline_s_of(http), priority=priority_of(http))
+    return _Answered(*await _send(node, command, shard=shard, caller=caller), shard, caller)
 
 
-def _caller_of(http: HttpRequest) -> Caller:
-    return waits(request_id_of(http), deadline_s=deadline_s_of(http), priority=priority_of(http))
-
-
-async def _send(
-    node: Node, command: SubmitFile, heard: Heard, *, shard: int, caller: Caller
-) -> tuple[AnyReply, VectorClock]:
-    """Submit a file to its shard; return what becomes of it there, and in others that it has batches for."""
-    reply, token = await do(
-        node,
-        command,
-        shard=shard,
-        request_id=caller.request_id,
-        deadline_s=caller.left_s,
-        priority=caller.priority,
-    )
-    if isinstance(reply, FileUndecided):
-        return await _decided(node, reply, heard, shard=shard, caller=caller)
-    return reply, token
+async def _send(node: Node, command: SubmitFile, *, shard: int, caller: Caller) -> tuple[AnyReply, VectorClock]:
+    """What a shard says to a file. To a request that is repeated it says what it said first: that may have passed."""
+    send = partial(do, node, command, shard=shard, priority=caller.priority)
+    try:
+        return await send(request_id=caller.request_id, deadline_s=caller.left_s)
+    except Problem as refused:
+        if caller.request_id == NO_ID or refused.name not in _PASSING:
+            raise
+        return await send(deadline_s=caller.left_s)
 
 
 async def _decided(
-    node: Node, undecided: FileUndecided, heard: Heard, *, shard: int, caller: Caller
+    node: Node, undecided: FileUndecided, *, shard: int, caller: Caller
 ) -> tuple[AnyReply, VectorClock]:
-    """What other shards make of a file. Raises OutcomeUnknown if they don't say it in time."""
-    asked = encode_query(GetSubmission(undecided.checksum))
-    while True:
-        answer, token = await read(node, shard, asked, sight=Sight(STRONG, caller.left_s))
-        reply = checked(decode_reply(answer))
-        if isinstance(reply, FileAccepted):
-            return msgspec.structs.replace(reply, repeated=undecided.repeated), token
+    """What other shards make of a file. Raises OutcomeUnknown if that is not told in time."""
+    with node.leaders[shard].waiting_for(undecided.checksum.hex()) as heard:
         try:
-            await heard.event(deadline_s=caller.left_s)
+            told = await _submission(node, undecided, shard=shard, caller=caller)
+            while isinstance(told[0], FileUndecided):
+                await heard.event(deadline_s=caller.left_s)
+                told = await _submission(node, undecided, shard=shard, caller=caller)
         except NotAccepted as error:
-            raise OutcomeUnknown("shards that keep batches of the file have not all answered") from error
+            raise OutcomeUnknown(f"shards that keep batches of the file have not all answered ({error})") from error
+    return told
+
+
+async def _submission(
+    node: Node, undecided: FileUndecided, *, shard: int, caller: Caller
+) -> tuple[AnyReply, VectorClock]:
+    """What became of a file by now. Raises Problem if it was refused."""
+    asked = encode_query(GetSubmission(undecided.checksum))
+    answer, token = await read(node, shard, asked, sight=Sight(STRONG, caller.left_s))
+    reply = checked(decode_reply(answer))
+    if isinstance(reply, FileAccepted):
+        reply = msgspec.structs.replace(reply, repeated=undecided.repeated)
+    return reply, token
 
 
 def _shard_of(node: Node, beginning: bytes) -> int:
     """The shard of whoever originated a file: its first batch says it. Any, if it doesn't: it will be refused."""
     place, field = place_of(node), BATCH_HEADER["originating_dfi_identification"]
-    batch = beginning[RECORD_LENGTH:].lstrip(b"\r\n")
-    digits = batch[field.start : field.stop].decode("latin-1")
+    rows, _ = split(beginning, Problems())
+    digits = rows[1:2, field.start : field.stop].tobytes().decode("latin-1")
     if place.partitions == 1 or not (digits.isascii() and digits.isdigit()):
         return 0
     return place.partition_of(f"{digits}{check_digit(digits)}")
