@@ -12,6 +12,7 @@ Checked by: tests/core/test_keyed.py, ropewalk.proving.conformance (machine chec
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from types import MappingProxyType
 from typing import Final, Generic, TypeVar, Union, cast
 
 import msgspec
@@ -130,6 +131,8 @@ class KeyedMachine(Generic[V, C, Q]):
         self._values: msgspec.msgpack.Decoder[V] = msgspec.msgpack.Decoder(_type(value))
         self._value_name = value.__name__ if isinstance(value, type) else str(value)
         self._state: MutableMapping[str, V] = {} if table is None else _Encoded(table, self._values)
+        # What is changed past `writes` would be neither checked nor the same after a restart.
+        self._seen: Mapping[str, V] = MappingProxyType(self._state)
         self._timers: list[Timer] = []
         self._timers_set = 0
         self._sent: list[Message] = []
@@ -156,7 +159,7 @@ class KeyedMachine(Generic[V, C, Q]):
     def read(self, query: bytes) -> bytes:
         """The encoded value of a key, or the encoded answer to a question of the service."""
         if self._held_by is None or query[:1] != GUARDED:
-            return self._answered(query, self._state)
+            return self._answered(query, self._seen)
         state = _Noting(self._state, self._held_by)
         return encode_value(Guarded(self._answered(query[1:], state), sorted(state.held)))
 
@@ -194,7 +197,7 @@ class KeyedMachine(Generic[V, C, Q]):
 
     def check(self) -> None:
         """Run the service's own check."""
-        self._check(self._state)
+        self._check(self._seen)
 
     def keep(self, belongs: Callable[[str], bool]) -> int:
         """Forget the values and the timers that are about other keys; return how many of both are left."""
@@ -226,7 +229,15 @@ class KeyedMachine(Generic[V, C, Q]):
             ) from error
 
     def _step(self, command: C, batch: Batch, *, sender: str = "") -> object:
-        applied = self._apply(self._state, Entry(command, batch.time_ns, batch.position, sender, batch.version))
+        try:
+            applied = self._apply(self._seen, Entry(command, batch.time_ns, batch.position, sender, batch.version))
+        except (TypeError, AttributeError) as error:
+            if "'mappingproxy' object" not in str(error):
+                raise
+            raise Bug(
+                f"{self._place.log_name} changes its state past `writes` ({error}): `apply` reads the state, and "
+                "returns what is to change in `Applied.writes`"
+            ) from error
         for key, value in applied.writes.items():
             if value is None:
                 self._state.pop(key, None)

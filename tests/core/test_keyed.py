@@ -279,3 +279,17 @@ def test_a_guarded_answer_tells_what_holds_something_of_the_values_it_rests_on(i
 def test_a_machine_without_holds_can_not_be_asked_for_them() -> None:
     with pytest.raises(Rejected, match="answers no query but a key"):
         counter().read(GUARDED + encode_value("a"))
+
+
+@pytest.mark.parametrize("is_on_disk", [False, True])
+def test_a_state_that_is_changed_past_what_is_written_stops_the_machine(is_on_disk: bool) -> None:
+    def changed(state: Mapping[str, int], _: Entry[Add]) -> Applied[int]:
+        state["a"] = 17  # type: ignore[index]
+        return Applied(None)
+
+    machine = KeyedMachine[int, Add, str](
+        "sold", commands=Add, value=int, apply=changed, table={} if is_on_disk else None
+    )
+    with pytest.raises(Bug, match="changes its state past `writes`"):
+        machine.apply(batch(1, Add("a", 1)))
+    assert machine.read(encode_value("a")) == encode_value(None)
