@@ -7,7 +7,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 
 import click
@@ -16,8 +16,9 @@ import msgspec
 from ropewalk.cli.terminal import open_console
 from ropewalk.engines.sqlite import SqliteEngine
 from ropewalk.errors import RopewalkError
-from ropewalk.runtime.audit import Audited
+from ropewalk.runtime.audit import Audited, audited_missing
 from ropewalk.runtime.audit import audit as audit_partition
+from ropewalk.runtime.recovery import missing_partitions
 
 
 class _Folder(click.Path):
@@ -38,7 +39,7 @@ def audit(*, folder: Path, as_json: bool) -> None:
     Nothing may use the folder meanwhile. Exits 1 if anything is damaged, 2 if there is nothing to read.
     """
     try:
-        found = list(_audited(folder))
+        found = _audited(folder)
     except RopewalkError as error:
         raise click.ClickException(str(error)) from error
     for service, partition, audited in found:
@@ -52,15 +53,26 @@ def audit(*, folder: Path, as_json: bool) -> None:
     sys.exit(1 if any(audited.damages for _, _, audited in found) else 0)
 
 
-def _audited(folder: Path) -> Iterator[tuple[str, int, Audited]]:
+def _audited(folder: Path) -> list[tuple[str, int, Audited]]:
     if not (folder / "lock").exists():
-        return
+        return []
     engine = SqliteEngine(folder)
     with asyncio.Runner() as runner:
-        for service, partition in engine.partitions():
-            storage = runner.run(engine.open(service, partition))
-            yield service, partition, runner.run(audit_partition(storage))
-        runner.run(engine.close())
+        try:
+            return runner.run(_all(engine))
+        finally:
+            runner.run(engine.close())
+
+
+async def _all(engine: SqliteEngine) -> list[tuple[str, int, Audited]]:
+    found = []
+    for service, kept in groupby(engine.partitions(), key=lambda each: each[0]):
+        storages = {partition: await engine.open(service, partition) for _, partition in kept}
+        audits = {partition: await audit_partition(storage) for partition, storage in storages.items()}
+        for partition in await missing_partitions(storages):
+            audits[partition] = audited_missing()
+        found += [(service, partition, audited) for partition, audited in sorted(audits.items())]
+    return found
 
 
 def _tell(name: str, audited: Audited) -> None:

@@ -199,3 +199,8 @@ class Partition:
 def saved_head(parts: Mapping[str, bytes | memoryview]) -> Head:
     """The last record that is in a saved state."""
     return msgspec.msgpack.decode(parts["partition"], type=_Saved).head
+
+
+def saved_partitions(parts: Mapping[str, bytes | memoryview]) -> int:
+    """How many partitions a service has, by a saved state of one of them; 0 if it is too old to say."""
+    return msgspec.msgpack.decode(parts["partition"], type=_Saved).partitions

@@ -4,7 +4,8 @@ A restart reads the newest snapshot and the tail of the log, and believes the se
 gigabytes would keep callers waiting. This reads everything, and the chain from record to record, on an engine that
 nothing else uses; so it also tells whether a backup is whole.
 
-Promise:    `audit` names everything of one partition that is not what was written; nothing is changed.
+Promise:    `audit` names everything of one partition that is not what was written; nothing is changed. What is
+            missing altogether is told by `recovery.missing_partitions`.
 Not given:  what lies before the oldest record that is kept.
 Checked by: tests/runtime/test_audit.py
 """
@@ -52,9 +53,17 @@ async def audit(storage: Storage) -> Audited:
         async for counts in _records(storage.log, await _begin(storage.log, heads)):
             records += 1
             counted += counts
+        last = await storage.log.last()
+        if positions and last < positions[-1]:
+            damages.append(f"the log ends at position {last}, and there is a snapshot at {positions[-1]}")
     except Damaged as error:
         damages.append(str(error))
     return Audited(records, records - counted, len(positions), blobs, damages)
+
+
+def audited_missing() -> Audited:
+    """What there is to say of a partition of which nothing is left, though others show that it was served."""
+    return Audited(0, 0, 0, 0, ["nothing is left of it, and other partitions hold what they did together"])
 
 
 async def _begin(log: Log, heads: list[Head]) -> Head:

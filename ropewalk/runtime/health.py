@@ -1,6 +1,6 @@
 """How a node is: what its partitions do, and why one has stopped.
 
-Checked by: tests/runtime/test_edge.py
+Checked by: tests/runtime/test_health.py, tests/runtime/test_edge.py
 """
 
 from collections.abc import Sequence
@@ -14,6 +14,7 @@ from ropewalk.runtime.node import Node
 class PartitionHealth(msgspec.Struct, frozen=True):
     """One partition. `position` is that of its last applied record, `waiting` counts requests not yet answered.
 
+    `write_failure` says why nothing can be written now, for example that the disk is full.
     `outbox` counts messages that wait for other partitions, `events` is the number of the newest event.
     """
 
@@ -24,11 +25,12 @@ class PartitionHealth(msgspec.Struct, frozen=True):
     outbox: int
     events: int
     snapshot_failure: str | None
+    write_failure: str | None
     stopped_because: str | None
 
 
 class Health(msgspec.Struct, frozen=True):
-    """A node: it `serves` while it leads every partition."""
+    """A node: it `serves` while it leads every partition and can write to it."""
 
     service: str
     serves: bool
@@ -38,7 +40,9 @@ class Health(msgspec.Struct, frozen=True):
 def health_of(node: Node) -> Health:
     """How it is now."""
     partitions = [_partition(leader) for leader in node.leaders]
-    return Health(node.service.name, all(each.leads for each in partitions), partitions)
+    return Health(
+        node.service.name, all(each.leads and each.write_failure is None for each in partitions), partitions
+    )
 
 
 def _partition(leader: Leader) -> PartitionHealth:
@@ -50,6 +54,7 @@ def _partition(leader: Leader) -> PartitionHealth:
         outbox=leader.partition.mailbox.waiting,
         events=leader.partition.feed.last,
         snapshot_failure=_text(leader.snapshot_failure),
+        write_failure=_text(leader.writer.failure),
         stopped_because=_text(leader.stopped_because),
     )
 

@@ -19,13 +19,11 @@ import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
 
-import msgspec
-
 from ropewalk.communication.admission import USUAL, Priority
 from ropewalk.communication.transport import Transport
 from ropewalk.core.chain import Position
 from ropewalk.core.clock import VectorClock
-from ropewalk.core.codec import Kind, Stored
+from ropewalk.core.codec import Kind
 from ropewalk.core.feed import NumberedEvent
 from ropewalk.core.limits import DEADLINE_DEFAULT_S, EVENTS_READ_MAX
 from ropewalk.core.machine import Machine, Request
@@ -45,21 +43,11 @@ from ropewalk.runtime.readers import ReadAnswer, Readers
 from ropewalk.runtime.recovery import catch_up, check_partitions, load_snapshot
 from ropewalk.runtime.resilience_metrics import RESILIENCE
 from ropewalk.runtime.tasks import open_tasks
-from ropewalk.runtime.writer import Identity, Writer
+from ropewalk.runtime.writer import Identity, Writer, Written
 
 LOG = logging.getLogger("ropewalk")
 
 _SWEEP_S, _POLL_S = 0.1, 0.01
-
-
-class _Written(msgspec.Struct, frozen=True):
-    """A record that counts and is not yet applied, the calls and deliveries in it, and what it took to write it."""
-
-    stored: Stored
-    calls: Sequence[Call]
-    arrivals: Sequence[Arrival]
-    began_s: float
-    append: Step
 
 
 @asynccontextmanager
@@ -81,9 +69,16 @@ async def lead(
     """
     leader = Leader(machine, storage, identity, now_ns=now_ns, bounds=bounds or Bounds(), transport=transport)
     await leader.recover()
+    async with leading(leader):
+        yield leader
+
+
+@asynccontextmanager
+async def leading(leader: "Leader") -> AsyncIterator[None]:
+    """The second half of `lead`, for a leader that has opened its term."""
     async with open_tasks() as tasks:
         tasks.create_task(leader.run(tasks))
-        yield leader
+        yield
         await leader.stop()
 
 
@@ -114,13 +109,13 @@ class Leader:
         courier = Courier(mailbox, transport, log_name=identity.log_name, arrived=arrived) if transport else None
         self._mail = Mail(mailbox, courier, bounds=bounds, arrived=arrived)
         self._listeners = Listeners(self.partition.feed)
-        self._writer = Writer(self.partition, storage.log, identity, now_ns=now_ns)
+        self.writer = Writer(self.partition, storage.log, identity, now_ns=now_ns)
         self._checkpoints = Checkpoints(storage, log_name=identity.log_name, every_bytes=bounds.snapshot_log_bytes)
         self._stopping = False
         self._drained = False
         self._ended = asyncio.Event()
         self._sweep: asyncio.TimerHandle | None = None
-        self._written: _Written | None = None
+        self._written: Written | None = None
         self._term, self._retry_at_s = 0, 0.0
         self._readers, self._current_at_s = Readers(arrived=arrived), self._loop.time()
 
@@ -203,12 +198,12 @@ class Leader:
         for damaged in recovered.damaged:
             await self._storage.snapshots.remove(damaged.position)
         self._checkpoints.newest = recovered.position
-        self._term = await self._writer.open_term()
-        self.metrics.leads.set(1)
+        self._term = await self.writer.open_term()
 
     async def run(self, tasks: asyncio.TaskGroup) -> None:
         """Serve calls until told to stop, or until something is wrong that no retry mends."""
         self._tasks = tasks
+        self.metrics.leads.set(1)
         name = self.identity.log_name
         try:
             self._mail.carry(tasks)
@@ -281,14 +276,17 @@ class Leader:
     def _due_in_s(self) -> float | None:
         # No caller paces what a timer asks for: after a refusal it waits as long as a caller is told to.
         wakes_at_ns, retry_in_s = self.partition.wakes_at_ns, self._retry_at_s - self._loop.time()
+        if self.writer.failure is not None:
+            # Who reads in `health` that nothing can be written sends nothing: a record of no requests tells the end.
+            return retry_in_s
         return None if wakes_at_ns is None else max((wakes_at_ns - self._now_ns()) / 1e9, retry_in_s)
 
     async def _write(self, calls: Sequence[Call], arrivals: Sequence[Arrival]) -> None:
         """Make one record of these calls and deliveries durable, and apply the record before it meanwhile."""
         began_s, start_ns = self._loop.time(), self._now_ns()
         requests = [request for call in calls for request in call.requests]
-        draft = self._writer.draft(Kind.BATCH, self._term, requests, notes=self._mail.notes(arrivals))
-        append = self._tasks.create_task(self._writer.append(draft, give_up=lambda: self._gives_up(calls)))
+        draft = self.writer.draft(Kind.BATCH, self._term, requests, notes=self._mail.notes(arrivals))
+        append = self._tasks.create_task(self.writer.append(draft, give_up=lambda: self._gives_up(calls)))
         await asyncio.sleep(0)
         self._apply_written()
         appended = await append
@@ -298,13 +296,13 @@ class Leader:
             return
         if isinstance(appended, RopewalkError):
             raise appended
-        counted = await self._writer.read_through(appended, draft)
+        counted = await self.writer.read_through(appended, draft)
         if len(counted) != 1 or counted[0].link.checksum != draft.checksum:
             deposed = NotAccepted(f"{self.identity.log_name} is led by another process: ask that one")
             self._refuse(calls, arrivals, deposed)
             raise deposed
         step = Step("append", start_ns, self._now_ns())
-        self._written = _Written(counted[0], calls, arrivals, began_s, step)
+        self._written = Written(counted[0], calls, arrivals, began_s, step)
         self._checkpoints.log_bytes += len(draft.payload)
         self.metrics.append_s.observe(self._loop.time() - began_s)
 

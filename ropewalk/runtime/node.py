@@ -9,8 +9,8 @@ Checked by: tests/runtime/test_node.py
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import cast
 
 import msgspec
@@ -26,7 +26,8 @@ from ropewalk.data.reads import STRONG, ReadLevel
 from ropewalk.engines.system import new_writer, now_ns
 from ropewalk.errors import NotAccepted, Rejected, RopewalkError
 from ropewalk.runtime.calls import Answers, Bounds
-from ropewalk.runtime.leader import Leader, lead
+from ropewalk.runtime.leader import Leader, leading
+from ropewalk.runtime.recovery import check_none_lost
 from ropewalk.runtime.service import Follower, Service, Types
 from ropewalk.runtime.tasks import beside
 from ropewalk.runtime.transactions.settling import coordinates, read_decided
@@ -58,19 +59,22 @@ async def open_node(
         writer = new_writer()
 
         async def lead_all(service: Service) -> list[Leader]:
+            storages = [await engine.open(service.name, partition) for partition in range(service.partitions)]
+            await check_none_lost(service.name, storages)
             leaders = []
-            for partition in range(service.partitions):
-                storage = await engine.open(service.name, partition)
+            for partition, storage in enumerate(storages):
                 identity = Identity(service.name, partition, writer, service.partitions)
                 machine = service.machine(storage.shelf, identity.place)
-                leading = lead(machine, storage, identity, now_ns=clock_ns, bounds=bounds, transport=post)
-                try:
-                    leaders.append(await stack.enter_async_context(leading))
-                except RopewalkError as error:
-                    # One of many partitions, or of a service that follows: whoever is told is to know which.
-                    error.args = (f"{identity.log_name}: {error}",)
-                    raise
-                post.leaders[identity.log_name] = leaders[-1]
+                leader = Leader(
+                    machine, storage, identity, now_ns=clock_ns, bounds=bounds or Bounds(), transport=post
+                )
+                with _named(identity.log_name):
+                    await leader.recover()
+                leaders.append(leader)
+            # Not before: that one holds more than its terms is to mean that every one has opened its first.
+            for leader in leaders:
+                await stack.enter_async_context(leading(leader))
+                post.leaders[leader.identity.log_name] = leader
             return leaders
 
         leaders = await lead_all(service)
@@ -83,6 +87,16 @@ async def open_node(
             each.coordinators = coordinators
         async with beside(*(_follow(node, follower) for follower in service.followers)):
             yield node
+
+
+@contextmanager
+def _named(log_name: str) -> Iterator[None]:
+    """One of many partitions, or of a service that follows: whoever is told of an error is to know which."""
+    try:
+        yield
+    except RopewalkError as error:
+        error.args = (f"{log_name}: {error}",)
+        raise
 
 
 class _Post:

@@ -7,17 +7,18 @@ Checked by: tests/runtime/test_recovery.py, ropewalk.proving.world
 """
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 
 import msgspec
 
 from ropewalk.core.chain import START, Position
-from ropewalk.core.codec import Stored, decode_record
+from ropewalk.core.codec import VERSION_MAX, Kind, Stored, decode_record
 from ropewalk.core.limits import READ_RECORDS_MAX
 from ropewalk.core.machine import Divisible, Machine
 from ropewalk.core.mailbox import Opening
-from ropewalk.core.partition import Partition
-from ropewalk.core.place import Place
+from ropewalk.core.partition import Partition, saved_partitions
+from ropewalk.core.place import Place, log_name
 from ropewalk.data.engine import Storage
 from ropewalk.data.log import Log
 from ropewalk.data.snapshots import Snapshot, read_snapshot
@@ -83,11 +84,72 @@ async def kept_partitions(partition: Partition, log: Log) -> int:
     """
     if partition.applied.position > START:
         return partition.partitions
-    version = partition.machine.version
-    async for stored, _ in read_records(log, after=START, through=Position(1), machine_version_max=version):
+    return await _opened_with(log, machine_version_max=partition.machine.version)
+
+
+async def _opened_with(log: Log, *, machine_version_max: int) -> int:
+    first = read_records(log, after=START, through=Position(1), machine_version_max=machine_version_max)
+    async for stored, _ in first:
         for note in stored.record.notes:
             if isinstance(note, Opening):
                 return note.partitions
+    return 0
+
+
+async def check_none_lost(service: str, storages: Sequence[Storage]) -> None:
+    """Raise Damaged if a partition is empty that was not always so: it would be begun anew, without its keys."""
+    if not any([await _is_empty(storage) for storage in storages]):
+        return
+    missing = await missing_partitions(dict(enumerate(storages)))
+    if lost := [number for number in missing if number < len(storages)]:
+        names = ", ".join(log_name(service, number) for number in lost)
+        raise Damaged(
+            f"nothing is left of {names}, and other partitions of {service} hold what they did together: "
+            "nothing was written; restore the folder from a backup, with all of its partitions"
+        )
+
+
+async def missing_partitions(storages: Mapping[int, Storage]) -> list[int]:
+    """The partitions of one service that are not there, or wholly empty, and can't have been so from the beginning.
+
+    A node runs none of them before each has opened its first term: one that holds more was served beside all others.
+    """
+    there = [number for number, storage in storages.items() if not await _is_empty(storage)]
+    created = max([await _created_with(storages[number]) for number in there], default=0)
+    # One that was created with fewer is refused elsewhere: its keys are not where they would be looked for.
+    missing = sorted(set(range(created or max(storages, default=-1) + 1)).difference(there))
+    served = missing and any([await _is_served(storages[number]) for number in there])
+    return missing if served else []
+
+
+async def _is_empty(storage: Storage) -> bool:
+    try:
+        return await storage.log.last() == START and not await storage.snapshots.positions()
+    except Damaged:
+        # There is something to be damaged: what it is, is told by who reads it.
+        return False
+
+
+async def _is_served(storage: Storage) -> bool:
+    """True unless it holds nothing but the openings of terms. What was trimmed or damaged was something once."""
+    if await storage.snapshots.positions():
+        return True
+    try:
+        async for stored, _ in read_records(storage.log, after=START, machine_version_max=VERSION_MAX):
+            if stored.record.kind is not Kind.TERM:
+                return True
+    except Damaged:
+        return True
+    return False
+
+
+async def _created_with(storage: Storage) -> int:
+    """How many partitions there were when this one was begun; 0 if nothing whole tells it."""
+    for position in reversed(await storage.snapshots.positions()):
+        with suppress(Damaged, ValueError):
+            return saved_partitions((await read_snapshot(storage.snapshots, storage.shelf, position)).parts)
+    with suppress(Damaged):
+        return await _opened_with(storage.log, machine_version_max=VERSION_MAX)
     return 0
 
 

@@ -23,6 +23,9 @@ from ropewalk.core.partition import Partition
 from ropewalk.core.place import Place, log_name
 from ropewalk.data.log import Log
 from ropewalk.errors import NotAccepted, OutcomeUnknown, RopewalkError
+from ropewalk.observability.traces import Step
+from ropewalk.runtime.calls import Call
+from ropewalk.runtime.mail import Arrival
 from ropewalk.runtime.recovery import read_records
 
 LOG = logging.getLogger("ropewalk")
@@ -55,14 +58,25 @@ class Draft(msgspec.Struct, frozen=True):
     checksum: bytes
 
 
+class Written(msgspec.Struct, frozen=True):
+    """A record that counts and is not yet applied, the calls and deliveries in it, and what it took to write it."""
+
+    stored: Stored
+    calls: Sequence[Call]
+    arrivals: Sequence[Arrival]
+    began_s: float
+    append: Step
+
+
 class Writer:
-    """One leader's pen."""
+    """One leader's pen. `failure` says why the last append was refused."""
 
     def __init__(self, partition: Partition, log: Log, identity: Identity, *, now_ns: Callable[[], int]) -> None:
         self._partition = partition
         self._log = log
         self._identity = identity
         self._now_ns = now_ns
+        self.failure: NotAccepted | None = None
 
     def draft(self, kind: Kind, term: int, requests: Sequence[Request], *, notes: Sequence[Note] = ()) -> Draft:
         """A record that follows the last one that counts."""
@@ -84,6 +98,16 @@ class Writer:
 
         Errors are returned and not raised, since this runs as a task beside the loop: NotAccepted is definite.
         """
+        appended = await self._append(draft, give_up=give_up)
+        name, failed_before = self._identity.log_name, self.failure is not None
+        self.failure = appended if isinstance(appended, NotAccepted) else None
+        if self.failure is not None and not failed_before:
+            LOG.warning("%s can't be written to: %s; it is tried again and again", name, self.failure)
+        elif failed_before and isinstance(appended, int):
+            LOG.warning("%s can be written to again", name)
+        return appended
+
+    async def _append(self, draft: Draft, *, give_up: Callable[[], bool]) -> Position | RopewalkError:
         try:
             return await self._log.append(draft.payload)
         except OutcomeUnknown as error:
@@ -125,7 +149,7 @@ class Writer:
         for _ in range(TERM_ATTEMPTS_MAX):
             opening = Opening(self._identity.partitions)
             draft = self.draft(Kind.TERM, self._partition.term + 1, [], notes=[opening])
-            appended = await self.append(draft, give_up=lambda: False)
+            appended = await self._append(draft, give_up=lambda: False)
             if isinstance(appended, RopewalkError):
                 raise appended
             for stored in await self.read_through(appended, draft):

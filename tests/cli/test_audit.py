@@ -2,7 +2,10 @@
 
 import asyncio
 import json
+import shutil
 from pathlib import Path
+
+import pytest
 
 from ropewalk import open_engine, open_node
 from tests.cli.running import ropewalk
@@ -31,6 +34,30 @@ def test_a_folder_is_read_partition_by_partition(tmp_path: Path) -> None:
     told = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 1
     assert [(each["partition"], len(each["damages"])) for each in told] == [(0, 0), (1, 1)]
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_a_partition_of_which_nothing_is_left_is_damage(lost: int, tmp_path: Path) -> None:
+    fill(tmp_path)
+    shutil.rmtree(tmp_path / f"counters/000{lost}")
+    done = ropewalk("audit", str(tmp_path), "--json")
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 1
+    assert [each["damages"] != [] for each in told] == [lost == 0, lost == 1]
+    assert "nothing is left of it" in told[lost]["damages"][0]
+    # By the log alone: where the others have no snapshot.
+    shutil.rmtree(tmp_path / f"counters/000{1 - lost}/snapshots")
+    assert ropewalk("audit", str(tmp_path)).returncode == 1
+
+
+def test_a_log_that_ends_before_a_snapshot_is_damage(tmp_path: Path) -> None:
+    fill(tmp_path)
+    (tmp_path / "counters/0000/log.db").write_bytes(b"")
+    done = ropewalk("audit", str(tmp_path), "--json")
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 1
+    assert "the log ends at position 0, and there is a snapshot at" in told[0]["damages"][0]
+    assert told[1]["damages"] == []
 
 
 def test_a_folder_without_a_service_is_told_and_left_alone(tmp_path: Path) -> None:

@@ -136,6 +136,10 @@ def test_no_caller_may_say_what_only_partitions_say(engine: Callable[[], Engine]
 def test_what_waits_is_delivered_after_a_restart_and_once(tmp_path: Path) -> None:
     place = Place("town", town(PARTITIONS).partition_of(SOURCE), PARTITIONS)
 
+    async def begun() -> None:
+        async with open_node(town(PARTITIONS), SqliteEngine(tmp_path)):
+            pass
+
     async def without_a_way_out() -> None:
         """The sender's partition alone: what it sends has no way to anywhere."""
         engine = SqliteEngine(tmp_path)
@@ -157,6 +161,7 @@ def test_what_waits_is_delivered_after_a_restart_and_once(tmp_path: Path) -> Non
                 while mailbox.waiting:
                     await asyncio.sleep(0)
 
+    asyncio.run(begun())
     asyncio.run(without_a_way_out())
     asyncio.run(whole())
     asyncio.run(whole())

@@ -1,14 +1,24 @@
 """A node: a service's partitions in one process, its callers, and the folder that only one process may have."""
 
 import asyncio
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from ropewalk import AtLeast, Service, open_engine, open_node
-from ropewalk.errors import Rejected
+from ropewalk.core.chain import Position
+from ropewalk.core.keyed import KeyedMachine
+from ropewalk.core.machine import Batch, Outcome
+from ropewalk.core.place import Place
+from ropewalk.data.engine import Storage
+from ropewalk.data.shelf import Shelf
+from ropewalk.engines.memory import MemoryLog
+from ropewalk.engines.sqlite import SqliteEngine
+from ropewalk.errors import Damaged, NotAccepted, Rejected
 from tests.runtime.counter import Add, Command, apply
 
 
@@ -103,3 +113,85 @@ def test_a_service_whose_name_can_be_no_folder_is_refused(name: str) -> None:
 def test_a_number_of_partitions_that_can_not_be_is_refused(partitions: int) -> None:
     with pytest.raises(Rejected, match=f"has {partitions} partitions: choose 1 to 1024"):
         counters(partitions)
+
+
+def fill(folder: Path, partitions: int) -> None:
+    async def main() -> None:
+        async with open_node(counters(partitions), open_engine(f"sqlite:{folder}")) as node:
+            for number in range(20):
+                await node.call(Add(f"k{number}", 1))
+
+    asyncio.run(main())
+
+
+def start(folder: Path, partitions: int) -> None:
+    async def main() -> None:
+        async with open_node(counters(partitions), open_engine(f"sqlite:{folder}")):
+            pass
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("lost", [0, 1, 2])
+def test_a_partition_of_which_nothing_is_left_is_not_begun_anew_beside_the_others(lost: int, tmp_path: Path) -> None:
+    fill(tmp_path / "books", 3)
+    shutil.copytree(tmp_path / "books", tmp_path / "backup")
+    shutil.rmtree(tmp_path / f"books/counters/{lost:04}")
+    for _ in range(2):
+        with pytest.raises(Damaged, match=f"^nothing is left of counters/{lost}, .*restore the folder from a backup"):
+            start(tmp_path / "books", 3)
+    shutil.copytree(tmp_path / "backup", tmp_path / "books", dirs_exist_ok=True)
+    start(tmp_path / "books", 3)
+
+
+def test_a_lost_log_without_a_snapshot_of_the_others_is_noticed_too(tmp_path: Path) -> None:
+    fill(tmp_path, 2)
+    shutil.rmtree(tmp_path / "counters/0000")
+    shutil.rmtree(tmp_path / "counters/0001/snapshots")
+    with pytest.raises(Damaged, match="nothing is left of counters/0,"):
+        start(tmp_path, 2)
+
+
+def test_a_first_start_that_was_cut_off_is_begun_again(tmp_path: Path) -> None:
+    """No partition runs before each has its first term, so the first ones hold nothing but terms."""
+
+    class Full(SqliteEngine):
+        async def open(self, service: str, partition: int) -> Storage:
+            opened = await super().open(service, partition)
+            return opened if partition < 2 else opened._replace(log=FullLog())
+
+    async def cut_off() -> None:
+        async with open_node(impatient(3), Full(tmp_path)):
+            pass
+
+    async def again() -> object:
+        async with open_node(impatient(3), SqliteEngine(tmp_path)) as node:
+            return (await node.call(Add("a", 1))).value
+
+    for _ in range(2):
+        with pytest.raises(NotAccepted, match="counters/2: the disk is full"):
+            asyncio.run(cut_off())
+    assert asyncio.run(again()) == 1
+
+
+class FullLog(MemoryLog):
+    """Takes no record; waits a little before it says so, as a disk does."""
+
+    async def append(self, _: bytes) -> Position:
+        for _ in range(1_000):
+            await asyncio.sleep(0)
+        raise NotAccepted("the disk is full")
+
+
+class Impatient(KeyedMachine[int, Command, str]):
+    """Wants a record at once, as a service with timers does."""
+
+    def apply(self, batch: Batch) -> Outcome:
+        return msgspec.structs.replace(super().apply(batch), wakes_at_ns=1 if batch.position < 2 else None)
+
+
+def impatient(partitions: int) -> Service:
+    def machine(_: Shelf, place: Place) -> Impatient:
+        return Impatient("counters", commands=Command, value=int, apply=apply, place=place)
+
+    return msgspec.structs.replace(counters(partitions), machine=machine)
