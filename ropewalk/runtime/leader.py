@@ -47,7 +47,7 @@ from ropewalk.runtime.writer import Identity, Writer, Written
 
 LOG = logging.getLogger("ropewalk")
 
-_SWEEP_S, _POLL_S = 0.1, 0.01
+_SWEEP_S, _POLL_S, _PROBE_S = 0.1, 0.01, 1.0
 
 
 @asynccontextmanager
@@ -276,10 +276,12 @@ class Leader:
     def _due_in_s(self) -> float | None:
         # No caller paces what a timer asks for: after a refusal it waits as long as a caller is told to.
         wakes_at_ns, retry_in_s = self.partition.wakes_at_ns, self._retry_at_s - self._loop.time()
-        if self.writer.failure is not None:
-            # Who reads in `health` that nothing can be written sends nothing: a record of no requests tells the end.
-            return retry_in_s
-        return None if wakes_at_ns is None else max((wakes_at_ns - self._now_ns()) / 1e9, retry_in_s)
+        due_in_s = None if wakes_at_ns is None else max((wakes_at_ns - self._now_ns()) / 1e9, retry_in_s)
+        if self.writer.failure is None:
+            return due_in_s
+        # Who reads in `health` that nothing can be written sends nothing: a record of no requests tells the end.
+        probe_in_s = retry_in_s + _PROBE_S
+        return probe_in_s if due_in_s is None else min(due_in_s, probe_in_s)
 
     async def _write(self, calls: Sequence[Call], arrivals: Sequence[Arrival]) -> None:
         """Make one record of these calls and deliveries durable, and apply the record before it meanwhile."""
