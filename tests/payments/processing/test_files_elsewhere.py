@@ -91,9 +91,9 @@ def test_each_shard_takes_its_batches_in_whatever_dies(seed: int, dies: float, b
     assert [(file.batches, file.entries, file.credit_cents) for file in files] == [(1, 2, 10)] * 3
     home = town._shard(banks[0])
     numbers = {file.file % SHARDS: file.file for file in files}
-    assert {file.file: {*file.parts} for file in files} == {
-        number: {*numbers.values()} - {number} if shard == home else {numbers[home]}
-        for shard, number in numbers.items()
+    others = tuple(sorted(number for shard, number in numbers.items() if shard != home))
+    assert {file.file: file.parts for file in files} == {
+        number: others if shard == home else (numbers[home],) for shard, number in numbers.items()
     }
     assert town.do(SubmitFile(content)) == msgspec.structs.replace(told, repeated=True)
     town.do(RunWindow())
@@ -112,6 +112,22 @@ def test_an_entry_of_a_later_batch_is_told_with_its_line_and_trace() -> None:
     assert entry.rdfi == HARBOR
 
 
+def test_batches_of_one_shard_need_not_lie_together() -> None:
+    town = opened()
+    town.do(OpenOriginator(HARBOR, "2", "SAIL LOFT", "1"))
+    batches = [batch_of("PPD", odfi=odfi, company=by) for odfi, by in ((HARBOR, "1"), (MEADOW, "1"), (HARBOR, "2"))]
+    for batch in batches:
+        batch.add(transaction_code=22, routing_number=CAPSTAN, account="1", amount_cents=1, individual_name="A")
+    told = town.do(SubmitFile(file_of(*batches, origin=HARBOR)))
+    assert isinstance(told, FileAccepted)
+    entries = msgspec.msgpack.decode(town.ask(ListEntries(told.file)), type=list[EntryView])
+    assert [(entry.row, entry.line, entry.company_id) for entry in entries] == [(0, 3, "1"), (1, 9, "2")]
+    town.do(RunWindow())
+    town.settle()
+    entries = msgspec.msgpack.decode(town.ask(ListEntries(told.file)), type=list[EntryView])
+    assert [entry.state for entry in entries] == ["posted"] * 2
+
+
 @pytest.mark.parametrize("banks", [(HARBOR, MEADOW), (MEADOW, HARBOR, CAPSTAN)])
 def test_what_one_shard_objects_to_none_takes_in_until_it_is_mended(banks: tuple[str, ...]) -> None:
     town = opened()
@@ -127,13 +143,17 @@ def test_what_one_shard_objects_to_none_takes_in_until_it_is_mended(banks: tuple
     assert isinstance(town.do(SubmitFile(content)), FileAccepted)
 
 
-def test_errors_of_all_shards_are_told_in_the_order_of_lines() -> None:
-    town = Branches(SHARDS)
-    refused = town.do(SubmitFile(a_file(*BANKS)))
-    assert isinstance(refused, FileRefused)
-    assert [(each.line, each.code) for each in refused.errors] == [
-        (line, "unknown_institution") for line in (2, 5, 8)
-    ]
+@pytest.mark.parametrize("seed", range(4))
+def test_errors_of_all_shards_are_told_in_the_order_of_lines_as_many_as_may_be(seed: int) -> None:
+    town = Branches(SHARDS, seed=seed)
+    told = [(line, "unknown_institution") for line in (2, 5, 8)]
+    for errors_max in (3, 2):
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(files_elsewhere, "ERRORS_TOLD_MAX", errors_max)
+            refused = town.do(SubmitFile(a_file(*BANKS)))
+        assert isinstance(refused, FileRefused)
+        assert [(each.line, each.code) for each in refused.errors] == told[:errors_max]
+        assert refused.errors_total == 3
 
 
 def test_a_file_waits_for_a_shard_that_is_away_and_keeps_its_name() -> None:
@@ -149,6 +169,28 @@ def test_a_file_waits_for_a_shard_that_is_away_and_keeps_its_name() -> None:
     assert decode_reply(town._read(home, GetSubmission(name))) == FileUndecided(name)
     town.settle()
     assert isinstance(decode_reply(town._read(home, GetSubmission(name))), FileAccepted)
+
+
+def test_a_shard_that_has_nothing_against_a_file_keeps_its_name_and_parts_until_it_is_decided() -> None:
+    town = opened()
+    home, there = (town._shard(bank) for bank in (HARBOR, MEADOW))
+    content = a_file(HARBOR, MEADOW)
+    assert isinstance(town._told(home, SubmitFile(content)), FileUndecided)
+    town._deliver(town.shards[home], town.shards[there].place.log_name)
+    shard = town.shards[there]
+    with snapshot(shard.shelf, shard.machine):
+        shard.crash()
+    assert town._told(there, SubmitFile(content)) == FileUndecided(checksum(content), repeated=True)
+    own = a_file(MEADOW).replace(a_file(MEADOW)[:94], content[:94])
+    refused = town._told(there, SubmitFile(own))
+    assert isinstance(refused, Refused)
+    assert (refused.reason, refused.detail[:27]) == ("other_bytes", "one that is being taken in ")
+    of_other_home = a_file(CAPSTAN, MEADOW)
+    objected = town.do(SubmitFile(of_other_home.replace(of_other_home[:94], content[:94])))
+    assert isinstance(objected, FileRefused)
+    assert objected.reason == "other_bytes"
+    assert [(file.batches, file.entries) for file in kept(town)] == [(1, 1)] * 2
+    assert is_forgotten(town)
 
 
 def test_two_files_of_one_name_that_cross_are_not_both_taken() -> None:
@@ -196,15 +238,18 @@ def test_what_is_asked_again_while_a_snapshot_is_written_stays_on_the_shelf() ->
     assert is_forgotten(town)
 
 
-def test_refusals_are_kept_for_a_while() -> None:
+def test_the_last_refusals_are_kept() -> None:
     town = opened()
-    contents = [a_file(HARBOR, MEADOW, company="2", cents=cents) for cents in range(1, REFUSALS_KEPT + 2)]
-    for content in contents:
+    first, *others, last = [
+        a_file(HARBOR, MEADOW, company="2", cents=cents + 1) for cents in range(REFUSALS_KEPT + 1)
+    ]
+    for content in (first, *others, first, last):
         assert isinstance(town.do(SubmitFile(content)), FileRefused)
-    home = town.shards[town._shard(HARBOR)].machine
-    assert isinstance(decode_reply(home.read(encode_query(GetSubmission(checksum(contents[1]))))), FileRefused)
+    home = town.shards[town._shard(HARBOR)]
+    home.crash()
+    assert isinstance(decode_reply(home.machine.read(encode_query(GetSubmission(checksum(first))))), FileRefused)
     with pytest.raises(Rejected, match="there is no file with the checksum"):
-        home.read(encode_query(GetSubmission(checksum(contents[0]))))
+        home.machine.read(encode_query(GetSubmission(checksum(others[0]))))
 
 
 def test_a_shard_stops_if_it_is_told_to_take_in_what_it_can_not() -> None:

@@ -58,6 +58,7 @@ def test_parts_in_any_order_and_repeated_make_the_file(town: Town, content: byte
     accepted = town.do(SubmitFile(upload=upload, parts=len(parts)))
     assert isinstance(accepted, FileAccepted)
     assert accepted.entries == 9
+    assert not town.machine.processing.state.uploads.blobs()
     assert town.do(SubmitFile(content)) == FileAccepted(0, 1, 9, 0, 45, repeated=True)
 
 

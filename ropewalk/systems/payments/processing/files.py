@@ -53,8 +53,8 @@ class Totals(msgspec.Struct, frozen=True):
 class FileRecord(msgspec.Struct, frozen=True):
     """What is known of a file as a whole.
 
-    If it has batches of institutions that other shards keep, the counts are of those that are kept here, `whole` is
-    all of it, and `parts` are the numbers that it has elsewhere, as callers know them.
+    The counts are of the batches that are kept here, `whole` is all of it. If other shards keep some of it, `parts`
+    are the numbers that it has there, as callers know them.
     """
 
     number: int
@@ -66,7 +66,7 @@ class FileRecord(msgspec.Struct, frozen=True):
     debit_cents: int
     credit_cents: int
     control_line: int
-    whole: Totals | None = None
+    whole: Totals
     parts: tuple[int, ...] = ()
 
 

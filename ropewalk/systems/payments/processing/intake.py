@@ -80,7 +80,7 @@ def take_in(state: State, content: bytes, judged: Judged, *, time_ns: int, parts
         debit_cents=int(columns["debit_cents"].sum()),
         credit_cents=int(columns["credit_cents"].sum()),
         control_line=contents.control_line,
-        whole=judged.whole if len(judged.shards) > 1 else None,
+        whole=judged.whole,
         parts=parts,
     )
     file = state.files.add(record, contents, batches)
@@ -93,7 +93,7 @@ def take_in(state: State, content: bytes, judged: Judged, *, time_ns: int, parts
 
 def accepted(state: State, record: FileRecord, *, repeated: bool) -> FileAccepted:
     """What is answered for an accepted file."""
-    whole = record.whole or Totals(record.batches, record.entries, record.debit_cents, record.credit_cents)
+    whole = record.whole
     return FileAccepted(
         state.number_of(record.number),
         whole.batches,
