@@ -24,6 +24,10 @@ from tests.payments.processing.town import STEPS_MAX, ZONE
 from tests.payments.shards.town import Shard
 
 
+_PARTS = 1_000
+"""With this the numbers begin of what other shards keep of files."""
+
+
 class Branches:
     """Some shards and their clock."""
 
@@ -35,6 +39,7 @@ class Branches:
         self._institutions: list[str] = []
         self._accounts: list[tuple[int, int]] = []
         self._files: list[tuple[int, int]] = []
+        self._parts: list[tuple[int, int]] = []
         self._transfers = 0
         self.at("2026-11-24 09:00")
 
@@ -78,8 +83,8 @@ class Branches:
                 shard = self._shard_of_eight(content.decode()[95 + 79 : 95 + 87])
                 reply = self._decided(shard, self._told(shard, command))
                 if isinstance(reply, messages.FileAccepted):
-                    numbers = [self._file(number) for number in (reply.file, *reply.parts)]
-                    return msgspec.structs.replace(reply, file=numbers[0], parts=numbers[1:])
+                    parts = [_PARTS + self._numbered(self._parts, number) for number in reply.parts]
+                    return msgspec.structs.replace(reply, file=self._numbered(self._files, reply.file), parts=parts)
                 return reply
             case messages.SendPart():
                 raise NotImplementedError
@@ -92,7 +97,7 @@ class Branches:
         """The bytes that answer a query."""
         match query:
             case messages.ListEntries(file, after, limit, state):
-                shard, number = self._files[file]
+                shard, number = self._files[file] if file < _PARTS else self._parts[file - _PARTS]
                 return self._read(shard, messages.ListEntries(number, after, limit, state))
             case messages.GetAccount() | messages.GetReturnFile() | messages.GetStatement():
                 return self._read(self._shard(query.routing), query)
@@ -147,12 +152,12 @@ class Branches:
         answer = self._read(shard, messages.GetSubmission(reply.checksum))
         return messages.decode_reply(answer)
 
-    def _file(self, number: int) -> int:
-        """The number of a file in the order of submission, parts that others keep behind the first."""
-        known = (number % len(self.shards), number)
-        if known not in self._files:
-            self._files.append(known)
-        return self._files.index(known)
+    def _numbered(self, known: list[tuple[int, int]], number: int) -> int:
+        """The number of a file in the order of submission, by its shard and number there."""
+        place = (number % len(self.shards), number)
+        if place not in known:
+            known.append(place)
+        return known.index(place)
 
     def _run_window(self) -> messages.AnyReply:
         due = min(each.machine.processing.state.files.earliest_due() for each in self.shards)

@@ -77,9 +77,15 @@ class Story:
 
     def do_batch(self, entry_class: str, bank: str, company: str, **fields: str) -> str:
         """Begin a batch of the file."""
-        first = 1000 * self._files + 100 * len(self._batches) + 1
         self._batches.append(
-            batch_of(entry_class, odfi=BANKS[bank], company=company, name=company, first_sequence=first, **fields)
+            batch_of(
+                entry_class,
+                odfi=BANKS[bank],
+                company=company,
+                name=company,
+                first_sequence=self._sequence(),
+                **fields,
+            )
         )
         return ""
 
@@ -208,7 +214,7 @@ class Story:
         )
 
     def _answer(self, named: dict[str, Any], addendum: Addendum, **changes: str) -> str:
-        """Submit a file that names an entry: as it was, but for what is changed."""
+        """Submit the file, with a batch behind the others that names an entry: as it was, but for what is changed."""
         sender, to = BANKS.get(changes["sender"], changes["sender"]), changes["to"]
         entry_class = changes.get("entry_class", named["entry_class"])
         amount = _cents(changes["amount"]) if "amount" in changes else named["amount_cents"]
@@ -217,15 +223,19 @@ class Story:
             odfi=sender,
             company=named["company_id"],
             name="SOMEBODY",
-            first_sequence=1000 * self._files + 1,
+            first_sequence=self._sequence(),
         )
         batch.add(
             transaction_code=return_code_of(named["transaction_code"]), routing_number=to,
             account=changes.get("account", named["account"]), amount_cents=amount, individual_name="SOMEBODY",
             addenda=[addendum],
         )  # fmt: skip
-        self._batches = [batch]
+        self._batches.append(batch)
         return self.do_submit()
+
+    def _sequence(self) -> int:
+        """The first trace number of the next batch, without the bank."""
+        return 1000 * self._files + 100 * len(self._batches) + 1
 
     def _named(self, entry: str) -> dict[str, Any]:
         file, row = (int(part) for part in entry.split("/"))
