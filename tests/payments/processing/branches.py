@@ -23,7 +23,6 @@ from ropewalk.systems.payments.shards.addresses import full_id, shard_of
 from tests.payments.processing.town import STEPS_MAX, ZONE
 from tests.payments.shards.town import Shard
 
-
 _PARTS = 1_000
 """With this the numbers begin of what other shards keep of files."""
 
