@@ -1,5 +1,7 @@
 """Files with batches of institutions of several shards: all of these take theirs in, or none does."""
 
+from random import Random
+
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -30,7 +32,7 @@ from ropewalk.systems.payments.processing.messages import (
 )
 from ropewalk.systems.payments.processing.views import EntryView, FileView
 from tests.payments.processing.branches import Branches
-from tests.payments.processing.town import CAPSTAN, HARBOR, MEADOW, batch_of, file_of, snapshot
+from tests.payments.processing.town import CAPSTAN, HARBOR, MEADOW, batch_of, file_of, snapshot, sweep, unneeded
 
 BANKS = (HARBOR, MEADOW, CAPSTAN)
 SHARDS = 4
@@ -58,6 +60,25 @@ def a_file(*banks: str, company: str = "1", entries: int = 1, cents: int = 5, mo
             )  # fmt: skip
         batches.append(batch)
     return file_of(*batches, origin=banks[0], modifier=modifier)
+
+
+def some_file(random: Random) -> bytes:
+    """One of one to three banks under one of two names, by a company that the last bank may not know."""
+    banks = random.sample(BANKS, random.randint(1, 3))
+    content = a_file(*banks, company=random.choice("112"), cents=random.randint(1, 9), modifier=random.choice("AB"))
+    return content.replace(banks[0].encode(), BANKS[0].encode(), 1)
+
+
+def home_of(town: Branches, content: bytes) -> int:
+    """The shard of its first batch."""
+    return town._shard_of_eight(content.decode()[95 + 79 : 95 + 87])
+
+
+def deliver_some(town: Branches, random: Random) -> None:
+    """Some of what one shard has sent to another, if there is any."""
+    lanes = [(shard, name) for shard in town.shards for name in shard.mailbox.receivers()]
+    if lanes:
+        town._deliver(*random.choice(lanes))
 
 
 def kept(town: Branches) -> list[FileView]:
@@ -101,6 +122,38 @@ def test_each_shard_takes_its_batches_in_whatever_dies(seed: int, dies: float, b
     for number in (told.file, *told.parts):
         entries = msgspec.msgpack.decode(town.ask(ListEntries(number)), type=list[EntryView])
         assert [(entry.row, entry.state) for entry in entries] == [(0, "posted"), (1, "posted")]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32))
+def test_files_of_few_names_that_meet_are_each_taken_whole_or_not_at_all(seed: int) -> None:
+    random, town = Random(seed), opened(seed=seed)
+    contents = [some_file(random) for _ in range(4)]
+    swept: dict[int, list[str]] = {}
+    for _ in range(60):
+        content, shard = random.choice(contents), random.randrange(SHARDS)
+        match random.randrange(8):
+            case 0 | 1:
+                town._told(random.choice((home_of(town, content), shard)), SubmitFile(content))
+            case 2:
+                town.shards[shard].crash()
+            case 3:
+                sweep(town.shards[shard].shelf, swept.get(shard, []))
+                swept[shard] = unneeded(town.shards[shard].shelf, town.shards[shard].machine)
+            case _:
+                deliver_some(town, random)
+    town.settle()
+    assert is_forgotten(town)
+    files = kept(town)
+    names = [(file.file % SHARDS, file.modifier) for file in files]
+    assert len({*names}) == len(names)
+    for content in contents:
+        numbers = {file.file: file.entries for file in files if file.checksum == checksum(content).hex()}
+        assert sum(numbers.values()) in (0, content.count(b"\n622"))
+        if numbers:
+            told = decode_reply(town._read(home_of(town, content), GetSubmission(checksum(content))))
+            assert isinstance(told, FileAccepted)
+            assert {told.file, *told.parts} == {*numbers}
 
 
 def test_an_entry_of_a_later_batch_is_told_with_its_line_and_trace() -> None:

@@ -44,14 +44,23 @@ OPERATOR = routing("99000001")
 HARBOR, MEADOW, CAPSTAN = (routing(eight) for eight in ("99100012", "99200023", "99300034"))
 
 
+def unneeded(shelf: Shelf, machine: PaymentsMachine) -> list[str]:
+    """What lies on a shelf and a snapshot of the machine does not need."""
+    return sorted({*shelf.names()} - {*machine.save().blobs})
+
+
+def sweep(shelf: Shelf, names: Sequence[str]) -> None:
+    """Remove what a snapshot did not need when it was begun, as checkpoints do when it has been written."""
+    for name in names:
+        shelf.remove(name)
+
+
 @contextmanager
 def snapshot(shelf: Shelf, machine: PaymentsMachine) -> Iterator[None]:
-    """A snapshot that is written while the block runs; then what it does not need is removed, as checkpoints do."""
-    present, needed = shelf.names(), machine.save().blobs
+    """A snapshot that is written while the block runs."""
+    names = unneeded(shelf, machine)
     yield
-    for name in present:
-        if name not in needed:
-            shelf.remove(name)
+    sweep(shelf, names)
 
 
 class Town:
