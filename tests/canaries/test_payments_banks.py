@@ -61,7 +61,7 @@ def test_a_creditor_s_shard_that_is_not_told(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_time_limit_that_does_not_survive(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Waiting, "load", lambda *_: None)
-    assert claim_found(Instants).startswith(("Bug", "Broken", "KeyError"))
+    assert "KeyError" in claim_found(Instants)
 
 
 def test_a_debtor_who_is_not_paid_back(monkeypatch: pytest.MonkeyPatch) -> None:

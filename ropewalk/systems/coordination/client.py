@@ -11,7 +11,7 @@
         await coordination.counters.add("hits/today")
         async for change in coordination.watch("app/"): ...
 
-Checked by: tests/coordination/system/test_client.py
+Checked by: tests/coordination/system/test_client.py, test_watch.py
 """
 
 import asyncio

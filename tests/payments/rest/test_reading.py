@@ -216,6 +216,8 @@ def test_a_cut_of_shards_that_pay_each_other_all_the_time_is_of_one_moment_and_i
         async with open_node(payments_with(shards=SHARDS), engine) as node:
             await open_accounts(node)
             async with beside(*[pay(node, first) for first in range(1_000, 50_000, 1_000)]):
+                for log in engine.logs:
+                    log.asked = 0
                 for turn in range(1, 6):
                     answers, _ = await take_cut(node, query, STRONGLY)
                     assert [log.asked for log in engine.logs] == [turn] * SHARDS, "each is waited for once"
