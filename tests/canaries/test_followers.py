@@ -1,6 +1,6 @@
 """Planted bugs in following: each is found by a test."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -10,12 +10,12 @@ from ropewalk.core.mailbox import Delivery, Letter, Mailbox
 from ropewalk.runtime import followers
 from tests.runtime import test_followers as following
 
-letters_of, take_in = followers._letters, Mailbox.take_in
+parcels_of, take_in = followers._parcels, Mailbox.take_in
 
 
-def brings_the_first_twice(log: str, events: Sequence[Any]) -> list[Letter]:
-    letters = letters_of(log, events)
-    return letters[:1] + letters
+def brings_the_first_twice(log: str, events: Sequence[Any]) -> Iterator[list[Letter]]:
+    for letters in parcels_of(log, events):
+        yield letters[:1] + letters
 
 
 def takes_in_whatever_comes(mailbox: Mailbox, delivery: Delivery) -> Sequence[Received]:
@@ -28,7 +28,7 @@ def takes_in_whatever_comes(mailbox: Mailbox, delivery: Delivery) -> Sequence[Re
     [
         (
             followers,
-            "_letters",
+            "_parcels",
             brings_the_first_twice,
             following.test_every_event_of_every_partition_takes_effect_once_across_restarts,
         ),
