@@ -1,6 +1,6 @@
 """Looking after webhooks over HTTP: endpoints, and the messages that they did not take.
 
-    POST /webhooks            {"url": "https://…"}    add one; the answer has its secret, which is not shown again
+    POST /webhooks            {"url": "https://…"}    add one; the answer has its secret, also if it was there
     GET  /webhooks                                    how each is
     GET  /webhooks/ID/dead    /webhooks/ID/waiting    what was not taken, and why
     POST /webhooks/ID/retry   {"event_ids": [...]}    try dead letters again, those named or all; so with /drop
@@ -119,7 +119,7 @@ class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Settings(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An endpoint. Its `secret`, that a receiver verifies messages with, is shown when it is new and then no more."""
+    """An endpoint. Its `secret`, that a receiver verifies messages with, is shown to who adds or rotates it."""
 
     endpoint: str
     url: str

@@ -169,6 +169,7 @@ class Coordination:
         following = Following(name, kind)
         after = (await self._door.ask(CHANGES, following)).next
         told: dict[str, int] = {}
+        said = ""
         async for change in self._present(name, kind):
             told[change.name] = change.version
             yield change
@@ -178,10 +179,12 @@ class Coordination:
             except (NotAccepted, OutcomeUnknown) as error:
                 if not self._door.may_come_back:
                     raise
-                LOG.warning("the watch of %s goes on in %s s: %s", name, _AGAIN_S, error)
+                if str(error) != said:
+                    said = str(error)
+                    LOG.warning("the watch of %s: %s; it is tried every %s s", name, said, _AGAIN_S)
                 await asyncio.sleep(_AGAIN_S)
                 continue
-            after = found.next
+            after, said = found.next, ""
             for change in found.changes:
                 # A leader's change of value has the same token, and nobody's lead has none.
                 if kind == "election" or change.version > told.get(change.name, 0):
