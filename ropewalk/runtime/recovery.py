@@ -105,7 +105,7 @@ async def check_none_lost(service: str, storages: Sequence[Storage]) -> None:
         names = ", ".join(log_name(service, number) for number in lost)
         raise Damaged(
             f"nothing is left of {names}, and other partitions of {service} hold what they did together: "
-            "nothing was written; restore the folder from a backup, with all of its partitions"
+            "no record was written; remove what was made for them, which is empty, and restore them from a backup"
         )
 
 

@@ -8,7 +8,7 @@ from ropewalk import open_node
 from ropewalk.core.chain import Position
 from ropewalk.data.engine import Storage
 from ropewalk.engines.memory import MemoryEngine, MemoryLog
-from ropewalk.errors import NotAccepted
+from ropewalk.errors import NotAccepted, OutcomeUnknown
 from ropewalk.runtime.health import health_of
 from tests.runtime.served import Add, counters
 
@@ -52,3 +52,35 @@ def test_a_partition_that_can_not_be_written_to_does_not_serve_until_it_can_and_
     asyncio.run(main())
     told = [record.getMessage().partition(":")[0] for record in caplog.records]
     assert told == ["counters/0 can't be written to", "counters/0 can be written to again"]
+
+
+class SilentDisk(MemoryLog):
+    """Stores nothing while it is silent, and does not say so."""
+
+    is_silent = False
+
+    async def append(self, payload: bytes) -> Position:
+        if self.is_silent:
+            raise OutcomeUnknown("the disk gives no answer")
+        return await super().append(payload)
+
+
+def test_a_partition_whose_append_is_repeated_without_an_answer_does_not_serve_until_there_is_one() -> None:
+    disk = SilentDisk()
+
+    class Engine(MemoryEngine):
+        async def open(self, service: str, partition: int) -> Storage:
+            return (await super().open(service, partition))._replace(log=disk)
+
+    async def main() -> None:
+        async with open_node(counters(), Engine()) as node, asyncio.TaskGroup() as tasks, asyncio.timeout(10):
+            disk.is_silent = True
+            call = tasks.create_task(node.call(Add("a", 1)))
+            while health_of(node).serves:
+                await asyncio.sleep(0)
+            assert health_of(node).partitions[0].write_failure == "the disk gives no answer"
+            disk.is_silent = False
+            assert (await call).value == 1
+            assert health_of(node).serves
+
+    asyncio.run(main())

@@ -138,7 +138,7 @@ def test_a_partition_of_which_nothing_is_left_is_not_begun_anew_beside_the_other
     shutil.copytree(tmp_path / "books", tmp_path / "backup")
     shutil.rmtree(tmp_path / f"books/counters/{lost:04}")
     for _ in range(2):
-        with pytest.raises(Damaged, match=f"^nothing is left of counters/{lost}, .*restore the folder from a backup"):
+        with pytest.raises(Damaged, match=f"^nothing is left of counters/{lost}, .*restore them from a backup"):
             start(tmp_path / "books", 3)
     shutil.copytree(tmp_path / "backup", tmp_path / "books", dirs_exist_ok=True)
     start(tmp_path / "books", 3)
