@@ -69,14 +69,14 @@ class Written(msgspec.Struct, frozen=True):
 
 
 class Writer:
-    """One leader's pen. `failure` says why the last append was refused."""
+    """One leader's pen. `failure` says why nothing can be written: an append was refused, or its repeat failed."""
 
     def __init__(self, partition: Partition, log: Log, identity: Identity, *, now_ns: Callable[[], int]) -> None:
         self._partition = partition
         self._log = log
         self._identity = identity
         self._now_ns = now_ns
-        self.failure: NotAccepted | None = None
+        self.failure: RopewalkError | None = None
 
     def draft(self, kind: Kind, term: int, requests: Sequence[Request], *, notes: Sequence[Note] = ()) -> Draft:
         """A record that follows the last one that counts."""
@@ -122,6 +122,7 @@ class Writer:
                 return await self._log.append(draft.payload)
             except (OutcomeUnknown, NotAccepted) as error:
                 # A definite no to this attempt says nothing about the first one.
+                self.failure = error
                 LOG.warning("%s: repeating an append whose outcome is unknown: %s", self._identity.log_name, error)
             except RopewalkError as error:
                 return error
@@ -152,6 +153,7 @@ class Writer:
             appended = await self._append(draft, give_up=lambda: False)
             if isinstance(appended, RopewalkError):
                 raise appended
+            self.failure = None
             for stored in await self.read_through(appended, draft):
                 self._partition.apply(stored)
             if self._partition.applied.checksum == draft.checksum:
