@@ -34,7 +34,9 @@ def listing(command: F) -> F:
     """The options of every command that lists what is numbered."""
     for option in (
         asking,
-        click.option("--limit", default=_LISTED, show_default=True, help="How many rows at most."),
+        click.option(
+            "--limit", type=click.IntRange(1), default=_LISTED, show_default=True, help="How many rows at most."
+        ),
         click.option("--after", type=int, help="Only those behind this number."),
     ):
         command = option(command)

@@ -126,7 +126,7 @@ def issue(
 
 @cards.command("list")
 @click.argument("routing")
-@click.option("--limit", default=_LISTED, show_default=True, help="How many rows at most.")
+@click.option("--limit", type=click.IntRange(1), default=_LISTED, show_default=True, help="How many rows at most.")
 @asking
 def list_(*, routing: str, limit: int, url: str, as_json: bool) -> None:
     """List the cards of the institution ROUTING, their numbers hidden."""
@@ -141,7 +141,9 @@ def list_(*, routing: str, limit: int, url: str, as_json: bool) -> None:
 
 @cards.command("stand-ins")
 @click.option("--disputed", is_flag=True, help="Only those that the issuer would not have made, or pays for.")
-@click.option("--limit", default=_LISTED, show_default=True, help="How many of each partition at most.")
+@click.option(
+    "--limit", type=click.IntRange(1), default=_LISTED, show_default=True, help="How many of each partition at most."
+)
 @asking
 def stand_ins(*, disputed: bool, limit: int, url: str, as_json: bool) -> None:
     """List what was decided in place of an issuer, and what it said to that."""

@@ -257,14 +257,15 @@ def _is_of_another(problem: Json) -> bool:
 def _problem(response: httpx.Response) -> Json:
     try:
         return msgspec.json.decode(response.content, type=dict[str, Any])
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):
+        # Beside its own errors: text that is no UTF-8, and what is nested too deep.
         return {"detail": _not_ours(response)}
 
 
 def _json(response: httpx.Response) -> Any:
     try:
         return msgspec.json.decode(response.content)
-    except msgspec.DecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise NoService(_not_ours(response)) from error
 
 

@@ -107,7 +107,9 @@ def show(*, routing: str, number: str, url: str, as_json: bool) -> None:
 @controls.command("list")
 @click.option("--routing", help="Only what was done to accounts of this institution; with --number.")
 @click.option("--number", help="The account's number there.")
-@click.option("--limit", "count", default=_LISTED, show_default=True, help="How many rows at most.")
+@click.option(
+    "--limit", "count", type=click.IntRange(1), default=_LISTED, show_default=True, help="How many rows at most."
+)
 @asking
 def list_(*, routing: str | None, number: str | None, count: int, url: str, as_json: bool) -> None:
     """List what was done, oldest first, with who and why."""

@@ -52,7 +52,7 @@ def send(files: tuple[Path, ...], *, output: Path | None, url: str, as_json: boo
 
 @instant.command()
 @click.option("--status", help="Only those that are PDNG, ACCC or RJCT.")
-@click.option("--limit", default=_LISTED, show_default=True, help="How many at most.")
+@click.option("--limit", type=click.IntRange(1), default=_LISTED, show_default=True, help="How many at most.")
 @asking
 def payments(*, status: str | None, limit: int, url: str, as_json: bool) -> None:
     """List payments, the newest first."""

@@ -39,7 +39,9 @@ _TRIAL_TITLES: Final = {
 
 ledger = click.Group("ledger", help="Look at accounts and transfers of a running service, and create them.")
 
-_limit = click.option("--limit", default=_LISTED, show_default=True, help="How many rows at most.")
+_limit = click.option(
+    "--limit", type=click.IntRange(1), default=_LISTED, show_default=True, help="How many rows at most."
+)
 _newest = click.option("--newest", "order", flag_value="newest", default=None, help="The newest first.")
 
 

@@ -41,7 +41,7 @@ def operating(command: F) -> F:
 
 @saga.command("list")
 @click.option("--state", type=click.Choice([state.value for state in State]), help="Only those that are so.")
-@click.option("--limit", default=_LISTED, show_default=True, help="How many rows at most.")
+@click.option("--limit", type=click.IntRange(1), default=_LISTED, show_default=True, help="How many rows at most.")
 @asking
 def list_(*, state: str | None, limit: int, url: str, as_json: bool) -> None:
     """List sagas by their ids."""

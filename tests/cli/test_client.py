@@ -123,6 +123,37 @@ def test_a_file_that_no_service_took_is_told_so(tmp_path: Path) -> None:
     assert "start one with `ropewalk up payments`" in row["detail"]
 
 
+@pytest.mark.parametrize("status", [200, 404])
+@pytest.mark.parametrize("content", [b'{"detail":"\xff"}', b'{"detail":' + b"[" * 5_000])
+def test_an_answer_that_no_service_of_ours_gives_is_told_as_one(status: int, content: bytes) -> None:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with serving(Handler) as url:
+        done = CliRunner().invoke(main, ["ledger", "accounts", "--url", url])
+    assert done.exit_code == 69
+    assert f"answered {status}, and not as Ropewalk does" in done.output
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "ach entries 1", "ach files", "ach windows", "cards list 021000021", "cards stand-ins", "controls list",
+        "instant payments", "ledger accounts", "ledger transfers", "saga list",
+    ],
+)  # fmt: skip
+def test_what_asks_for_no_row_is_a_wrong_use_and_not_told_that_there_is_none(words: str) -> None:
+    done = CliRunner().invoke(main, [*words.split(), "--limit", "0", "--url", "http://127.0.0.1:9"])
+    assert done.exit_code == 2
+    assert "0 is not in the range x>=1" in done.output
+
+
 def test_what_is_packed_is_sent_as_it_was_before(tmp_path: Path) -> None:
     packed, damaged = tmp_path / "a.ach.gz", tmp_path / "b.ach.gz"
     packed.write_bytes(gzip.compress(samples.payroll()))
