@@ -14,9 +14,9 @@ from typing import Final, TypedDict, TypeVar, Unpack
 
 import click
 
-from ropewalk.cli.client import asking, connected, print_json
+from ropewalk.cli.client import NoService, NotDone, asking, connected, print_json
 from ropewalk.cli.tables import dollars, print_table
-from ropewalk.errors import Rejected, RopewalkError
+from ropewalk.errors import NotAccepted, OutcomeUnknown, Rejected
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -203,6 +203,7 @@ def _send(fields: dict[str, str], **how: Unpack[How]) -> None:
     if not host or not port.isdigit():
         raise click.ClickException(f"{how['address']!r} is no address: write HOST:PORT")
     given = {number: text for number, text in {**fields, "32": how["acquirer"]}.items() if text}
+    name = f"{given['t']}{given['11']}{given['7']}{how['acquirer']:0>11}{0:011}"
 
     async def ask(specification: Specification) -> dict[str, str]:
         async with connected_cards(host, int(port), specification) as client:
@@ -218,9 +219,11 @@ def _send(fields: dict[str, str], **how: Unpack[How]) -> None:
     except Rejected as error:
         # What is sent can be read, so it is the answer that can't.
         raise click.ClickException(f"what answers at {how['address']} is perhaps no card port: {error}") from error
-    except RopewalkError as error:
-        raise click.ClickException(str(error)) from error
-    name = f"{given['t']}{given['11']}{given['7']}{how['acquirer']:0>11}{0:011}"
+    except NotAccepted as error:
+        raise NoService(str(error)) from error
+    except OutcomeUnknown as error:
+        # 1 is what a refused payment ends with, and this one may have been approved.
+        raise NotDone(f"{error}; its name is {name}", "unknown") from error
     if how["as_json"]:
         print_json({"name": name, **shown(answer), "44": answer.get("44", "")})
     else:

@@ -1,8 +1,10 @@
 """Cards from the command line: a service with a card port, cards issued over HTTP, messages sent and answered."""
 
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -69,6 +71,24 @@ def test_an_answer_is_told_in_words(service: Running) -> None:
     done = ropewalk("cards", "authorise", NUMBER, "1", "--address", service.started["beside"]["cards"])
     assert done.returncode == 0
     assert "0110 00 approved" in done.stdout
+
+
+def test_a_payment_that_was_never_asked_or_may_be_approved_does_not_end_as_one_that_is_refused() -> None:
+    nobody = ropewalk("cards", "authorise", NUMBER, "1", "--address", "127.0.0.1:1")
+    assert (nobody.returncode, "nobody answers card messages" in nobody.stderr) == (69, True)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def hang_up() -> None:
+            connection, _ = server.accept()
+            connection.recv(1)
+            connection.close()
+
+        listener = Thread(target=hang_up)
+        listener.start()
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        unknown = ropewalk("cards", "authorise", NUMBER, "1", "--address", address)
+        listener.join()
+    assert (unknown.returncode, "its name is 0100" in unknown.stderr) == (75, True)
 
 
 def test_mistakes_are_told_with_what_to_do(service: Running, tmp_path: Path) -> None:
