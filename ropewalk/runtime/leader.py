@@ -280,7 +280,8 @@ class Leader:
         if self.writer.failure is None:
             return due_in_s
         # Who reads in `health` that nothing can be written sends nothing: a record of no requests tells the end.
-        probe_in_s = retry_in_s + _PROBE_S
+        # The time itself is taken from now: of a rounded difference too little might be left to wait for.
+        probe_in_s = self._retry_at_s + _PROBE_S - self._loop.time()
         return probe_in_s if due_in_s is None else min(due_in_s, probe_in_s)
 
     async def _write(self, calls: Sequence[Call], arrivals: Sequence[Arrival]) -> None:

@@ -41,6 +41,10 @@ def test_a_name_that_has_both_is_proved_in_worlds_and_in_towns() -> None:
     assert run_seed("town", 4) == town(4)
 
 
+def test_a_leader_on_a_full_disk_waits_for_its_next_attempt_and_does_not_turn_round_and_round() -> None:
+    assert isinstance(run_seed("payments", 1743), Holds)
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_every_fault_occurs(fault: str, towns: list[Holds]) -> None:
     assert sum(getattr(each, fault) for each in towns) >= 20
