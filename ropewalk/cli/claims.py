@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 from asyncio.subprocess import Process
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import wraps
 from inspect import getdoc
 from typing import Any, Final, TypeVar
@@ -21,9 +21,8 @@ import click
 import msgspec
 
 from ropewalk.cli.client import NO_SERVICE, TRY_AGAIN, asking
-from ropewalk.cli.coordinating import coordinated, naming, tell, tell_changes
+from ropewalk.cli.coordinating import coordinated, naming, tell, tell_changes, watching
 from ropewalk.coordination.recipes.limits import PERMITS_MAX, TTL_MAX_MS, TTL_MIN_MS
-from ropewalk.coordination.recipes.messages import Claims
 from ropewalk.systems.coordination.client import Coordination
 from ropewalk.systems.coordination.holding import TTL_S, Wanted
 from ropewalk.systems.coordination.offers import Change
@@ -73,7 +72,6 @@ class Terms(msgspec.Struct, frozen=True):
     command: tuple[str, ...]
     wait_s: float | None
     ttl_s: float
-    who: bool
     url: str
     as_json: bool
 
@@ -101,7 +99,6 @@ def holding(run: Callable[..., None]) -> Callable[..., None]:
     for option in (
         click.argument("command", nargs=-1, metavar="-- COMMAND..."),
         click.option("--ttl", "ttl_s", type=_TTL, default=TTL_S, show_default=True, help="Seconds it may be silent."),
-        click.option("--who", is_flag=True, help="Run nothing: print who has it, and who waits, the next one first."),
         claiming,
     ):
         with_terms = option(with_terms)
@@ -120,17 +117,18 @@ def lock(terms: Terms) -> None:
 
 @click.command()
 @click.option(
-    "--permits", type=click.IntRange(1, PERMITS_MAX), help="How many permits there are; all who use it say the same."
+    "--permits",
+    type=click.IntRange(1, PERMITS_MAX),
+    required=True,
+    help="How many permits there are; all who use it say the same.",
 )
 @click.option("--takes", type=click.IntRange(1), default=1, show_default=True, help="How many of them are taken.")
 @holding
-def semaphore(terms: Terms, *, permits: int | None, takes: int) -> None:
+def semaphore(terms: Terms, *, permits: int, takes: int) -> None:
     """Run COMMAND while permits of the semaphore NAME are held."""
-    if permits is None and not terms.who:
-        raise click.UsageError("say how many --permits there are")
-    if permits is not None and takes > permits:
+    if takes > permits:
         raise click.UsageError(f"it can't take {takes} of {permits}: give fewer --takes, or more --permits")
-    _run(terms, Wanted(terms.name, "semaphore", takes, permits or takes))
+    _run(terms, Wanted(terms.name, "semaphore", takes, permits))
 
 
 @click.command()
@@ -197,14 +195,12 @@ def leader(name: str, *, url: str, as_json: bool) -> None:
 
 
 @election.command()
-@naming
-@click.option("--count", type=click.IntRange(1), help="Stop after so many lines; else Ctrl-C stops it.")
-@asking
+@watching
 def watch(name: str, *, count: int | None, url: str, as_json: bool) -> None:
     """Print who leads, and then each change."""
 
     def words(change: Change) -> str:
-        return f"{change.value or change.session} (token {change.version})" if change.version else "nobody"
+        return f"{change.value or change.session} (token {change.version})" if change.value is not None else "nobody"
 
     async def work(coordination: Coordination) -> None:
         await tell_changes(coordination.watch(name, "election"), words, count=count, as_json=as_json)
@@ -213,12 +209,8 @@ def watch(name: str, *, count: int | None, url: str, as_json: bool) -> None:
 
 
 def _run(terms: Terms, wanted: Wanted) -> None:
-    """Run a command under a claim, and exit as it does; or tell who has it."""
+    """Run a command under a claim, and exit as it does."""
     code = 0
-
-    async def tell_who(coordination: Coordination) -> None:
-        claims = await coordination.claims(wanted.name, wanted.kind)
-        tell(claims, "\n".join(_words(claims)), as_json=terms.as_json)
 
     async def work(coordination: Coordination) -> None:
         nonlocal code
@@ -227,25 +219,15 @@ def _run(terms: Terms, wanted: Wanted) -> None:
                 click.echo(msgspec.json.encode(HeldNow(wanted.name, token)), err=True)
             code = await _exit_code(terms.command, token)
 
-    if not terms.who and not terms.command:
+    if not terms.command:
         raise click.UsageError("give a command to run while it is held, behind --")
     try:
-        coordinated(terms.url, tell_who if terms.who else work)
+        coordinated(terms.url, work)
     except click.ClickException as error:
         error.show()
         # 1 may be what COMMAND says.
         code = NO_SERVICE if error.exit_code == 1 else error.exit_code
     sys.exit(code)
-
-
-def _words(claims: Claims) -> Iterator[str]:
-    if not claims.held:
-        yield "nobody has it"
-    for told, claimants in (("has it", claims.held), ("waits", claims.queue)):
-        for each in claimants:
-            token = f" (token {each.token})" if each.token else ""
-            takes = f", {each.takes} of {claims.permits} permits" if claims.permits > 1 else ""
-            yield f"{each.value or each.session} {told}{token}{takes}"
 
 
 async def _exit_code(command: Sequence[str], token: int) -> int:

@@ -6,7 +6,7 @@ Checked by: tests/cli/test_coordination.py
 import click
 
 from ropewalk.cli.client import asking
-from ropewalk.cli.coordinating import coordinated, named, naming, tell, tell_changes
+from ropewalk.cli.coordinating import coordinated, named, naming, tell, tell_changes, watching
 from ropewalk.coordination.recipes.messages import Kept, Key
 from ropewalk.systems.coordination.client import Coordination
 from ropewalk.systems.coordination.offers import Change
@@ -72,9 +72,7 @@ def list_(prefix: str, *, url: str, as_json: bool) -> None:
 
 
 @config.command()
-@naming
-@click.option("--count", type=click.IntRange(1), help="Stop after so many lines; else Ctrl-C stops it.")
-@asking
+@watching
 def watch(name: str, *, count: int | None, url: str, as_json: bool) -> None:
     """Print what is there, and then each change: of one key, or of all below NAME if it ends with /."""
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 import click
 import msgspec
 
-from ropewalk.cli.client import NoService, NotDone
+from ropewalk.cli.client import NoService, NotDone, asking
 from ropewalk.communication.outcomes import Unreachable
 from ropewalk.errors import NotAccepted, OutcomeUnknown, RopewalkError
 from ropewalk.systems.coordination.client import Coordination, SessionLost, connected
@@ -23,6 +23,12 @@ F = TypeVar("F", bound=Callable[..., object])
 def naming(command: F) -> F:
     """The argument of what is about something that has a name."""
     return click.argument("name", callback=named)(command)
+
+
+def watching(command: F) -> F:
+    """The arguments of what follows the changes of something that has a name."""
+    count = click.option("--count", type=click.IntRange(1), help="Stop after so many lines; else Ctrl-C stops it.")
+    return naming(count(asking(command)))
 
 
 def named(_: click.Context, __: click.Parameter, name: str) -> str:

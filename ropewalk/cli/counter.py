@@ -6,20 +6,14 @@ Checked by: tests/cli/test_coordination.py
 from collections.abc import Awaitable, Callable
 
 import click
-import msgspec
 
 from ropewalk.cli.client import asking
-from ropewalk.cli.coordinating import coordinated, naming, tell
+from ropewalk.cli.coordinating import coordinated, named, naming, tell, tell_changes, watching
+from ropewalk.coordination.recipes.messages import NamedCounter
 from ropewalk.systems.coordination.client import Coordination
+from ropewalk.systems.coordination.offers import Change
 
 counter = click.Group("counter", help="Count together: one that was never set is 0.")
-
-
-class Counter(msgspec.Struct, frozen=True):
-    """What is printed."""
-
-    name: str
-    value: int
 
 
 @counter.command()
@@ -54,9 +48,36 @@ def set_(name: str, *, value: int, expected: int | None, url: str, as_json: bool
     )
 
 
+@counter.command("list")
+@click.argument("prefix", callback=named)
+@asking
+def list_(prefix: str, *, url: str, as_json: bool) -> None:
+    """Print the counters below PREFIX that are not 0, for example hits/."""
+
+    async def work(coordination: Coordination) -> None:
+        async for each in coordination.counters.list(prefix):
+            tell(each, f"{each.name} = {each.value}", as_json=as_json)
+
+    coordinated(url, work)
+
+
+@counter.command()
+@watching
+def watch(name: str, *, count: int | None, url: str, as_json: bool) -> None:
+    """Print the value, and then each change: of one counter, or of all below NAME if it ends with /."""
+
+    def words(change: Change) -> str:
+        return f"{change.name} = {change.value}"
+
+    async def work(coordination: Coordination) -> None:
+        await tell_changes(coordination.watch(name, "counter"), words, count=count, as_json=as_json)
+
+    coordinated(url, work)
+
+
 def _print(name: str, ask: Callable[[Coordination], Awaitable[int]], *, url: str, as_json: bool) -> None:
     async def work(coordination: Coordination) -> None:
         value = await ask(coordination)
-        tell(Counter(name, value), str(value), as_json=as_json)
+        tell(NamedCounter(name, value), str(value), as_json=as_json)
 
     coordinated(url, work)

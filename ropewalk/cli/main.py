@@ -18,6 +18,7 @@ COMMANDS: Final = {
     "cards": "ropewalk.cli.cards:cards",
     "config": "ropewalk.cli.config:config",
     "controls": "ropewalk.cli.controls:controls",
+    "claims": "ropewalk.cli.claimed:claims",
     "counter": "ropewalk.cli.counter:counter",
     "demo": "ropewalk.cli.demo:demo",
     "instant": "ropewalk.cli.instant:instant",

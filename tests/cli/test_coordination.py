@@ -80,23 +80,23 @@ def test_who_does_not_wait_is_refused_and_runs_nothing(service: Running) -> None
 
 
 def test_who_has_it_and_who_waits_is_told(service: Running) -> None:
-    assert ropewalk("lock", "jobs/who", "--who", "--url", service.url).stdout == "nobody has it\n"
+    assert ropewalk("claims", "who", "jobs/who", "--url", service.url).stdout == "nobody has it\n"
     for session in ("ada", "ben", "cleo"):
         wanted = {"name": "jobs/who", "session": session, "ttl_ms": 60_000, "wait_s": 0.01}
         httpx.post(f"{service.url}/claims/acquire", json=wanted).raise_for_status()
-    [who] = asked(service, "lock", "jobs/who", "--who")
+    [who] = asked(service, "claims", "who", "jobs/who")
     [held], queue = who["held"], who["queue"]
     assert [held["session"], *(each["session"] for each in queue)] == ["ada", "ben", "cleo"]
-    words = ropewalk("lock", "jobs/who", "--who", "--url", service.url).stdout
+    words = ropewalk("claims", "who", "jobs/who", "--url", service.url).stdout
     assert words == f"ada has it (token {held['token']})\nben waits\ncleo waits\n"
     wanted = {"name": "pool/who", "kind": "semaphore", "session": "ada", "ttl_ms": 60_000, "permits": 4, "takes": 3}
     token = httpx.post(f"{service.url}/claims/acquire", json=wanted).json()["token"]
-    words = ropewalk("semaphore", "pool/who", "--who", "--url", service.url).stdout
+    words = ropewalk("claims", "who", "pool/who", "--kind", "semaphore", "--url", service.url).stdout
     assert words == f"ada has it (token {token}), 3 of 4 permits\n"
-    assert asked(service, "election", "lead", "cluster/who", "--who")[0]["held"] == []
+    assert asked(service, "claims", "who", "cluster/who", "--kind", "election")[0]["held"] == []
 
 
-def test_a_command_is_needed_unless_it_is_asked_who(service: Running) -> None:
+def test_a_command_is_needed(service: Running) -> None:
     ran = ropewalk("lock", "jobs/none", "--url", service.url)
     assert (ran.returncode, "give a command" in ran.stderr) == (2, True)
     ran = ropewalk("semaphore", "jobs/none", "--url", service.url, "--", *PRINT_TOKEN)
@@ -176,6 +176,25 @@ def test_configuration_is_set_read_listed_and_followed(service: Running) -> None
     assert (seen["name"], seen["version"]) == ("app/limit", first["version"])
     asked(service, "config", "delete", "app/limit", "--version", str(first["version"]))
     assert "there is no key 'app/limit'" in ropewalk("config", "get", "app/limit", "--url", service.url).stderr
+
+
+def test_claims_are_listed_and_followed(service: Running) -> None:
+    wanted = {"name": "night/a", "session": "ada", "ttl_ms": 60_000}
+    token = httpx.post(f"{service.url}/claims/acquire", json=wanted).json()["token"]
+    [listed] = asked(service, "claims", "list", "night/")
+    assert (listed["name"], listed["claims"]["held"][0]["session"]) == ("night/a", "ada")
+    words = ropewalk("claims", "list", "night/", "--url", service.url).stdout
+    assert words == f"night/a: ada has it (token {token})\n"
+    words = ropewalk("claims", "watch", "night/a", "--count", "1", "--url", service.url).stdout
+    assert words == f"night/a: held by ada (token {token})\n"
+    assert ropewalk("claims", "who", "night/b", "--url", service.url).stdout == "nobody has it\n"
+
+
+def test_counters_are_listed_and_followed(service: Running) -> None:
+    asked(service, "counter", "set", "visits/today", "3")
+    assert asked(service, "counter", "list", "visits/") == [{"name": "visits/today", "value": 3}]
+    words = ropewalk("counter", "watch", "visits/", "--count", "1", "--url", service.url).stdout
+    assert words == "visits/today = 3\n"
 
 
 def test_counters_are_added_to_and_set(service: Running) -> None:

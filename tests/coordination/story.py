@@ -132,4 +132,6 @@ def _shown(number: object) -> object:
 
 
 def _data(data: dict[str, object]) -> str:
-    return " ".join(f"{name}={_shown(value)}" for name, value in data.items() if value and name != "name")
+    return " ".join(
+        f"{name}={_shown(value)}" for name, value in data.items() if value and name not in ("name", "type")
+    )

@@ -37,11 +37,14 @@ def wants(name: str, session: str, *, waits: bool = True) -> Acquire:
     return Acquire(name, session, ttl_ms=TTL_MS, waits=waits)
 
 
-def test_an_uncontended_lock_is_one_command_and_tells_nobody() -> None:
+def test_an_uncontended_lock_is_one_command_and_told_to_those_who_watch() -> None:
     room = Room()
     assert room.do(wants("orders/1", "ada")) == Held(NUMBERS_PER_RECORD + 2)
     assert room.do(Release("orders/1", "ada")) == Done()
-    assert room.told() == []
+    assert [(kind, subject) for kind, subject, _ in room.told()] == [
+        ("held", "lock:orders/1"),
+        ("released", "lock:orders/1"),
+    ]
 
 
 def test_tokens_differ_though_two_grants_are_in_one_record() -> None:

@@ -16,7 +16,7 @@ from ropewalk.coordination.recipes.messages import (
     Done,
     Granted,
     Held,
-    Leader,
+    Holder,
     Reason,
     Refused,
     Release,
@@ -73,17 +73,18 @@ def leave_gate(draft: Draft, key: str, *, session: str, why: Reason) -> None:
     gate = draft.gate(key)
     if gate is None:
         return
-    waited = [claim for claim in gate.queue if claim.session == session]
-    if waited:
+    claim = _find(gate, session)
+    if claim is None:
+        return
+    held = tuple([each for each in gate.held if each is not claim])
+    queue = tuple([each for each in gate.queue if each is not claim])
+    if not claim.token:
         draft.publish("withdrawn", subject_of(key, session), Refused(why))
-    left = Gate(
-        gate.permits,
-        tuple([claim for claim in gate.held if claim.session != session]),
-        tuple([claim for claim in gate.queue if claim.session != session]) if waited else gate.queue,
-    )
-    _admit(draft, key, left)
-    if key.startswith(_ELECTION) and not left.queue and not waited:
-        draft.publish("vacant", key, Leader())
+    elif not key.startswith(_ELECTION):
+        draft.publish("released", key, Holder(session, claim.token))
+    elif not queue:
+        draft.publish("vacant", key, Holder(session, claim.token))
+    _admit(draft, key, Gate(gate.permits, held, queue))
 
 
 def _numbers_refused(command: Acquire) -> Refused | None:
@@ -175,9 +176,9 @@ def _say(draft: Draft, key: str, *, gate: Gate, claim: Claim) -> None:
 
 
 def _tell(draft: Draft, key: str, claim: Claim) -> None:
-    """Those who follow an election hear who leads."""
-    if key.startswith(_ELECTION):
-        draft.publish("elected", key, Leader(claim.session, claim.token, claim.value))
+    """Those who watch hear who has it."""
+    what = "elected" if key.startswith(_ELECTION) else "held"
+    draft.publish(what, key, Holder(claim.session, claim.token, claim.value))
 
 
 def _find(gate: Gate, session: str) -> Claim | None:

@@ -34,7 +34,12 @@ from ropewalk.coordination.recipes.messages import (
     GetSession,
     KeepAlive,
     Key,
+    List,
+    ListClaims,
+    ListCounters,
     ListKeys,
+    NamedClaims,
+    NamedCounter,
     OpenSession,
     Query,
     Refused,
@@ -44,6 +49,7 @@ from ropewalk.coordination.recipes.messages import (
     SetCounter,
     SetKey,
     Timer,
+    Watched,
 )
 from ropewalk.coordination.recipes.state import (
     NUMBERS,
@@ -92,7 +98,7 @@ def space(message: Command | Timer | Query) -> str:
     match message:
         case OpenSession() | KeepAlive() | EndSession() | GetSession() | Expire() | Forget():
             return message.space
-        case ListKeys():
+        case ListKeys() | ListClaims() | ListCounters():
             return space_of(message.prefix)
         case _:
             return space_of(message.name)
@@ -114,12 +120,15 @@ def answer(state: Mapping[str, Value], query: Query) -> object:
         case GetSession():
             return _session_state(state.get(session_key(query.space, query.session)))
         case GetCounter():
-            counter = state.get(f"counter:{query.name}")
-            return Counted(counter.value if isinstance(counter, Counter) else 0)
+            return Counted(_count(state.get(f"counter:{query.name}")))
         case GetKey():
             return _key(query.name, state.get(_CONFIG + query.name))
         case ListKeys():
-            return _listed(state, query)
+            return [_key(name, value) for name, value in _listed(state, "config", query)]
+        case ListClaims():
+            return [NamedClaims(name, _claims(value)) for name, value in _listed(state, query.kind, query)]
+        case ListCounters():
+            return [NamedCounter(name, _count(value)) for name, value in _listed(state, "counter", query)]
 
 
 def check(state: Mapping[str, Value]) -> None:
@@ -203,11 +212,16 @@ def _key(name: str, value: Value | None) -> Key:
     return Key(name, value.value, value.version, value.session)
 
 
-def _listed(state: Mapping[str, Value], query: ListKeys) -> list[Key]:
-    prefix, after = _CONFIG + query.prefix, _CONFIG + query.after
+def _count(value: Value | None) -> int:
+    return value.value if isinstance(value, Counter) else 0
+
+
+def _listed(state: Mapping[str, Value], kind: Watched, query: List) -> Iterator[tuple[str, Value]]:
+    """A page of what there is of a kind below a prefix: names and values, by name."""
+    prefix, after = f"{kind}:{query.prefix}", f"{kind}:{query.after}"
     chosen = (key for key in state if key.startswith(prefix) and key > after)
-    first = nsmallest(max(0, min(query.limit, PAGE_MAX)), chosen)
-    return [_key(key.removeprefix(_CONFIG), state[key]) for key in first]
+    for key in nsmallest(max(0, min(query.limit, PAGE_MAX)), chosen):
+        yield key.partition(":")[2], state[key]
 
 
 def _check_gate(state: Mapping[str, Value], key: str, *, gate: Gate, last: int) -> None:

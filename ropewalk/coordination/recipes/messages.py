@@ -14,6 +14,9 @@ import msgspec
 Kind = Literal["lock", "semaphore", "election"]
 """What a session can claim: the right to be alone, one of so many permits, to lead."""
 
+Watched = Literal["config", "counter", "lock", "semaphore", "election"]
+"""What can be watched."""
+
 Reason = Literal[
     "bad_name",
     "bad_session",
@@ -169,7 +172,25 @@ class ListKeys(msgspec.Struct, frozen=True, tag=True):
     limit: int = 100
 
 
-Query = GetClaims | GetSession | GetCounter | GetKey | ListKeys
+class ListClaims(msgspec.Struct, frozen=True, tag=True):
+    """Who has what, of the claims of a kind whose names begin with a prefix, by name, from behind `after` on."""
+
+    prefix: str
+    kind: Kind = "lock"
+    after: str = ""
+    limit: int = 100
+
+
+class ListCounters(msgspec.Struct, frozen=True, tag=True):
+    """The counters that are not 0 and begin with a prefix, by name, from behind `after` on."""
+
+    prefix: str
+    after: str = ""
+    limit: int = 100
+
+
+List = ListKeys | ListClaims | ListCounters
+Query = GetClaims | GetSession | GetCounter | GetKey | List
 
 
 class Alive(msgspec.Struct, frozen=True, tag=True):
@@ -239,6 +260,20 @@ class Claims(msgspec.Struct, frozen=True):
     queue: Sequence[Claimant]
 
 
+class NamedClaims(msgspec.Struct, frozen=True):
+    """Who has and who waits for what has this name."""
+
+    name: str
+    claims: Claims
+
+
+class NamedCounter(msgspec.Struct, frozen=True):
+    """A counter and its value."""
+
+    name: str
+    value: int
+
+
 class SessionState(msgspec.Struct, frozen=True):
     """How a session is: open, expired or unknown; what it has or waits for."""
 
@@ -262,9 +297,9 @@ class Granted(msgspec.Struct, frozen=True):
     token: int
 
 
-class Leader(msgspec.Struct, frozen=True):
-    """What the events `elected` and `vacant` tell of an election. Token 0: nobody leads."""
+class Holder(msgspec.Struct, frozen=True):
+    """Who has it, as the events `held` and `elected` tell, or who had it last, as `released` and `vacant` do."""
 
-    session: str = ""
-    token: int = 0
+    session: str
+    token: int
     value: str = ""

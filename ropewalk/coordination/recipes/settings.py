@@ -95,6 +95,7 @@ def _count(draft: Draft, name: str, value: int) -> Reply:
     if value and draft.is_full and not draft.counter(key):
         return Refused("full")
     draft.put(key, Counter(value) if value else None)
+    draft.publish("counted", key, Counted(value))
     return Counted(value)
 
 

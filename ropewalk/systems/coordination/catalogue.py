@@ -22,7 +22,11 @@ from ropewalk.coordination.recipes.messages import (
     KeepAlive,
     Kept,
     Key,
+    ListClaims,
+    ListCounters,
     ListKeys,
+    NamedClaims,
+    NamedCounter,
     OpenSession,
     Release,
     SessionState,
@@ -60,11 +64,20 @@ RELEASE: Final = command(
 GET_CLAIMS: Final = question(
     "/claims", "Who has a claim, with which token, and who waits", body=GetClaims, answer=Claims
 )
+LIST_CLAIMS: Final = question(
+    "/claims/list", "Who has what below a prefix, by name, page by page", body=ListClaims, answer=list[NamedClaims]
+)
 ADD: Final = command("/counters/add", "Add to a counter", body=Add, answer=Counted)
 SET_COUNTER: Final = command(
     "/counters/set", "Set a counter, if it has the expected value", body=SetCounter, answer=Counted
 )
 GET_COUNTER: Final = question("/counters", "The value of a counter", body=GetCounter, answer=Counted)
+LIST_COUNTERS: Final = question(
+    "/counters/list",
+    "The counters below a prefix that are not 0, by name, page by page",
+    body=ListCounters,
+    answer=list[NamedCounter],
+)
 SET_KEY: Final = command(
     "/config/set",
     "Set a key, if it has the expected version; with a session, until that ends",
@@ -81,7 +94,7 @@ LIST_KEYS: Final = question(
 CHANGES: Final = Offer(
     "GET",
     "/changes",
-    "What has changed behind a number, of a key, of all below a prefix or of an election; waits for the first change",
+    "What has changed behind a number, of one name or of all below a prefix; waits for the first change",
     Following,
     Changes,
     changes,
@@ -95,9 +108,11 @@ OFFERS: Final[tuple[Offer[Any, Any], ...]] = (
     ACQUIRE,
     RELEASE,
     GET_CLAIMS,
+    LIST_CLAIMS,
     ADD,
     SET_COUNTER,
     GET_COUNTER,
+    LIST_COUNTERS,
     SET_KEY,
     DELETE_KEY,
     GET_KEY,

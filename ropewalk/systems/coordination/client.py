@@ -14,14 +14,10 @@
 Checked by: tests/coordination/system/test_client.py, test_watch.py
 """
 
-import asyncio
-import logging
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from secrets import token_hex
-from typing import Final, Literal
 
-from ropewalk.coordination.recipes.limits import PAGE_MAX, WAIT_MAX_S
 from ropewalk.coordination.recipes.messages import (
     Add,
     Claimant,
@@ -32,34 +28,36 @@ from ropewalk.coordination.recipes.messages import (
     GetKey,
     Key,
     Kind,
+    ListClaims,
+    ListCounters,
     ListKeys,
+    NamedClaims,
+    NamedCounter,
     SetCounter,
     SetKey,
+    Watched,
 )
 from ropewalk.coordination.recipes.state import space_of
-from ropewalk.errors import NotAccepted, OutcomeUnknown, Rejected
+from ropewalk.errors import Rejected
 from ropewalk.runtime.node import Node
 from ropewalk.systems.coordination.catalogue import (
     ADD,
-    CHANGES,
     DELETE_KEY,
     GET_CLAIMS,
     GET_COUNTER,
     GET_KEY,
+    LIST_CLAIMS,
+    LIST_COUNTERS,
     LIST_KEYS,
     SET_COUNTER,
     SET_KEY,
 )
 from ropewalk.systems.coordination.doors import Door, opened
 from ropewalk.systems.coordination.holding import TTL_S, Lease, Session, SessionLost, Wanted
-from ropewalk.systems.coordination.offers import Change, Following
+from ropewalk.systems.coordination.offers import Change
+from ropewalk.systems.coordination.watching import paged, watch
 
 __all__ = ["Coordination", "Lease", "Session", "SessionLost", "connected", "lock"]
-
-LOG = logging.getLogger("ropewalk")
-
-_WATCH_S: Final = WAIT_MAX_S
-_AGAIN_S: Final = 1.0
 
 
 @asynccontextmanager
@@ -159,50 +157,20 @@ class Coordination:
         claims = await self.claims(name, "election")
         return claims.held[0] if claims.held else None
 
-    async def watch(self, name: str, kind: Literal["config", "election"] = "config") -> AsyncGenerator[Change, None]:
+    async def list_claims(self, prefix: str, kind: Kind = "lock") -> AsyncIterator[NamedClaims]:
+        """What is claimed below a prefix, by name, and who has it and waits for it."""
+        async for named in paged(self._door, LIST_CLAIMS, ListClaims(prefix, kind)):
+            yield named
+
+    async def watch(self, name: str, kind: Watched = "config") -> AsyncGenerator[Change, None]:
         """What is there, and then each change, of one name or of all below one that ends with `/`.
 
-        What changes while it begins may be told twice, and never not at all. Once it has begun, a service at a URL
-        that is away is waited for. Raises Problem (`changes_forgotten`) if the reader is so slow that the service
-        does not keep what comes next.
+        Once it has begun, a service at a URL that is away is waited for. A reader so slow, or away for so long, that
+        the service does not keep what came next is told what is there now, and not what came and went between.
         """
-        following = Following(name, kind)
-        after = (await self._door.ask(CHANGES, following)).next
-        told: dict[str, int] = {}
-        said = ""
-        async for change in self._present(name, kind):
-            told[change.name] = change.version
-            yield change
-        while True:
-            try:
-                found = await self._door.ask(CHANGES, Following(name, kind, after, _WATCH_S))
-            except (NotAccepted, OutcomeUnknown) as error:
-                if not self._door.may_come_back:
-                    raise
-                if str(error) != said:
-                    said = str(error)
-                    LOG.warning("the watch of %s: %s; it is tried every %s s", name, said, _AGAIN_S)
-                await asyncio.sleep(_AGAIN_S)
-                continue
-            after, said = found.next, ""
-            for change in found.changes:
-                # A leader's change of value has the same token, and nobody's lead has none.
-                if kind == "election" or change.version > told.get(change.name, 0):
-                    yield change
-
-    async def _present(self, name: str, kind: Literal["config", "election"]) -> AsyncIterator[Change]:
-        if kind == "election":
-            leader = None if name.endswith("/") else await self.leader(name)
-            if leader is not None:
-                yield Change(0, "elected", name, leader.value, leader.token, leader.session)
-            return
-        if not name.endswith("/"):
-            key = await self.config.get(name)
-            if key.version:
-                yield _as_change(key)
-            return
-        async for key in self.config.list(name):
-            yield _as_change(key)
+        async with aclosing(watch(self._door, name, kind)) as changes:
+            async for change in changes:
+                yield change
 
 
 class Counters:
@@ -222,6 +190,11 @@ class Counters:
     async def set(self, name: str, value: int, *, expected: int | None = None) -> int:
         """Set it. Raises Problem (`value_differs`) if it has not the expected value."""
         return (await self._door.ask(SET_COUNTER, SetCounter(name, value, expected), key=token_hex(8))).value
+
+    async def list(self, prefix: str) -> AsyncIterator[NamedCounter]:
+        """The counters below a prefix that are not 0, by name."""
+        async for counter in paged(self._door, LIST_COUNTERS, ListCounters(prefix)):
+            yield counter
 
 
 class Config:
@@ -244,12 +217,5 @@ class Config:
 
     async def list(self, prefix: str) -> AsyncIterator[Key]:
         """The keys below a prefix, by name."""
-        after = ""
-        while keys := await self._door.ask(LIST_KEYS, ListKeys(prefix, after, PAGE_MAX)):
-            for key in keys:
-                yield key
-            after = keys[-1].name
-
-
-def _as_change(key: Key) -> Change:
-    return Change(0, "set", key.name, key.value, key.version, key.session)
+        async for key in paged(self._door, LIST_KEYS, ListKeys(prefix)):
+            yield key

@@ -18,10 +18,11 @@ from ropewalk.coordination.recipes.messages import (
     Acquire,
     Busy,
     Command,
+    Counted,
     Granted,
     Held,
+    Holder,
     Key,
-    Leader,
     Query,
     Reason,
     Refused,
@@ -33,7 +34,7 @@ from ropewalk.coordination.recipes.state import claim_key, space_of, subject_of
 from ropewalk.core.feed import NumberedEvent
 from ropewalk.core.machine import Request
 from ropewalk.errors import NotAccepted, Rejected
-from ropewalk.runtime.leader import Leader as PartitionLeader
+from ropewalk.runtime.leader import Leader
 from ropewalk.runtime.listeners import Heard
 from ropewalk.runtime.node import Node, encoded
 from ropewalk.runtime.problems import Problem, bad_request
@@ -132,7 +133,7 @@ async def changes(node: Node, asked: Following, _: Terms) -> Changes:
         after = found.next
 
 
-def leader_of(node: Node, name: str) -> PartitionLeader:
+def leader_of(node: Node, name: str) -> Leader:
     """Who leads the partition of a space. Raises Problem if that is no space."""
     if not name:
         raise bad_request("the name or the prefix begins with no space: write SPACE/ and what follows")
@@ -161,7 +162,7 @@ async def _granted(heard: Heard, waiting: Waiting, *, wait_s: float) -> Held | W
     return Held(msgspec.msgpack.decode(event.data, type=Granted).token)
 
 
-def _behind(leader: PartitionLeader, asked: Following, after: int) -> Changes:
+def _behind(leader: Leader, asked: Following, after: int) -> Changes:
     """Those of the next events that are asked for."""
     try:
         events = leader.events(after, limit=PAGE_MAX)
@@ -181,9 +182,12 @@ def _change(numbered: NumberedEvent, asked: Following) -> Change | None:
         case "set" | "deleted":
             key = msgspec.msgpack.decode(event.data, type=Key)
             return Change(numbered.number, event.kind, name, key.value, key.version, key.session)
-        case "elected" | "vacant":
-            leader = msgspec.msgpack.decode(event.data, type=Leader)
-            value = leader.value if leader.token else None
-            return Change(numbered.number, event.kind, name, value, leader.token, leader.session)
+        case "elected" | "vacant" | "held" | "released":
+            holder = msgspec.msgpack.decode(event.data, type=Holder)
+            value = holder.value if event.kind in ("elected", "held") else None
+            return Change(numbered.number, event.kind, name, value, holder.token, holder.session)
+        case "counted":
+            counted = msgspec.msgpack.decode(event.data, type=Counted)
+            return Change(numbered.number, event.kind, name, str(counted.value), 0, "")
         case _:
             return None

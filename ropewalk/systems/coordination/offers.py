@@ -10,7 +10,7 @@ from typing import Generic, Literal, TypeVar
 
 import msgspec
 
-from ropewalk.coordination.recipes.messages import Kind
+from ropewalk.coordination.recipes.messages import Kind, Watched
 from ropewalk.core.limits import DEADLINE_DEFAULT_S
 from ropewalk.core.machine import NO_ID
 from ropewalk.data.reads import STRONG, ReadLevel
@@ -59,15 +59,16 @@ class Following(msgspec.Struct, frozen=True):
     """
 
     name: str
-    kind: Literal["config", "election"] = "config"
+    kind: Watched = "config"
     after: int | None = None
     wait_s: float = 0.0
 
 
 class Change(msgspec.Struct, frozen=True):
-    """A key was `set` or `deleted`, a leader `elected`, or an election is `vacant`.
+    """A key was `set` or `deleted`; a lock or permits are `held` or were `released`; a leader was `elected`, or an
+    election is `vacant`; a counter has `counted`.
 
-    `version` is the key's version, or the leader's token.
+    `version` is the key's version or the holder's token, and a counter has none. `value` is None when it is gone.
     """
 
     number: int

@@ -43,7 +43,7 @@ _BODY_BYTES_MAX: Final = 8 * VALUE_BYTES_MAX
 
 _SUMMARIES: Final = {
     "after": "Only what comes behind this: a name in a list, a number of changes.",
-    "kind": "lock (the usual one), semaphore or election; of changes: config (the usual one) or election.",
+    "kind": "lock (the usual one), semaphore or election; of changes also config (the usual one) and counter.",
     "limit": "How many at most.",
     "name": "A name; of changes also a prefix that ends with /.",
     "prefix": "What the names begin with: SPACE/ and more.",

@@ -1,17 +1,23 @@
 """Watches in the Python API: what is there, and then each change, over a node in the program and over HTTP."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
 from ropewalk import open_engine, open_node
+from ropewalk.coordination.recipes.messages import Kind
+from ropewalk.core import partition
+from ropewalk.core.feed import Feed
 from ropewalk.errors import NotAccepted
 from ropewalk.runtime.server import serving
-from ropewalk.systems.coordination import client
+from ropewalk.systems.coordination import watching
 from ropewalk.systems.coordination.client import Coordination, connected
+from ropewalk.systems.coordination.offers import Change
 from ropewalk.systems.coordination.service import coordination_of
 from tests.coordination.system.served import both_ways
 
@@ -42,7 +48,7 @@ def test_a_watch_tells_what_is_there_and_then_each_change() -> None:
 
 
 def test_a_watch_goes_on_when_the_service_is_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "_AGAIN_S", 0.01)
+    monkeypatch.setattr(watching, "_AGAIN_S", 0.01)
 
     async def main() -> None:
         engine = f"sqlite:{tmp_path}"
@@ -77,25 +83,152 @@ def test_a_watch_of_a_node_that_has_stopped_ends() -> None:
     asyncio.run(main())
 
 
-def test_a_watch_tells_what_changes_while_it_reads_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "PAGE_MAX", 1)
+def test_a_watch_tells_what_changes_while_it_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "PAGE_MAX", 1)
 
     async def main(coordination: Coordination) -> None:
+        config, changed = coordination.config, list[str]()
         for name in ("app/a", "app/b"):
-            await coordination.config.set(name, "old")
-        async with aclosing(coordination.watch("app/")) as changes:
-            seen = [await anext(changes)]
-            for name in ("app/a", "app/b"):
-                await coordination.config.set(name, "new")
-            seen += [await anext(changes), await anext(changes)]
+            await config.set(name, "old")
+        read = watching.paged
+
+        async def read_and_changed(*asked: Any) -> AsyncGenerator[Any, None]:
+            async for each in read(*asked):
+                yield each
+                for name in ("app/a", "app/b"):
+                    changed.append(name)
+                    await config.set(name, f"new {len(changed)}")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(watching, "paged", read_and_changed)
+            async with asyncio.timeout(5), aclosing(coordination.watch("app/")) as changes:
+                seen = [await anext(changes) for _ in range(5)]
         assert [(change.name, change.value) for change in seen] == [
             ("app/a", "old"),
-            ("app/b", "new"),
-            ("app/a", "new"),
+            ("app/b", "new 2"),
+            ("app/a", "new 1"),
+            ("app/a", "new 3"),
+            ("app/b", "new 4"),
         ]
 
-    async def in_time(coordination: Coordination) -> None:
-        async with asyncio.timeout(5):
-            await main(coordination)
+    asyncio.run(both_ways(main))
 
-    asyncio.run(both_ways(in_time))
+
+Told = list[tuple[str, str, str | None, int]]
+
+
+async def told(changes: AsyncGenerator[Change, None], count: int) -> Told:
+    """The next changes, in short."""
+    seen = [await anext(changes) for _ in range(count)]
+    return [(each.what, each.name, each.value, each.version) for each in seen]
+
+
+def test_locks_and_permits_are_watched() -> None:
+    async def main(coordination: Coordination) -> None:
+        async with coordination.lock("jobs/a") as first, coordination.semaphore("jobs/gpu", permits=2) as permit:
+            async with aclosing(coordination.watch("jobs/", "lock")) as locks:
+                assert await told(locks, 1) == [("held", "jobs/a", "", first)]
+                async with coordination.lock("jobs/b") as second:
+                    pass
+                assert await told(locks, 2) == [
+                    ("held", "jobs/b", "", second),
+                    ("released", "jobs/b", None, second),
+                ]
+            async with aclosing(coordination.watch("jobs/gpu", "semaphore")) as permits:
+                assert await told(permits, 1) == [("held", "jobs/gpu", "", permit)]
+                async with coordination.semaphore("jobs/gpu", permits=2) as other:
+                    pass
+                assert await told(permits, 2) == [
+                    ("held", "jobs/gpu", "", other),
+                    ("released", "jobs/gpu", None, other),
+                ]
+
+    asyncio.run(both_ways(main))
+
+
+def test_leaders_below_a_name_are_watched_until_nobody_leads() -> None:
+    async def main(coordination: Coordination) -> None:
+        async with aclosing(coordination.watch("cluster/", "election")) as changes:
+            async with coordination.lead("cluster/a", value="10.0.0.1") as token:
+                assert await told(changes, 1) == [("elected", "cluster/a", "10.0.0.1", token)]
+            assert await told(changes, 1) == [("vacant", "cluster/a", None, token)]
+
+    asyncio.run(both_ways(main))
+
+
+def test_counters_are_watched() -> None:
+    async def main(coordination: Coordination) -> None:
+        await coordination.counters.add("hits/today", 5)
+        async with aclosing(coordination.watch("hits/", "counter")) as changes:
+            assert await told(changes, 1) == [("counted", "hits/today", "5", 0)]
+            await coordination.counters.add("hits/today", -5)
+            await coordination.counters.add("hits/old", 1)
+            assert await told(changes, 2) == [("counted", "hits/today", "0", 0), ("counted", "hits/old", "1", 0)]
+        async with aclosing(coordination.watch("hits/today", "counter")) as changes:
+            assert await told(changes, 1) == [("counted", "hits/today", "0", 0)]
+
+    asyncio.run(both_ways(main))
+
+
+@pytest.mark.parametrize("name", ["app/limit", "app/"])
+def test_a_watch_that_was_away_for_too_long_is_told_what_is_there(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(partition, "Feed", partial(Feed, count_max=4))
+
+    async def main() -> None:
+        async with open_node(coordination_of(1), open_engine("memory:")) as node, connected(node) as coordination:
+            config = coordination.config
+            await config.set("app/limit", "1")
+            async with aclosing(coordination.watch(name)) as changes:
+                assert (await anext(changes)).value == "1"
+                await config.delete("app/limit")
+                for _ in range(10):
+                    await coordination.counters.add("other/hits")
+                gone = await anext(changes)
+                assert (gone.what, gone.name, gone.value) == ("deleted", "app/limit", None)
+                for number in range(10):
+                    await config.set("app/limit", str(number))
+                assert (await anext(changes)).value == "9"
+                await config.set("app/limit", "last")
+                assert (await anext(changes)).value == "last"
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("kind", "known", "there", "expected"),
+    [
+        ("lock", [("a", 5, "s")], [("a", 7, "t")], [("released", "a", 5), ("held", "a", 7)]),
+        ("lock", [("a", 5, "s")], [("a", 7, "s")], [("held", "a", 7)]),
+        ("semaphore", [("a", 5, "s"), ("a", 6, "t")], [("a", 6, "t")], [("released", "a", 5)]),
+        ("election", [("a", 5, "s")], [("a", 7, "t")], [("elected", "a", 7)]),
+        ("election", [("a", 5, "s")], [], [("vacant", "a", 5)]),
+    ],
+)
+def test_what_is_told_when_a_watch_begins_again(
+    kind: Kind,
+    known: list[tuple[str, int, str]],
+    there: list[tuple[str, int, str]],
+    expected: list[tuple[str, str, int]],
+) -> None:
+    what = "elected" if kind == "election" else "held"
+
+    def changes(rows: list[tuple[str, int, str]]) -> list[Change]:
+        return [Change(0, what, name, "", token, session) for name, token, session in rows]
+
+    told_last = watching.Known(kind)
+    assert list(told_last.all_of(changes(known))) == changes(known)
+    again = list(told_last.all_of(changes(there)))
+    assert [(each.what, each.name, each.version) for each in again] == expected
+    assert not list(told_last.all_of(changes(there)))
+
+
+def test_what_is_read_twice_is_told_once() -> None:
+    known = watching.Known("lock")
+    held = Change(0, "held", "a", "", 7, "s")
+    assert list(known.all_of([held])) == [held]
+    # The number of changes is asked for before what is there: these were before it.
+    assert not known.takes(Change(1, "held", "a", "", 5, "s"))
+    assert not known.takes(Change(2, "released", "a", None, 5, "s"))
+    assert not known.takes(Change(3, "held", "a", "", 7, "s"))
+    assert known.takes(Change(4, "released", "a", None, 7, "s"))
+    assert not known.takes(Change(4, "released", "a", None, 7, "s"))
