@@ -10,10 +10,14 @@ from ropewalk.coordination.recipes.messages import (
     EndSession,
     GetClaims,
     KeepAlive,
+    Kind,
+    ListClaims,
+    NamedClaims,
     Release,
 )
 from tests.coordination.room import Room
 
+KINDS: tuple[Kind, ...] = ("lock", "semaphore")
 SESSIONS = st.sampled_from(["ada", "ben", "cleo"])
 NAMES = st.sampled_from(["s/1", "s/2"])
 COMMANDS = st.one_of(
@@ -43,11 +47,11 @@ def test_each_token_is_larger_than_every_one_before(steps: list[tuple[int, Comma
     for ms, command in steps:
         room.now_ms += ms
         room.do(command)
-        for kind in ("lock", "semaphore"):
+        for kind in KINDS:
             for name in ("s/1", "s/2"):
                 fresh = {
                     each.token: (f"{kind}:{name}", each.session)
-                    for each in room.ask(GetClaims(name, kind), Claims).held  # type: ignore[arg-type]
+                    for each in room.ask(GetClaims(name, kind), Claims).held
                 }
                 assert all(seen.get(token, owner) == owner for token, owner in fresh.items())
                 seen |= fresh
@@ -69,3 +73,24 @@ def test_who_waits_is_let_in_before_who_asked_later(steps: list[tuple[int, Comma
         assert queue[: len(still)] == still
         assert all(place < before.index(session) for place in let_in for session in still)
         before = queue
+
+
+@settings(max_examples=300, deadline=None)
+@given(STEPS)
+def test_who_hears_every_event_knows_who_has_what(steps: list[tuple[int, Command]]) -> None:
+    room = Room()
+    heard: dict[str, dict[int, str]] = {}
+    for ms, command in steps:
+        room.now_ms += ms
+        room.do(command)
+        for kind, subject, holder in room.told():
+            if kind == "held":
+                heard.setdefault(subject, {})[holder["token"]] = holder["session"]
+            elif kind == "released":
+                assert heard[subject].pop(holder["token"]) == holder["session"]
+        held = {
+            f"{claimed}:{named.name}": {each.token: each.session for each in named.claims.held}
+            for claimed in KINDS
+            for named in room.ask(ListClaims("s/", claimed), list[NamedClaims])
+        }
+        assert {subject: holders for subject, holders in heard.items() if holders} == held
