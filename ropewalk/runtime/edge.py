@@ -16,7 +16,7 @@ import re
 from collections.abc import Sequence
 from http import HTTPStatus
 from importlib.metadata import version
-from typing import Final
+from typing import Final, cast
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import Request
@@ -36,7 +36,6 @@ from ropewalk.runtime.operations import JSON, Operation
 from ropewalk.runtime.problems import Problem, not_found, problem_response
 from ropewalk.runtime.requests import header, json_response
 from ropewalk.runtime.service import Service
-from ropewalk.runtime.tasks import open_tasks
 from ropewalk.runtime.typed import typed_operations
 
 LOG = logging.getLogger("ropewalk")
@@ -51,7 +50,8 @@ class Edge:
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._closing = asyncio.Event()
+        self._is_closing = False
+        self._waiting: set[asyncio.Task[object]] = set()
         self._is_tracing = is_tracing()
         operations = [*_operations_of(node.service), *documentation(node.service.name, document_of(node.service))]
         self._exact: dict[str, _Methods] = {}
@@ -80,23 +80,26 @@ class Edge:
 
     def close(self) -> None:
         """Break off what waits for something to happen; all else is answered."""
-        self._closing.set()
+        self._is_closing = True
+        for task in self._waiting:
+            task.cancel()
 
     async def _handled(self, operation: Operation, request: Request) -> Response:
         if not operation.waits:
             return await operation.handler(self._node, request)
-
-        async def handle() -> Response:
+        if self._is_closing:
+            raise _stopping()
+        task = cast("asyncio.Task[object]", asyncio.current_task())
+        self._waiting.add(task)
+        try:
             return await operation.handler(self._node, request)
-
-        async with open_tasks() as tasks:
-            handled, closing = tasks.create_task(handle()), tasks.create_task(self._closing.wait())
-            await asyncio.wait((handled, closing), return_when=asyncio.FIRST_COMPLETED)
-            handled.cancel()
-            closing.cancel()
-        if handled.cancelled():
-            raise NotAccepted("this is stopping: ask again, or another", retry_after_s=1.0)
-        return handled.result()
+        except asyncio.CancelledError:
+            # Only the first to cancel it may be ours: who else wants its end is obeyed.
+            if not self._is_closing or task.uncancel():
+                raise
+            raise _stopping() from None
+        finally:
+            self._waiting.discard(task)
 
     async def _traced(self, operation: Operation, request: Request) -> Response:
         with request_span(operation.method, operation.path, request.headers) as span:
@@ -176,3 +179,7 @@ _OF_EVERY_SERVICE: Final[Sequence[Operation]] = (
         group="operation",
     ),
 )
+
+
+def _stopping() -> NotAccepted:
+    return NotAccepted("this is stopping: ask again, or another", retry_after_s=1.0)

@@ -5,9 +5,11 @@ import socket
 
 import httpx
 import pytest
+from starlette.types import Message
 
 from ropewalk import open_engine, open_node
 from ropewalk.errors import Rejected
+from ropewalk.runtime.edge import Edge
 from ropewalk.runtime.server import open_listener, serving
 from tests.runtime.served import client_of, counters
 
@@ -67,3 +69,36 @@ def test_a_stop_does_not_wait_for_those_who_wait_for_events() -> None:
     answer = asyncio.run(main())
     assert answer.status_code == 503
     assert "this is stopping" in answer.json()["detail"]
+
+
+def test_who_is_cancelled_by_others_while_it_waits_is_cancelled() -> None:
+    async def main() -> None:
+        async with asyncio.timeout(10), open_node(counters(), open_engine("memory:")) as node:
+            edge, sent = Edge(node), list[Message]()
+            scope = {
+                "type": "http",
+                "method": "GET",
+                "path": "/events/0",
+                "headers": [],
+                "query_string": b"wait_s=300",
+            }
+
+            async def receive() -> Message:
+                return {"type": "http.request"}
+
+            async def send(message: Message) -> None:
+                sent.append(message)
+
+            waiting = asyncio.create_task(edge(scope, receive, send))
+            while not node.leaders[0]._listeners._news._waiters:  # type: ignore[attr-defined]
+                await asyncio.sleep(0)
+            edge.close()
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+            assert not sent
+
+            await edge(scope, receive, send)
+            assert sent[0]["status"] == 503, "it is not waited for at all when it stops"
+
+    asyncio.run(main())
