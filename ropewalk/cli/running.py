@@ -75,7 +75,7 @@ async def _serve(service: Service, place: Place, *, as_json: bool, beside: Mappi
         node = await stack.enter_async_context(open_node(service, engine))
         url = await stack.enter_async_context(serving(node, host=place.host, port=place.port))
         where = {name: await stack.enter_async_context(opened(node)) for name, opened in beside.items()}
-        # All that was imported and loaded stays: to look through it at each full collection stops everything for 20 ms.
+        # What was imported and loaded stays: to look through it at each full collection stops all for 20 ms.
         gc.collect()
         gc.freeze()
         _announce(Started("started", service.name, url, place.engine, service.partitions, where), as_json=as_json)
