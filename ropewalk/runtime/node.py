@@ -27,7 +27,7 @@ from ropewalk.engines.system import new_writer, now_ns
 from ropewalk.errors import NotAccepted, Rejected, RopewalkError
 from ropewalk.runtime.calls import Answers, Bounds
 from ropewalk.runtime.leader import Leader, leading
-from ropewalk.runtime.recovery import check_none_lost
+from ropewalk.runtime.recovery import check_count, check_none_lost, created_with
 from ropewalk.runtime.service import Follower, Service, Types
 from ropewalk.runtime.tasks import beside
 from ropewalk.runtime.transactions.settling import coordinates, read_decided
@@ -59,18 +59,24 @@ async def open_node(
         writer = new_writer()
 
         async def lead_all(service: Service) -> list[Leader]:
-            storages = [await engine.open(service.name, partition) for partition in range(service.partitions)]
-            await check_none_lost(service.name, storages)
-            leaders = []
-            for partition, storage in enumerate(storages):
+            storages, leaders = [], []
+            for partition in range(service.partitions):
                 identity = Identity(service.name, partition, writer, service.partitions)
+                storage = await engine.open(service.name, partition)
                 machine = service.machine(storage.shelf, identity.place)
+                if partition == 0 and service.partitions > 1:
+                    # Before a place is made for a partition that the service was not created with.
+                    with _named(identity.log_name):
+                        check_count(await created_with(storage), machine, identity.place)
                 leader = Leader(
                     machine, storage, identity, now_ns=clock_ns, bounds=bounds or Bounds(), transport=post
                 )
-                with _named(identity.log_name):
-                    await leader.recover()
+                storages.append(storage)
                 leaders.append(leader)
+            await check_none_lost(service.name, storages)
+            for leader in leaders:
+                with _named(leader.identity.log_name):
+                    await leader.recover()
             # Not before: that one holds more than its terms is to mean that every one has opened its first.
             for leader in leaders:
                 await stack.enter_async_context(leading(leader))

@@ -115,7 +115,7 @@ async def missing_partitions(storages: Mapping[int, Storage]) -> list[int]:
     A node runs none of them before each has opened its first term: one that holds more was served beside all others.
     """
     there = [number for number, storage in storages.items() if not await _is_empty(storage)]
-    created = max([await _created_with(storages[number]) for number in there], default=0)
+    created = max([await created_with(storages[number]) for number in there], default=0)
     # One that was created with fewer is refused elsewhere: its keys are not where they would be looked for.
     missing = sorted(set(range(created or max(storages, default=-1) + 1)).difference(there))
     served = missing and any([await _is_served(storages[number]) for number in there])
@@ -143,7 +143,7 @@ async def _is_served(storage: Storage) -> bool:
     return False
 
 
-async def _created_with(storage: Storage) -> int:
+async def created_with(storage: Storage) -> int:
     """How many partitions there were when this one was begun; 0 if nothing whole tells it."""
     for position in reversed(await storage.snapshots.positions()):
         with suppress(Damaged, ValueError):
@@ -154,12 +154,16 @@ async def _created_with(storage: Storage) -> int:
 
 
 async def check_partitions(partition: Partition, log: Log, place: Place) -> None:
+    """As `check_count`, of a partition whose snapshot was just loaded."""
+    check_count(await kept_partitions(partition, log), partition.machine, place)
+
+
+def check_count(kept: int, machine: Machine, place: Place) -> None:
     """Raise Rejected if a service was created with another number of partitions than it is started with."""
-    kept = await kept_partitions(partition, log)
     if kept not in (0, place.partitions):
         raise Rejected(
             f"{place.service} was created with {kept} partitions and is started with {place.partitions}: its keys "
-            f"would be looked for where they are not; start it with {kept}; {_for_more(partition.machine, kept)}"
+            f"would be looked for where they are not; start it with {kept}; {_for_more(machine, kept)}"
         )
 
 

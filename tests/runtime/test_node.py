@@ -144,6 +144,21 @@ def test_a_partition_of_which_nothing_is_left_is_not_begun_anew_beside_the_other
     start(tmp_path / "books", 3)
 
 
+@pytest.mark.parametrize("snapshots", [True, False])
+def test_a_start_with_another_number_of_partitions_is_refused_and_changes_nothing(
+    snapshots: bool, tmp_path: Path
+) -> None:
+    fill(tmp_path, 2)
+    if not snapshots:
+        for place in tmp_path.glob("counters/*/snapshots/*"):
+            place.unlink()
+    there = sorted(tmp_path.rglob("*"))
+    for wrong in (1, 3):
+        with pytest.raises(Rejected, match=f"was created with 2 partitions and is started with {wrong}"):
+            start(tmp_path, wrong)
+        assert sorted(tmp_path.rglob("*")) == there
+
+
 def test_a_lost_log_without_a_snapshot_of_the_others_is_noticed_too(tmp_path: Path) -> None:
     fill(tmp_path, 2)
     shutil.rmtree(tmp_path / "counters/0000")
