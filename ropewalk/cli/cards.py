@@ -9,13 +9,13 @@ import secrets
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
 from typing import Final, TypedDict, TypeVar, Unpack
 
 import click
 
 from ropewalk.cli.client import NoService, NotDone, asking, connected, print_json
 from ropewalk.cli.tables import dollars, print_table
+from ropewalk.cli.values import as_cents
 from ropewalk.errors import NotAccepted, OutcomeUnknown, Rejected
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -48,17 +48,6 @@ class How(TypedDict):
     as_json: bool
 
 
-def _amount(_: click.Context, __: click.Parameter, text: str) -> int:
-    """Dollars as cents."""
-    try:
-        cents = Decimal(text) * 100
-    except InvalidOperation:
-        cents = Decimal(-1)
-    if cents != cents.to_integral_value() or not 0 <= cents < 10**12:
-        raise click.BadParameter(f"{text!r} is no amount: write dollars, like 12.50")
-    return int(cents)
-
-
 def _month(_: click.Context, __: click.Parameter, text: str) -> str:
     """A month that is not over, YYMM."""
     if not _MONTH.fullmatch(text):
@@ -81,7 +70,7 @@ def sending(command: F) -> F:
         click.option("--specification", default="1987-ascii", show_default=True, help="How messages are encoded."),
         click.option("--address", default=_ADDRESS, show_default=True, help="The card port, HOST:PORT."),
         click.option("--acquirer", default=_ACQUIRER, show_default=True, help="Who sends it, up to 11 digits."),
-        click.argument("dollars_", metavar="DOLLARS", callback=_amount),
+        click.argument("dollars_", metavar="DOLLARS", callback=as_cents),
         click.argument("number"),
     ):
         command = option(command)
@@ -92,8 +81,8 @@ def sending(command: F) -> F:
 @click.argument("routing")
 @click.argument("bin_", metavar="BIN")
 @click.option("--hold-days", default=7, show_default=True, help="How long an authorisation holds money.")
-@click.option("--stand-in", default="0", callback=_amount, help="Dollars allowed at once while it does not answer.")
-@click.option("--stand-in-day", default="0", callback=_amount, help="Dollars allowed a card and day meanwhile.")
+@click.option("--stand-in", default="0", callback=as_cents, help="Dollars allowed at once while it does not answer.")
+@click.option("--stand-in-day", default="0", callback=as_cents, help="Dollars allowed a card and day meanwhile.")
 @asking
 def programme(
     *, routing: str, bin_: str, hold_days: int, stand_in: int, stand_in_day: int, url: str, as_json: bool
@@ -110,8 +99,8 @@ def programme(
 @click.argument("account")
 @click.argument("number")
 @click.option("--expires", required=True, callback=_month, help="The last month in which it is good, YYMM.")
-@click.option("--limit", default="0", callback=_amount, help="Dollars at once at most; 0 is no limit.")
-@click.option("--day-limit", default="0", callback=_amount, help="Dollars a day at most; 0 is no limit.")
+@click.option("--limit", default="0", callback=as_cents, help="Dollars at once at most; 0 is no limit.")
+@click.option("--day-limit", default="0", callback=as_cents, help="Dollars a day at most; 0 is no limit.")
 @asking
 def issue(
     *, routing: str, account: str, number: str, expires: str, limit: int, day_limit: int, url: str, as_json: bool

@@ -22,6 +22,7 @@ import msgspec
 
 from ropewalk.cli.client import NO_SERVICE, TRY_AGAIN, asking
 from ropewalk.cli.coordinating import coordinated, naming, tell, tell_changes, watching
+from ropewalk.cli.values import Seconds
 from ropewalk.coordination.recipes.limits import PERMITS_MAX, TTL_MAX_MS, TTL_MIN_MS
 from ropewalk.systems.coordination.client import Coordination
 from ropewalk.systems.coordination.holding import TTL_S, Wanted
@@ -40,7 +41,7 @@ _CODES: Final = (
 )
 
 
-_TTL: Final = click.FloatRange(TTL_MIN_MS / 1_000, TTL_MAX_MS / 1_000)
+_TTL: Final = Seconds(TTL_MIN_MS / 1_000, TTL_MAX_MS / 1_000)
 
 
 class _NotRun(click.ClickException):
@@ -80,7 +81,9 @@ def claiming(command: F) -> F:
     """The options of what claims something."""
     for option in (
         naming,
-        click.option("--wait", "wait_s", type=float, help="Seconds to wait for it; 0: not at all. Else for ever."),
+        click.option(
+            "--wait", "wait_s", type=Seconds(0), help="Seconds to wait for it; 0: not at all. Else for ever."
+        ),
         asking,
     ):
         command = option(command)

@@ -11,6 +11,7 @@ import click
 
 from ropewalk.cli.client import Json, asking, connected, print_json
 from ropewalk.cli.tables import dollars, moment, print_table
+from ropewalk.cli.values import as_cents
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -46,8 +47,8 @@ def controlling(command: F) -> F:
 @controls.command()
 @click.argument("routing")
 @click.argument("number")
-@click.option("--at-once", default=0, help="Cents at once at most; 0 is no limit.")
-@click.option("--a-day", default=0, help="Cents in any 24 hours at most.")
+@click.option("--at-once", default="0", callback=as_cents, help="Dollars at once at most; 0 is no limit.")
+@click.option("--a-day", default="0", callback=as_cents, help="Dollars in any 24 hours at most.")
 @click.option("--times-a-day", default=0, help="Debits in any 24 hours at most.")
 @controlling
 def limit(*, routing: str, number: str, at_once: int, a_day: int, times_a_day: int, **how: Unpack[How]) -> None:

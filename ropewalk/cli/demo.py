@@ -21,6 +21,7 @@ from ropewalk.cli.cards_port import CardsPort, with_cards
 from ropewalk.cli.demo_bank import CARD, Burst, DemoBank, DemoTerminal, FileRefused, issue_card
 from ropewalk.cli.serve import PORTS
 from ropewalk.cli.terminal import open_console
+from ropewalk.cli.values import Seconds
 from ropewalk.errors import RopewalkError, invariant
 from ropewalk.runtime.config import open_engine
 from ropewalk.runtime.node import open_node
@@ -50,7 +51,7 @@ CARD_FUNDS_CENTS = 5_000_00
 @click.option("--once", is_flag=True, help="Exit after the checks instead of staying up. So does CI=true.")
 @click.option("--port", type=PORTS, help=f"0 takes a free one, as --once does; else it is {PORT}.")
 @click.option("--entries", type=click.IntRange(1), default=BULK_ENTRIES, show_default=True, help="Of the large file.")
-@click.option("--seconds", type=click.FloatRange(0), default=BURST_S, show_default=True, help="Of the burst.")
+@click.option("--seconds", type=Seconds(0), default=BURST_S, show_default=True, help="Of the burst.")
 def demo(*, once: bool, port: int | None, entries: int, seconds: float) -> None:
     """Settle ACH files on the embedded engine and show the books."""
     stays = not once and os.environ.get("CI") != "true"

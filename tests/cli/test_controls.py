@@ -42,7 +42,7 @@ def paid(service: Running, number: int, cents: int) -> str:
 
 
 def test_what_is_limited_frozen_and_reversed_is_listed_with_who_and_why(service: Running) -> None:
-    assert said(service, "limit", HARBOR, "1", "--a-day", "1000", *WHY) == "done, and listed as 0\n"
+    assert said(service, "limit", HARBOR, "1", "--a-day", "10", *WHY) == "done, and listed as 0\n"
     assert paid(service, 1, 600) == "created"
     assert paid(service, 2, 600) == "exceeds_window_limit"
     assert said(service, "show", HARBOR, "1").splitlines() == [

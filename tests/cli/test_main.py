@@ -3,29 +3,20 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-import click
 import pytest
 from click.testing import CliRunner
 
 from ropewalk.cli.client import NO_SERVICE, TRY_AGAIN, Refusal
 from ropewalk.cli.main import main
-
-
-def _all(group: click.Group) -> Iterator[tuple[str, click.Command]]:
-    for name in group.commands:
-        command = group.commands[name]
-        yield name, command
-        if isinstance(command, click.Group):
-            yield from _all(command)
+from tests.cli.walking import every_command
 
 
 def test_every_listed_command_can_be_loaded_and_explains_itself() -> None:
-    commands = dict(_all(main))
-    assert "validate" in commands
-    assert [name for name, command in commands.items() if not command.help] == []
+    commands = dict(every_command())
+    assert "ach validate" in commands
+    assert [words for words, command in commands.items() if not command.help] == []
 
 
 def test_the_help_tells_the_exit_codes() -> None:
