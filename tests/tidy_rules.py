@@ -23,6 +23,7 @@ SUPERVISORS = {
     "ropewalk/runtime/leader.py::Leader.run",
     "ropewalk/runtime/recovery.py::_apply",
     "ropewalk/runtime/node.py::_follow",
+    "ropewalk/runtime/sagas/working.py::_Worker._do",
     "ropewalk/runtime/edge.py::Edge.__call__",
     "ropewalk/proving/conformance.py::_holds",
 }

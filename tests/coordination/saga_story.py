@@ -4,7 +4,18 @@ from collections.abc import Callable
 
 import msgspec
 
-from ropewalk.coordination.sagas.messages import Compensate, GetSaga, ListSagas, Resolve, Retry, Start
+from ropewalk.coordination.sagas.messages import (
+    Answer,
+    Compensate,
+    GetSaga,
+    GetTasks,
+    ListSagas,
+    ListTasks,
+    Resolve,
+    Retry,
+    Start,
+    TaskName,
+)
 from ropewalk.proving.workloads.travel import Close, Stock, Trip, travel
 from tests.coordination.joined import Joined
 
@@ -22,6 +33,11 @@ class Story:
             "close": lambda service, house: self._call(service, Close(house)),
             "open": lambda service, house: self._call(service, Close(house, False)),
             "start": self._start,
+            "start-paid": lambda *words: self._start(*words, saga="paid_trip"),
+            "tasks": self._tasks,
+            "answer": lambda id_, step, reply, tries="0": self._call(
+                SAGAS, Answer(id_, step, reply, int(tries), "ada")
+            ),
             "later": self._later,
             "unreachable": self._unreachable,
             "reachable": self._reachable,
@@ -50,8 +66,13 @@ class Story:
             return ""
         return f"{reply['reason']}: {reply['detail']}" if reply["type"] == "Refused" else str(reply["state"])
 
-    def _start(self, id_: str, flight: str, hotel: str = "") -> str:
-        return self._call(SAGAS, Start(id_, "trip", msgspec.to_builtins(Trip(id_, flight, hotel))))
+    def _start(self, id_: str, flight: str, hotel: str = "", *, saga: str = "trip") -> str:
+        return self._call(SAGAS, Start(id_, saga, msgspec.to_builtins(Trip(id_, flight, hotel))))
+
+    def _tasks(self, kind: str = "") -> str:
+        listed = self.joined.read(SAGAS, ListTasks(kind or None))
+        assert listed == self.joined.read(SAGAS, GetTasks([msgspec.convert(each, TaskName) for each in listed]))
+        return "\n".join(f"{each['kind']} {each['data']}, {each['key']}" for each in listed) or "none"
 
     def _later(self, seconds: str) -> str:
         self.joined.settle(seconds=int(seconds))

@@ -102,7 +102,8 @@ def test_what_came_without_the_definition_is_read_before_anything_else_happens()
 def test_what_can_not_be_started_is_refused_with_the_reason() -> None:
     joined = started()
     assert (
-        reason(joined.call(SAGAS, Start("t2", "cruise"))) == "unknown_saga: there is no saga 'cruise' here, but trip"
+        reason(joined.call(SAGAS, Start("t2", "cruise")))
+        == "unknown_saga: there is no saga 'cruise' here, but paid_trip, trip"
     )
     assert reason(joined.call(SAGAS, Start("t2", "trip", {"id": 1}))).startswith(
         "bad_input: this is no input of trip"

@@ -89,7 +89,7 @@ def test_an_operator_sees_what_is_stuck_tries_it_again_and_resolves_it() -> None
 def test_what_goes_wrong_is_an_error_that_says_why() -> None:
     async def main() -> None:
         async with open_node(travel(), MemoryEngine()) as node:
-            with pytest.raises(Rejected, match="there is no saga 'cruise' here, but trip"):
+            with pytest.raises(Rejected, match="there is no saga 'cruise' here, but paid_trip, trip"):
                 await start(node, "cruise", None, id_="t1")
             with pytest.raises(Rejected, match="no saga of this id is remembered"):
                 await saga(node, "t1")

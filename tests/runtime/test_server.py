@@ -73,7 +73,11 @@ def test_a_stop_does_not_wait_for_those_who_wait_for_events() -> None:
 
 def test_who_is_cancelled_by_others_while_it_waits_is_cancelled() -> None:
     async def main() -> None:
-        async with asyncio.timeout(10), open_node(counters(), open_engine("memory:")) as node:
+        async with (
+            asyncio.timeout(10),
+            open_node(counters(), open_engine("memory:")) as node,
+            asyncio.TaskGroup() as tasks,
+        ):
             edge, sent = Edge(node), list[Message]()
             scope = {
                 "type": "http",
@@ -89,7 +93,7 @@ def test_who_is_cancelled_by_others_while_it_waits_is_cancelled() -> None:
             async def send(message: Message) -> None:
                 sent.append(message)
 
-            waiting = asyncio.create_task(edge(scope, receive, send))
+            waiting = tasks.create_task(edge(scope, receive, send))
             while not node.leaders[0]._listeners._news._waiters:  # type: ignore[attr-defined]
                 await asyncio.sleep(0)
             edge.close()

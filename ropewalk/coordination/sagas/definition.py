@@ -6,6 +6,7 @@
         steps=[
             Step("flight", do=book_flight, done="booked", undo=cancel_flight, undone="cancelled", timeout_s=30),
             Step("hotel", do=book_hotel, done="booked", undo=cancel_hotel, undone="cancelled", retries=3),
+            Step("card", do=lambda trip, replies: Task("charge", trip), done=lambda reply: reply["charged"]),
             Step("mail", do=lambda trip, replies: Publish("trip_booked", trip.id, replies)),
         ],
     )
@@ -30,8 +31,21 @@ from ropewalk.errors import Rejected
 Replies = Mapping[str, Any]
 """What each step that is done has replied, by its name."""
 
-Action = Callable[[Any, Replies], Call | Publish | None]
-"""From the input and the replies: a command for a key, an event to publish, or None if there is nothing to do."""
+
+class Task(msgspec.Struct, frozen=True):
+    """Something that is done outside, by a worker or a person, who then answers: of which kind, and with what data.
+
+    It is offered until it is answered, so it may be begun more than once: `ropewalk.runtime.sagas.tasks`.
+    """
+
+    kind: str
+    data: object = None
+
+
+Action = Callable[[Any, Replies], Call | Publish | Task | None]
+"""From the input and the replies: a command for a key, an event to publish, a task for somebody outside, or None if
+there is nothing to do.
+"""
 
 
 class Step(msgspec.Struct, frozen=True):

@@ -44,5 +44,14 @@ SAGA_WORDS_CHARS_MAX: Final = 512
 SAGAS_PAGE_MAX: Final = 1_000
 """Sagas in one page of a list."""
 
+TASK_KIND_CHARS_MAX: Final = 128
+"""A kind of tasks: the name of a function."""
+
+TASK_DATA_BYTES_MAX: Final = 65_536
+"""What a task says is to be done, and what is answered. What is larger is kept elsewhere, and named."""
+
+TASKS_PAGE_MAX: Final = 1_000
+"""Sagas with tasks in one page of a list, and tasks that one worker is given at once."""
+
 invariant(STEP_TIMEOUT_S <= STEP_TIMEOUT_MAX_S, "the usual wait is allowed")
 invariant(2 * STEPS_MAX < HISTORY_MAX, "a saga without trouble is remembered whole")

@@ -10,7 +10,7 @@ Not given:  isolation: others see what a saga has done before it has ended.
 Checked by: tests/coordination/test_sagas.py, test_sagas_everywhere.py, ropewalk.proving.workloads.trips
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from heapq import nsmallest
 from typing import Final, cast
 
@@ -25,16 +25,21 @@ from ropewalk.coordination.sagas.limits import (
     SAGAS_KEPT_S,
     SAGAS_MAX,
     SAGAS_PAGE_MAX,
+    TASK_DATA_BYTES_MAX,
+    TASKS_PAGE_MAX,
 )
 from ropewalk.coordination.sagas.messages import (
     STUCK,
     Again,
+    Answer,
     Command,
     Compensate,
     Forget,
     GetSaga,
+    GetTasks,
     Late,
     ListSagas,
+    ListTasks,
     Query,
     Reason,
     Refused,
@@ -43,6 +48,7 @@ from ropewalk.coordination.sagas.messages import (
     Start,
     StepView,
     Summary,
+    TaskView,
     Timer,
     View,
 )
@@ -82,6 +88,8 @@ def apply(state: Mapping[str, Run], entry: Entry[Command | Timer | Replied], *, 
             return _start(state, command, now_ns=now_ns, rules=rules)
         case Retry() | Compensate() | Resolve() as command:
             return _operate(state, command, now_ns=now_ns, rules=rules)
+        case Answer() as command:
+            return _answered(state, command, now_ns=now_ns, rules=rules)
         case Replied(tag, reply):
             to = Tag.parse(tag)
             return _turn(state, to.id, lambda turn: turn.take_reply(to, reply), now_ns=now_ns, rules=rules)
@@ -103,6 +111,14 @@ def answer(state: Mapping[str, Run], query: Query) -> object:
             ids = (id_ for id_, run in state.items() if id_ > after and chosen in (None, run.state))
             first = nsmallest(max(0, min(limit, SAGAS_PAGE_MAX)), ids)
             return [summary_of(id_, state[id_]) for id_ in first]
+        case ListTasks(kind, after, limit):
+            ids = (id_ for id_, run in state.items() if id_ > after and any(_tasks(id_, run, kind)))
+            first = nsmallest(max(0, min(limit, TASKS_PAGE_MAX)), ids)
+            return [task for id_ in first for task in _tasks(id_, state[id_], kind)]
+        case GetTasks(names):
+            wanted = {*names}
+            there = (_tasks(id_, state[id_]) for id_ in sorted({name.id for name in names}) if id_ in state)
+            return [task for tasks in there for task in tasks if task.name in wanted]
 
 
 def check(state: Mapping[str, Run]) -> None:
@@ -185,6 +201,54 @@ def _operate(
     return _turned(command.id, run, act, now_ns=now_ns, rules=rules)
 
 
+def _answered(state: Mapping[str, Run], command: Answer, *, now_ns: int, rules: Rules) -> Applied[Run]:
+    """Take the answer to a task, once."""
+    run = state.get(command.id)
+    if run is None:
+        return Applied(UNKNOWN)
+    index = _index(run, command.step)
+    if index < 0:
+        return Applied(_no_step(run, command.step))
+    step = run.steps[index]
+    size = len(encode_value(command.reply))
+    if size > TASK_DATA_BYTES_MAX:
+        return _refused("too_large", f"the answer has {size} bytes: {TASK_DATA_BYTES_MAX} are kept at most")
+    if _awaits_answer(run, index) and command.tries in (0, step.tries):
+        return _turned(
+            command.id,
+            run,
+            lambda turn: turn.take_answer(index, command.reply, who=command.who[:SAGA_WORDS_CHARS_MAX]),
+            now_ns=now_ns,
+            rules=rules,
+        )
+    if step.asked is not None and 0 < command.tries <= step.tries:
+        return Applied(summary_of(command.id, run))
+    return _refused("not_asked", f"step {step.name} is {step.state}: nobody outside is asked for an answer to it")
+
+
+def _awaits_answer(run: Run, index: int) -> bool:
+    """True if the task of a step waits for an answer, and for more than that its definition is there to read it."""
+    unread = {Tag.parse(each.tag).step for each in run.unread}
+    return run.steps[index].awaits_answer and index not in unread
+
+
+def _tasks(id_: str, run: Run, kind: str | None = None) -> Iterator[TaskView]:
+    """The tasks of a saga that wait for an answer."""
+    for index, step in enumerate(run.steps):
+        asked = step.asked
+        if asked is not None and kind in (None, asked.kind) and _awaits_answer(run, index):
+            yield TaskView(
+                key=f"{id_}/{step.name}/{step.tries}",
+                id=id_,
+                saga=run.saga,
+                step=step.name,
+                tries=step.tries,
+                undoes=step.state is StepState.UNDOING,
+                kind=asked.kind,
+                data=msgspec.msgpack.decode(asked.data),
+            )
+
+
 def _words_missing(command: Retry | Compensate | Resolve) -> Refused | None:
     for name, words in (("who", command.who), ("why", command.why)):
         least = 0 if name == "why" and isinstance(command, Retry) else 1
@@ -204,12 +268,16 @@ def _not_now(run: Run, command: Retry | Compensate | Resolve, *, rules: Rules) -
         case Compensate() if run.is_turned_back:
             return Refused("not_running", f"it is {run.state}, and was turned back already")
         case Resolve(_, step) if _index(run, step) < 0:
-            return Refused("unknown_step", f"it has no step {step!r}, but {', '.join(s.name for s in run.steps)}")
+            return _no_step(run, step)
         case Resolve(_, step) if not Turn.is_open(run.steps[_index(run, step)]):
             detail = f"step {step} is {run.steps[_index(run, step)].state}: nothing is open there"
             return Refused("not_open", detail)
         case _:
             return None
+
+
+def _no_step(run: Run, name: str) -> Refused:
+    return Refused("unknown_step", f"it has no step {name!r}, but {', '.join(step.name for step in run.steps)}")
 
 
 def _index(run: Run, name: str) -> int:
@@ -252,11 +320,16 @@ def _refused(reason: Reason, detail: str) -> Applied[Run]:
     return Applied(Refused(reason, detail))
 
 
+def _step_view(step: StepRun) -> StepView:
+    task = step.asked.kind if step.asked is not None and step.awaits_answer else ""
+    return StepView(step.name, step.state, step.tries, step.reply, step.why, task)
+
+
 def _view(id_: str, run: Run) -> View:
     return View(
         summary_of(id_, run),
         msgspec.msgpack.decode(run.input),
-        [StepView(step.name, step.state, step.tries, step.reply, step.why) for step in run.steps],
+        [_step_view(step) for step in run.steps],
         run.history,
         run.forgotten,
     )

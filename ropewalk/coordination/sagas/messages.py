@@ -4,16 +4,21 @@ Checked by: tests/coordination/test_sagas.py
 """
 
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 import msgspec
 
 from ropewalk.coordination.sagas.state import Happened, State, StepState
 
+T = TypeVar("T")
+
 COMPLETED: Final = "completed"
 COMPENSATED: Final = "compensated"
 STUCK: Final = "stuck"
 """The kinds of the events that a saga publishes about its id."""
+
+TASK: Final = "saga_task"
+"""The kind of the event that a step is to be done outside: `TaskName` is its data."""
 
 
 class Start(msgspec.Struct, frozen=True, tag=True):
@@ -47,6 +52,19 @@ class Resolve(msgspec.Struct, frozen=True, tag=True):
     step: str
     who: str
     why: str
+
+
+class Answer(msgspec.Struct, frozen=True, tag=True):
+    """Somebody outside: what came of the task of a step. `tries` says which try is meant; 0 is the one that waits.
+
+    An answer that was given before changes nothing.
+    """
+
+    id: str
+    step: str
+    reply: object = None
+    tries: int = 0
+    who: str = ""
 
 
 class Late(msgspec.Struct, frozen=True, tag="saga_step_late"):
@@ -86,6 +104,32 @@ class ListSagas(msgspec.Struct, frozen=True, tag=True):
     limit: int = 100
 
 
+class ListTasks(msgspec.Struct, frozen=True, tag=True):
+    """The tasks of one partition that wait for an answer, by the ids of their sagas, from behind the saga `after` on.
+
+    All of a saga's are in one page, so it may have a few more than `limit`.
+    """
+
+    kind: str | None = None
+    after: str = ""
+    limit: int = 100
+
+
+class GetTasks(msgspec.Struct, frozen=True, tag=True):
+    """Those of these tasks that wait for an answer."""
+
+    names: "Sequence[TaskName]"
+
+
+class TaskName(msgspec.Struct, frozen=True):
+    """Which task it is: of a kind, for a try of a step of a saga."""
+
+    kind: str
+    id: str
+    step: str
+    tries: int
+
+
 class Summary(msgspec.Struct, frozen=True, tag=True):
     """A saga in a line. `why` says for what it was turned back, `stuck` what keeps it; `waits_for` are steps."""
 
@@ -101,13 +145,16 @@ class Summary(msgspec.Struct, frozen=True, tag=True):
 
 
 class StepView(msgspec.Struct, frozen=True):
-    """A step of a saga: its state, how often it was tried, what it replied, why it was refused or failed."""
+    """A step of a saga: its state, how often it was tried, what it replied, why it was refused or failed, and the
+    kind of the task that it waits for, if it does.
+    """
 
     name: str
     state: StepState
     tries: int
     reply: object
     why: str
+    task: str = ""
 
 
 class View(msgspec.Struct, frozen=True):
@@ -120,9 +167,35 @@ class View(msgspec.Struct, frozen=True):
     forgotten: int
 
 
+class TaskView(msgspec.Struct, frozen=True):
+    """A task that waits for an answer: of which try of which step of which saga, and what is to be done.
+
+    `undoes` is true if it is to undo the step. `key` is the same whenever this try is offered: give it to others as
+    the idempotency key of what you ask of them.
+    """
+
+    key: str
+    id: str
+    saga: str
+    step: str
+    tries: int
+    undoes: bool
+    kind: str
+    data: object
+
+    @property
+    def name(self) -> TaskName:
+        """What it is called by."""
+        return TaskName(self.kind, self.id, self.step, self.tries)
+
+    def data_as(self, kind: type[T]) -> T:
+        """Its data as a value of this type. Raises `msgspec.ValidationError` if it is none."""
+        return msgspec.convert(self.data, kind)
+
+
 Reason = Literal[
     "unknown", "unknown_saga", "bad_id", "bad_input", "bad_words", "id_used", "full", "unknown_definition",
-    "not_stuck", "not_running", "unknown_step", "not_open",
+    "not_stuck", "not_running", "unknown_step", "not_open", "not_asked", "too_large",
 ]  # fmt: skip
 
 
@@ -133,7 +206,7 @@ class Refused(msgspec.Struct, frozen=True, tag=True):
     detail: str
 
 
-Command = Start | Retry | Compensate | Resolve
+Command = Start | Retry | Compensate | Resolve | Answer
 Timer = Late | Again | Forget
-Query = GetSaga | ListSagas
+Query = GetSaga | ListSagas | ListTasks | GetTasks
 Reply = Summary | Refused

@@ -36,9 +36,16 @@ class StepState(StrEnum):
     RESOLVED = "resolved"
 
 
+class Asked(msgspec.Struct, frozen=True):
+    """What somebody outside is asked to do; `data` is encoded."""
+
+    kind: str
+    data: bytes
+
+
 class StepRun(msgspec.Struct, frozen=True):
     """A step of one saga. `tries` only grows, so that each try is told from every other; `retried` counts those that
-    its definition allows. `reply` is the one that said done.
+    its definition allows. `reply` is the one that said done, `asked` the task that is to answer the last try, if any.
     """
 
     name: str
@@ -47,6 +54,12 @@ class StepRun(msgspec.Struct, frozen=True):
     retried: int = 0
     reply: object = None
     why: str = ""
+    asked: Asked | None = None
+
+    @property
+    def awaits_answer(self) -> bool:
+        """True if somebody outside is to answer it now."""
+        return self.asked is not None and self.state in (StepState.DOING, StepState.LATE, StepState.UNDOING)
 
 
 class Happened(msgspec.Struct, frozen=True):

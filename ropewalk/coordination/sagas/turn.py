@@ -2,7 +2,7 @@
 
     a step is       what happens                         and becomes
     waiting         its turn comes                       doing: its `do` is sent; skipped if there is nothing to do
-    doing           the reply says done                  done
+    doing           the reply says done                  done    (a command's reply, or the answer of who did a task)
     doing           another reply, and tries are left    paused, then waiting
     doing           another reply, and none are left     refused, and the saga turns back
     doing           no reply in time                     late, and the saga turns back
@@ -27,10 +27,17 @@ from typing import Final, NamedTuple, cast
 import msgspec
 
 from ropewalk.coordination.neighbours import Call, Neighbours, refusal, send, words_of
-from ropewalk.coordination.sagas.definition import Saga, Step, says
-from ropewalk.coordination.sagas.limits import HISTORY_MAX, PAUSE_MAX_S, SAGA_WORDS_CHARS_MAX
-from ropewalk.coordination.sagas.messages import Again, Late
-from ropewalk.coordination.sagas.state import Happened, Run, StepRun, StepState, Unread
+from ropewalk.coordination.sagas.definition import Saga, Step, Task, says
+from ropewalk.coordination.sagas.limits import (
+    HISTORY_MAX,
+    PAUSE_MAX_S,
+    SAGA_WORDS_CHARS_MAX,
+    TASK_DATA_BYTES_MAX,
+    TASK_KIND_CHARS_MAX,
+)
+from ropewalk.coordination.sagas.messages import TASK, Again, Late, TaskName
+from ropewalk.coordination.sagas.state import Asked, Happened, Run, StepRun, StepState, Unread
+from ropewalk.core.codec import encode_value
 from ropewalk.core.effects import At, Effect, Publish
 from ropewalk.errors import invariant
 
@@ -82,13 +89,19 @@ class Turn:
         self._context = context
         self._steps = list(run.steps)
 
-    def take_reply(self, tag: Tag, reply: object) -> None:
+    def take_answer(self, index: int, reply: object, *, who: str) -> None:
+        """Whoever did the task of a step has answered."""
+        step = self._steps[index]
+        kind = _UNDO if step.state is StepState.UNDOING else _DO
+        self.take_reply(Tag(kind, index, step.tries, self._context.id), reply, who=who)
+
+    def take_reply(self, tag: Tag, reply: object, *, who: str = "") -> None:
         """A message was answered."""
         if self._context.definition is None:
             self.run = msgspec.structs.replace(self.run, unread=(*self.run.unread, Unread(str(tag), reply)))
             return
         step = self._steps[tag.step]
-        self.note(step.name, f"{tag.kind}_answered", detail=_words(reply))
+        self.note(step.name, f"{tag.kind}_answered", detail=_words(reply), who=who)
         if step.tries != tag.tries or step.state not in _UNDER_WAY[tag.kind]:
             # An operator has resolved it meanwhile.
             return
@@ -191,10 +204,10 @@ class Turn:
                 self.effects.append(action)
                 self.note(step.name, f"{kind}_published", detail=action.kind)
                 self._set(index, StepState.DONE if kind == _DO else StepState.UNDONE)
-            case Call():
-                self._send(index, kind, action)
+            case Call() | Task():
+                self._ask(index, kind, action)
 
-    def _action(self, index: int, kind: str) -> Call | Publish | None:
+    def _action(self, index: int, kind: str) -> Call | Publish | Task | None:
         defined = self._defined(index)
         function = defined.do if kind == _DO else defined.undo
         if function is None:
@@ -206,18 +219,25 @@ class Turn:
         definition = cast(Saga, self._context.definition)
         return msgspec.msgpack.decode(self.run.input, type=cast(type, definition.input))
 
-    def _send(self, index: int, kind: str, call: Call) -> None:
-        context, step, defined = self._context, self._steps[index], self._defined(index)
-        why = refusal(context.neighbours, call)
+    def _ask(self, index: int, kind: str, action: Call | Task) -> None:
+        """Ask for what has a reply: another service by a message, or whoever does such tasks outside."""
+        context, step = self._context, self._steps[index]
+        why = refusal(context.neighbours, action) if isinstance(action, Call) else _refusal_of(action)
         if why:
             self._give_up(index, kind, why)
             return
-        tag = Tag(kind, index, step.tries + 1, context.id)
-        self._set(index, StepState.DOING if kind == _DO else StepState.UNDOING, tries=tag.tries)
-        self.note(step.name, f"{kind}_sent", detail=_words(f"{call.service} {call.key}"))
-        self.effects.append(send(context.neighbours, call, tag=str(tag)))
+        tries, asked = step.tries + 1, None
+        if isinstance(action, Call):
+            tag = Tag(kind, index, tries, context.id)
+            self.effects.append(send(context.neighbours, action, tag=str(tag)))
+            self.note(step.name, f"{kind}_sent", detail=_words(f"{action.service} {action.key}"))
+        else:
+            asked = Asked(action.kind, encode_value(action.data))
+            self.effects.append(Publish(TASK, context.id, TaskName(action.kind, context.id, step.name, tries)))
+            self.note(step.name, f"{kind}_asked", detail=_words(action.kind))
+        self._set(index, StepState.DOING if kind == _DO else StepState.UNDOING, tries=tries, asked=asked)
         if kind == _DO:
-            self._at(defined.timeout_s, Late(context.id, index, tag.tries))
+            self._at(self._defined(index).timeout_s, Late(context.id, index, tries))
 
     def _take_done(self, index: int, reply: object) -> None:
         step, defined = self._steps[index], self._defined(index)
@@ -274,3 +294,11 @@ class Turn:
 
 def _words(reply: object) -> str:
     return words_of(reply, chars_max=SAGA_WORDS_CHARS_MAX)
+
+
+def _refusal_of(task: Task) -> str:
+    """Why this can't be asked of anybody; empty if it can."""
+    if not 1 <= len(task.kind) <= TASK_KIND_CHARS_MAX:
+        return f"a kind of tasks has 1 to {TASK_KIND_CHARS_MAX} characters"
+    size = len(encode_value(task.data))
+    return f"the task has {size} bytes of data: {TASK_DATA_BYTES_MAX} are kept" if size > TASK_DATA_BYTES_MAX else ""

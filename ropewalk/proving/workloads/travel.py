@@ -4,11 +4,12 @@ Checked by: tests/runtime/test_sagas.py
 """
 
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
 from ropewalk.coordination.neighbours import Call
-from ropewalk.coordination.sagas.definition import Replies, Saga, Step
+from ropewalk.coordination.sagas.definition import Replies, Saga, Step, Task
 from ropewalk.core.effects import Publish
 from ropewalk.core.keyed import Applied, Entry
 from ropewalk.errors import invariant
@@ -111,7 +112,7 @@ def tell(trip: Trip, replies: Replies) -> Publish:
     return Publish("trip_booked", trip.id, replies)
 
 
-TRIP = Saga(
+TRIP: Final = Saga(
     "trip",
     input=Trip,
     steps=[
@@ -138,6 +139,26 @@ TRIP = Saga(
 )
 
 
+def charge(trip: Trip, _: Replies) -> Task:
+    """Have somebody outside take the money."""
+    return Task("charge", trip.id)
+
+
+def refund(trip: Trip, _: Replies) -> Task:
+    """Have somebody outside give it back."""
+    return Task("refund", trip.id)
+
+
+PAID: Final = Saga(
+    "paid_trip",
+    input=Trip,
+    steps=[
+        Step("card", do=charge, done="charged", undo=refund, undone="refunded", timeout_s=10, retries=1, pause_s=2),
+        *TRIP.steps[:2],
+    ],
+)
+
+
 def travel(*sagas: Saga, partitions: int = 1) -> Service:
-    """Flights with their sagas (trips, unless others are given), beside hotels."""
-    return with_sagas(houses("flights", partitions), *(sagas or (TRIP,)), others=[houses("hotels", partitions)])
+    """Flights with their sagas (trips, paid or not, unless others are given), beside hotels."""
+    return with_sagas(houses("flights", partitions), *(sagas or (TRIP, PAID)), others=[houses("hotels", partitions)])

@@ -8,39 +8,50 @@ Checked by: tests/runtime/test_sagas.py
 """
 
 import asyncio
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Final, cast
 
 import msgspec
 
-from ropewalk.coordination.sagas.limits import SAGAS_PAGE_MAX
+from ropewalk.coordination.sagas.limits import SAGAS_PAGE_MAX, TASKS_PAGE_MAX
 from ropewalk.coordination.sagas.messages import (
     COMPENSATED,
     COMPLETED,
     STUCK,
+    Answer,
     Command,
     Compensate,
     GetSaga,
     ListSagas,
+    ListTasks,
     Refused,
     Reply,
     Resolve,
     Retry,
     Start,
     Summary,
+    TaskName,
+    TaskView,
     View,
 )
 from ropewalk.coordination.sagas.state import State
 from ropewalk.core.codec import encode_value
-from ropewalk.core.limits import DEADLINE_DEFAULT_S
+from ropewalk.core.limits import DEADLINE_DEFAULT_S, DEADLINE_MAX_S
 from ropewalk.core.machine import NO_ID
-from ropewalk.errors import NotAccepted
+from ropewalk.errors import NotAccepted, Rejected
 from ropewalk.runtime.listeners import Heard
 from ropewalk.runtime.neighbours import ANYBODY, Caller, answered, beside
 from ropewalk.runtime.node import Node
 from ropewalk.runtime.problems import Problem
+from ropewalk.runtime.sagas.offering import offers_of
 
 SUFFIX: Final = "-sagas"
+
+LEASE_S: Final = 30.0
+"""How long whoever takes a task has it, unless he says otherwise."""
+
+LEASE_MAX_S: Final = 86_400.0
 
 _NEWS: Final = (COMPLETED, COMPENSATED, STUCK)
 _STATUSES: Final = {
@@ -49,6 +60,7 @@ _STATUSES: Final = {
     "not_stuck": HTTPStatus.CONFLICT,
     "not_running": HTTPStatus.CONFLICT,
     "not_open": HTTPStatus.CONFLICT,
+    "not_asked": HTTPStatus.CONFLICT,
     "unknown_definition": HTTPStatus.CONFLICT,
     # Only under a request id: its repeat gets this answer too, so it is none that invites to one.
     "full": HTTPStatus.INSUFFICIENT_STORAGE,
@@ -111,6 +123,49 @@ async def compensate(node: Node, id_: str, *, who: str, why: str, caller: Caller
 async def resolve(node: Node, id_: str, step: str, *, who: str, why: str, caller: Caller = ANYBODY) -> Summary:
     """Take a step as undone that somebody has seen to by hand. Raises Rejected if nothing is open there."""
     return await _do(node, Resolve(id_, step, who, why), caller)
+
+
+async def take(
+    node: Node, kinds: Sequence[str], *, limit: int = 1, lease_s: float = LEASE_S, wait_s: float = 0.0
+) -> list[TaskView]:
+    """Up to so many tasks of these kinds, to be answered within `lease_s`; waits `wait_s` for the first.
+
+    Raises Rejected if that is more than is given at once.
+    """
+    if not (kinds and 1 <= limit <= TASKS_PAGE_MAX):
+        raise Rejected(f"{limit} tasks of {len(kinds)} kinds: ask for 1 to {TASKS_PAGE_MAX}, of 1 kind or more")
+    if not (0 < lease_s <= LEASE_MAX_S and 0 <= wait_s <= DEADLINE_MAX_S):
+        raise Rejected(f"a lease lasts up to {LEASE_MAX_S:g} s, and {DEADLINE_MAX_S:g} s can be waited")
+    return await offers_of(_own(node)).take(kinds, limit=limit, lease_s=lease_s, wait_s=wait_s)
+
+
+def extend(node: Node, names: Sequence[TaskName], *, lease_s: float = LEASE_S) -> None:
+    """Have tasks that were given for `lease_s` from now on; those that were not are passed over."""
+    if not 0 < lease_s <= LEASE_MAX_S:
+        raise Rejected(f"a lease lasts up to {LEASE_MAX_S:g} s")
+    offers_of(_own(node)).extend(names, lease_s=lease_s)
+
+
+async def answer(
+    node: Node, id_: str, step: str, *, reply: object, tries: int = 0, who: str = "", caller: Caller = ANYBODY
+) -> Summary:
+    """Say what came of the task of a step, of this try; 0 is the one that waits. Only the first answer counts.
+
+    Raises Rejected if no answer is waited for.
+    """
+    return await _do(node, Answer(id_, step, reply, tries, who), caller)
+
+
+async def tasks(node: Node, *, kind: str | None = None, after: str = "", limit: int = 100) -> list[TaskView]:
+    """The tasks that wait for an answer, by the ids of their sagas, from behind the saga `after` on.
+
+    All of a saga's are listed, so they may be a few more than `limit`.
+    """
+    query = encode_value(ListTasks(kind, after, min(limit, TASKS_PAGE_MAX)))
+    pages = [(await leader.read(query)).answer for leader in _own(node).leaders]
+    listed = [each for page in pages for each in msgspec.msgpack.decode(page, type=list[TaskView])]
+    ids = sorted({each.id for each in listed})[:limit]
+    return sorted([each for each in listed if each.id in {*ids}], key=lambda each: each.key)
 
 
 def _own(node: Node) -> Node:
