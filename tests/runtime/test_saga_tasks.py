@@ -230,6 +230,19 @@ def test_over_http_tasks_are_listed_taken_and_answered_and_bad_requests_are_told
     asyncio.run(main())
 
 
+def test_who_has_gone_away_while_he_waited_is_given_nothing() -> None:
+    async def main() -> None:
+        async with travelling() as node, serving(node, port=0) as url, httpx.AsyncClient(base_url=url) as client:
+            body = {"kinds": ["charge"], "wait_s": 60, "lease_s": 3_600}
+            with pytest.raises(httpx.ReadTimeout):
+                await client.post("/saga-tasks/take", json=body, timeout=0.2)
+            await client.aclose()
+            await begin(node, "t1")
+            assert [each.id for each in await take(node, ["charge"], wait_s=5)] == ["t1"]
+
+    asyncio.run(main())
+
+
 def test_a_worker_at_a_service_without_sagas_is_told() -> None:
     async def work(at: str) -> None:
         async with working(at, {"charge": charged}):

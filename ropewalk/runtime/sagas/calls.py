@@ -44,7 +44,7 @@ from ropewalk.runtime.listeners import Heard
 from ropewalk.runtime.neighbours import ANYBODY, Caller, answered, beside
 from ropewalk.runtime.node import Node
 from ropewalk.runtime.problems import Problem
-from ropewalk.runtime.sagas.offering import offers_of
+from ropewalk.runtime.sagas.offering import IsGone, offers_of
 
 SUFFIX: Final = "-sagas"
 
@@ -65,6 +65,10 @@ _STATUSES: Final = {
     # Only under a request id: its repeat gets this answer too, so it is none that invites to one.
     "full": HTTPStatus.INSUFFICIENT_STORAGE,
 }
+
+
+async def _is_here() -> bool:
+    return False
 
 
 async def start(node: Node, saga: str, input_: object, *, id_: str, caller: Caller = ANYBODY) -> Summary:
@@ -126,17 +130,23 @@ async def resolve(node: Node, id_: str, step: str, *, who: str, why: str, caller
 
 
 async def take(
-    node: Node, kinds: Sequence[str], *, limit: int = 1, lease_s: float = LEASE_S, wait_s: float = 0.0
+    node: Node,
+    kinds: Sequence[str],
+    *,
+    limit: int = 1,
+    lease_s: float = LEASE_S,
+    wait_s: float = 0.0,
+    is_gone: IsGone = _is_here,
 ) -> list[TaskView]:
     """Up to so many tasks of these kinds, to be answered within `lease_s`; waits `wait_s` for the first.
 
-    Raises Rejected if that is more than is given at once.
+    `is_gone` is asked before anything is given. Raises Rejected if that is more than is given at once.
     """
     if not (kinds and 1 <= limit <= TASKS_PAGE_MAX):
         raise Rejected(f"{limit} tasks of {len(kinds)} kinds: ask for 1 to {TASKS_PAGE_MAX}, of 1 kind or more")
     if not (0 < lease_s <= LEASE_MAX_S and 0 <= wait_s <= DEADLINE_MAX_S):
         raise Rejected(f"a lease lasts up to {LEASE_MAX_S:g} s, and {DEADLINE_MAX_S:g} s can be waited")
-    return await offers_of(_own(node)).take(kinds, limit=limit, lease_s=lease_s, wait_s=wait_s)
+    return await offers_of(_own(node)).take(kinds, limit=limit, lease_s=lease_s, wait_s=wait_s, is_gone=is_gone)
 
 
 def extend(node: Node, names: Sequence[TaskName], *, lease_s: float = LEASE_S) -> None:

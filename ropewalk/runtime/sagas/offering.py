@@ -15,7 +15,7 @@ Checked by: tests/runtime/test_saga_tasks.py
 import asyncio
 import heapq
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 from weakref import WeakKeyDictionary
 
@@ -30,6 +30,9 @@ from ropewalk.runtime.leader import Leader
 from ropewalk.runtime.node import Node
 from ropewalk.runtime.tasks import open_tasks
 
+IsGone = Callable[[], Awaitable[bool]]
+"""Whether whoever waits has gone away: what he is given then is done by nobody until the lease is over."""
+
 _TASKS: Final = msgspec.msgpack.Decoder(list[TaskView])
 
 
@@ -40,11 +43,15 @@ class Offers:
         self._partitions = [_Offer(leader) for leader in leaders]
         self._now_s = asyncio.get_running_loop().time
 
-    async def take(self, kinds: Sequence[str], *, limit: int, lease_s: float, wait_s: float) -> list[TaskView]:
-        """Up to so many tasks of these kinds, for `lease_s`; waits `wait_s` for the first."""
+    async def take(
+        self, kinds: Sequence[str], *, limit: int, lease_s: float, wait_s: float, is_gone: IsGone
+    ) -> list[TaskView]:
+        """Up to so many tasks of these kinds, for `lease_s`; waits `wait_s` for the first, as long as he is here."""
         until_s = self._now_s() + wait_s
         while True:
             found: list[TaskView] = []
+            if await is_gone():
+                return found
             for each in self._partitions:
                 found += await each.take(kinds, limit=limit - len(found), until_s=self._now_s() + lease_s)
             left_s = until_s - self._now_s()

@@ -207,7 +207,14 @@ async def _tasks(node: Node, http: HttpRequest) -> Response:
 
 async def _take(node: Node, http: HttpRequest) -> Response:
     given = await _body(http, Taking)
-    taken = await take(node, given.kinds, limit=given.limit, lease_s=given.lease_s, wait_s=given.wait_s)
+    taken = await take(
+        node,
+        given.kinds,
+        limit=given.limit,
+        lease_s=given.lease_s,
+        wait_s=given.wait_s,
+        is_gone=http.is_disconnected,
+    )
     return json_response(Tasks(taken))
 
 
