@@ -4,7 +4,7 @@ Checked by: tests/cli/test_payments.py
 """
 
 from collections.abc import Callable, Mapping
-from typing import Final, TypeVar
+from typing import Final, TypedDict, TypeVar
 
 import click
 
@@ -12,6 +12,7 @@ from ropewalk.cli.client import Json, asking, connected, print_json
 from ropewalk.cli.tables import moment, print_table
 
 F = TypeVar("F", bound=Callable[..., object])
+T = TypeVar("T")
 
 _LISTED: Final = 20
 _STATES: Final = ("accepted", "pending", "posted", "returned", "rejected")
@@ -28,6 +29,25 @@ _WINDOW_TITLES: Final = {
     "window": "window", "closed": "closed", "settled": "settled", "posted": "posted", "returned": "returned",
     "rejected": "rejected",
 }  # fmt: skip
+
+
+class _Count(TypedDict):
+    entries: int
+
+
+class _File(TypedDict):
+    time_ns: int
+    states: dict[str, _Count]
+
+
+class _Entry(TypedDict):
+    row: int
+    amount_cents: int
+
+
+class _Window(TypedDict):
+    window: int
+    closed_ns: int
 
 
 def listing(command: F) -> F:
@@ -48,7 +68,7 @@ def listing(command: F) -> F:
 def files(*, after: int | None, limit: int, url: str, as_json: bool) -> None:
     """List the files that were accepted, and what has become of their entries."""
     with connected(url) as client:
-        rows = list(client.items("/files", count_max=limit, after=after))
+        rows = list(client.items("/files", _File, count_max=limit, after=after))
     _print(_FILE_TITLES, rows, _file, as_json=as_json)
 
 
@@ -59,7 +79,7 @@ def files(*, after: int | None, limit: int, url: str, as_json: bool) -> None:
 def entries(file: int, *, state: str | None, after: int | None, limit: int, url: str, as_json: bool) -> None:
     """List the entries of an accepted file, and what has become of each."""
     with connected(url) as client:
-        rows = list(client.items(f"/files/{file}/entries", count_max=limit, after=after, state=state))
+        rows = list(client.items(f"/files/{file}/entries", _Entry, count_max=limit, after=after, state=state))
     _print(_ENTRY_TITLES, rows, dict, as_json=as_json)
 
 
@@ -68,11 +88,11 @@ def entries(file: int, *, state: str | None, after: int | None, limit: int, url:
 def windows(*, after: int | None, limit: int, url: str, as_json: bool) -> None:
     """List settlement windows; with --json, also what each institution owed and was owed."""
     with connected(url) as client:
-        rows = list(client.items("/windows", count_max=limit, after=after))
+        rows = list(client.items("/windows", _Window, count_max=limit, after=after))
     _print(_WINDOW_TITLES, rows, _window, as_json=as_json)
 
 
-def _print(titles: Mapping[str, str], rows: list[Json], told: Callable[[Json], Json], *, as_json: bool) -> None:
+def _print(titles: Mapping[str, str], rows: list[T], told: Callable[[T], Json], *, as_json: bool) -> None:
     if not as_json:
         print_table(titles, [told(row) for row in rows])
         return
@@ -80,10 +100,10 @@ def _print(titles: Mapping[str, str], rows: list[Json], told: Callable[[Json], J
         print_json(row)
 
 
-def _file(row: Json) -> Json:
+def _file(row: _File) -> Json:
     counts = (f"{count['entries']:,} {state}" for state, count in row["states"].items() if count["entries"])
     return {**row, "time": moment(row["time_ns"]), "state": ", ".join(counts)}
 
 
-def _window(row: Json) -> Json:
+def _window(row: _Window) -> Json:
     return {**row, "closed": moment(row["closed_ns"]) if row["closed_ns"] else "not yet"}

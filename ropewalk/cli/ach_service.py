@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 from uuid import uuid4
 
 import click
@@ -50,6 +50,31 @@ _RETURN_TITLES: Final = {
 }  # fmt: skip
 
 
+class _Accepted(TypedDict):
+    file: int
+
+
+class _Opened(TypedDict):
+    window: int
+
+
+class _Window(_Opened):
+    closed_ns: int
+
+
+class _Settled(_Window):
+    posted: int
+    returned: int
+    rejected: int
+    positions: list[dict[str, Any]]
+
+
+class _Return(TypedDict):
+    window: int
+    routing: str
+    part: int
+
+
 @click.command()
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @asking
@@ -84,7 +109,7 @@ def settle(*, through_ns: int, url: str, as_json: bool) -> None:
     """Settle now what is due next, and show what each institution owes and is owed."""
     with connected(url) as client:
         try:
-            started = client.post("/windows", {"through_ns": through_ns}, key=str(uuid4()))
+            started = client.post("/windows", {"through_ns": through_ns}, _Opened, key=str(uuid4()))
         except Refusal as refusal:
             if refusal.name == "nothing_due" and not through_ns:
                 raise click.ClickException("nothing is due: no entry waits for a window") from refusal
@@ -93,7 +118,7 @@ def settle(*, through_ns: int, url: str, as_json: bool) -> None:
     if as_json:
         print_json(window)
         return
-    counts = ", ".join(f"{window[what]:,} {what}" for what in ("posted", "returned", "rejected"))
+    counts = f"{window['posted']:,} posted, {window['returned']:,} returned, {window['rejected']:,} rejected"
     open_console().print(f"window [bold]{window['window']}[/] settled: {counts}")
     print_table(_POSITION_TITLES, window["positions"])
 
@@ -119,7 +144,9 @@ def _submitted(client: Client, file: Path, show: Callable[[int], None]) -> Json:
         state = Checksum()
         for piece in _pieces(file):
             state.update(piece)
-        accepted = client.upload("/files", lambda: _pieces(file, show), key=f"submit {state.digest().hex()}")
+        accepted = client.upload(
+            "/files", lambda: _pieces(file, show), _Accepted, key=f"submit {state.digest().hex()}"
+        )
     except Refusal as refusal:
         errors = {name: refusal.problem[name] for name in ("errors",) if name in refusal.problem}
         return {**named, "verdict": "refused", "problem": refusal.name, "detail": refusal.message, **errors}
@@ -152,28 +179,32 @@ def _progress(total: int) -> Iterator[Callable[[int, int], None]]:
         yield lambda before, position: progress.update(task, completed=before + position)
 
 
-def _closed(client: Client, number: int) -> Any:
+def _closed(client: Client, number: int) -> _Settled:
     """The window, when it has closed."""
     with waiting(f"waiting for window {number} to close"):
         while True:
-            window = client.get(f"/windows/{number}")
+            window = client.get(f"/windows/{number}", _Settled)
             if window["closed_ns"]:
                 return window
             time.sleep(_POLL_S)
 
 
-def _return_files(client: Client, window: int | None) -> Iterator[Json]:
+def _return_files(client: Client, window: int | None) -> Iterator[_Return]:
     numbers = (
-        [each["window"] for each in client.items("/windows") if each["closed_ns"]] if window is None else [window]
+        [each["window"] for each in client.items("/windows", _Window) if each["closed_ns"]]
+        if window is None
+        else [window]
     )
     for number in numbers:
-        yield from client.get(f"/windows/{number}/returns")
+        yield from client.get(f"/windows/{number}/returns", list[_Return])
 
 
-def _saved(client: Client, row: Json, folder: Path | None) -> Json:
+def _saved(client: Client, row: _Return, folder: Path | None) -> Json:
     if folder is None:
         return row
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"returns-{row['window']}-{row['routing']}-{row['part']}.ach"
-    path.write_bytes(client.content(f"/windows/{row['window']}/returns/{row['routing']}/{row['part']}"))
+    path.write_bytes(
+        client.content(f"/windows/{row['window']}/returns/{row['routing']}/{row['part']}", media="text/plain")
+    )
     return {**row, "saved": str(path)}

@@ -13,7 +13,7 @@ from typing import Final, TypedDict, TypeVar, Unpack
 
 import click
 
-from ropewalk.cli.client import NoService, NotDone, asking, connected, print_json
+from ropewalk.cli.client import Json, NoService, NotDone, asking, connected, print_json
 from ropewalk.cli.tables import dollars, print_table
 from ropewalk.cli.values import as_cents
 from ropewalk.errors import NotAccepted, OutcomeUnknown, Rejected
@@ -30,13 +30,27 @@ _CARD_TITLES: Final = {
     "masked": "card", "account_number": "account", "expires": "expires", "state": "state", "limit_minor": "limit",
     "day_limit_minor": "limit of day", "spent_minor": "spent", "spent_count": "times",
 }  # fmt: skip
-_LIMITS: Final = ("limit_minor", "day_limit_minor")
 _STAND_IN_TITLES: Final = {
     "masked": "card", "what": "what", "amount_minor": "amount", "code": "code", "outcome": "outcome",
     "issuer_code": "issuer's code", "acquirer": "acquirer", "transmitted": "sent", "trace": "trace",
 }  # fmt: skip
 
 cards = click.Group("cards", help="Issue cards, and send authorisations as ISO 8583 messages.")
+
+
+class _Done(TypedDict):
+    repeated: bool
+
+
+class _Card(TypedDict):
+    masked: str
+    limit_minor: int
+    day_limit_minor: int
+
+
+class _StandIn(TypedDict):
+    masked: str
+    amount_minor: int
 
 
 class How(TypedDict):
@@ -90,7 +104,7 @@ def programme(
     """Let the institution ROUTING issue cards whose numbers begin with the six digits of BIN."""
     body = {"bin": bin_, "hold_days": hold_days, "stand_in_cents": stand_in, "stand_in_day_cents": stand_in_day}
     with connected(url) as client:
-        done = client.post(f"/institutions/{routing}/card-programmes", body)
+        done = client.post(f"/institutions/{routing}/card-programmes", body, _Done)
     print_json(done) if as_json else click.echo(f"{routing} issues cards that begin with {bin_}")
 
 
@@ -109,7 +123,7 @@ def issue(
     card = {"number": number, "account_number": account, "expires": expires}
     body = [{**card, "limit_cents": limit, "day_limit_cents": day_limit}]
     with connected(url) as client:
-        done = client.post(f"/institutions/{routing}/cards", body)
+        done = client.post(f"/institutions/{routing}/cards", body, _Done)
     print_json(done) if as_json else click.echo(f"issued for account {account}")
 
 
@@ -120,9 +134,9 @@ def issue(
 def list_(*, routing: str, limit: int, url: str, as_json: bool) -> None:
     """List the cards of the institution ROUTING, their numbers hidden."""
     with connected(url) as client:
-        rows = list(client.items(f"/institutions/{routing}/cards", count_max=limit))
+        rows = list(client.items(f"/institutions/{routing}/cards", _Card, count_max=limit))
     if not as_json:
-        print_table(_CARD_TITLES, [{**row, **{name: row[name] or "none" for name in _LIMITS}} for row in rows])
+        print_table(_CARD_TITLES, [{**row, **_limits(row)} for row in rows])
         return
     for row in rows:
         print_json(row)
@@ -137,7 +151,7 @@ def list_(*, routing: str, limit: int, url: str, as_json: bool) -> None:
 def stand_ins(*, disputed: bool, limit: int, url: str, as_json: bool) -> None:
     """List what was decided in place of an issuer, and what it said to that."""
     with connected(url) as client:
-        rows = client.get("/card-stand-ins", disputed=f"{disputed}".lower(), limit=limit)
+        rows = client.get("/card-stand-ins", list[_StandIn], disputed=f"{disputed}".lower(), limit=limit)
     if not as_json:
         print_table(_STAND_IN_TITLES, rows)
         return
@@ -169,6 +183,13 @@ def complete(name: str, number: str, dollars_: int, **how: Unpack[How]) -> None:
 def reverse(name: str, number: str, dollars_: int, **how: Unpack[How]) -> None:
     """Undo what the message NAME did with DOLLARS on the card NUMBER."""
     _send({"t": "0420", "90": name, **_movement(number, dollars_)}, **how)
+
+
+def _limits(card: _Card) -> Json:
+    return {
+        "limit_minor": card["limit_minor"] or "none",
+        "day_limit_minor": card["day_limit_minor"] or "none",
+    }
 
 
 def _movement(number: str, cents: int) -> dict[str, str]:

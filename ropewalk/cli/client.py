@@ -5,13 +5,13 @@
                 exit code 75    perhaps               look, or do again what may be done twice
                 exit code 69    nothing happened      no service of ours answers there
 
-Checked by: tests/cli/test_payments.py, tests/cli/test_client.py
+Checked by: tests/cli/test_payments.py, tests/cli/test_client.py, tests/cli/test_strangers.py
 """
 
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final, Literal, NamedTuple, TypeVar
+from typing import Annotated, Any, Final, Literal, NamedTuple, NotRequired, TypedDict, TypeVar, cast
 
 import click
 import httpx
@@ -20,6 +20,7 @@ import msgspec
 from ropewalk.cli.terminal import waiting
 
 F = TypeVar("F", bound=Callable[..., object])
+T = TypeVar("T")
 Json = Mapping[str, Any]
 
 URL: Final = "http://127.0.0.1:8080"
@@ -75,7 +76,7 @@ class Refusal(click.ClickException):
     """What the service said no to: its problem, word for word, and what to do if that is known here only."""
 
     def __init__(self, problem: Json, *, url: httpx.URL) -> None:
-        super().__init__(f"{problem.get('detail', problem)}{_advice(problem, url)}")
+        super().__init__(f"{problem['detail']}{_advice(problem, url)}")
         self.problem = problem
         self.name = str(problem.get("type")).removeprefix(_OURS)
 
@@ -108,59 +109,85 @@ class _Asked(NamedTuple):
     within_s: float
 
 
+class _Problem(TypedDict):
+    """Why an answer is none, as RFC 9457 says it."""
+
+    type: str
+    detail: str
+    retry_after_s: NotRequired[Annotated[float, msgspec.Meta(ge=0)]]
+
+
+class _Page(TypedDict):
+    """A page of rows; `next` is where another begins."""
+
+    items: list[Any]
+    next: str | None
+
+
 class Client:
-    """A service at a URL. What changes something carries a key, so that it can be sent again."""
+    """A service at a URL. What changes something carries a key, so that it can be sent again.
+
+    Each answer is of a shape: what is used of it, checked here, so that a stranger's answer goes no further. What
+    else there is stays in it, as newer services may tell more.
+    """
 
     def __init__(self, http: httpx.Client) -> None:
         self._http = http
 
-    def get(self, path: str, **query: object) -> Any:
+    def get(self, path: str, shape: type[T], **query: object) -> T:
         """What is at a path."""
-        given = {name: str(value) for name, value in query.items() if value is not None}
-        return _json(self._answer("GET", path, again=_READ, params=given))
+        return _shaped(self._read(path, query), shape)
 
-    def content(self, path: str, *, media: str = "*/*", **query: object) -> bytes:
-        """The bytes that are at a path, of a media type if one is given."""
-        given = {name: str(value) for name, value in query.items() if value is not None}
-        return self._answer("GET", path, again=_READ, params=given, headers={"Accept": media}).content
+    def content(self, path: str, *, media: str, **query: object) -> bytes:
+        """The bytes that are at a path, of a media type."""
+        response = self._read(path, query, media=media)
+        if not response.headers.get("Content-Type", "").startswith(media):
+            raise not_ours(response)
+        return response.content
 
-    def exchange(self, path: str, content: bytes, *, media: str) -> bytes:
-        """Send bytes that name themselves by an id of their own, and get bytes back."""
+    def exchange(self, path: str, content: bytes, *, media: str) -> httpx.Response:
+        """Send bytes that name themselves by an id of their own, and get bytes back, which the caller checks."""
         headers = {"Content-Type": media}
-        return self._answer("POST", path, again=_HARMLESS, content=content, headers=headers).content
+        return self._answer("POST", path, again=_HARMLESS, content=content, headers=headers)
 
-    def items(self, path: str, *, count_max: int | None = None, **query: object) -> Iterator[Any]:
+    def items(self, path: str, shape: type[T], *, count_max: int | None = None, **query: object) -> Iterator[T]:
         """The rows at a path, page by page, `count_max` of them at most."""
         after = query.pop("after", None)
         while count_max is None or count_max > 0:
             limit = _PAGE if count_max is None else min(_PAGE, count_max)
-            page = self.get(path, **query, after=after, limit=limit)
-            yield from page["items"]
+            response = self._read(path, {**query, "after": after, "limit": limit})
+            page = _shaped(response, _Page)
+            for row in page["items"]:
+                yield _checked(row, shape, response)
             after = page["next"]
             if after is None:
                 return
             count_max = None if count_max is None else count_max - len(page["items"])
 
-    def post(self, path: str, body: object, *, key: str | None = None) -> Any:
+    def post(self, path: str, body: object, shape: type[T], *, key: str | None = None) -> T:
         """Have something done: once for each key, if it does not name itself by an id of its own."""
         headers = {"Content-Type": "application/json", **({"Idempotency-Key": key} if key else {})}
         content = msgspec.json.encode(body)
-        return _json(self._answer("POST", path, again=_LOOK, content=content, headers=headers))
+        return _shaped(self._answer("POST", path, again=_LOOK, content=content, headers=headers), shape)
 
-    def put(self, path: str, body: object) -> Any:
+    def put(self, path: str, body: object, shape: type[T]) -> T:
         """Have something be as it is said: as often as it is sent."""
         headers = {"Content-Type": "application/json"}
         content = msgspec.json.encode(body)
-        return _json(self._answer("PUT", path, again=_HARMLESS, content=content, headers=headers))
+        return _shaped(self._answer("PUT", path, again=_HARMLESS, content=content, headers=headers), shape)
 
-    def upload(self, path: str, pieces: Callable[[], Iterator[bytes]], *, key: str) -> Any:
+    def upload(self, path: str, pieces: Callable[[], Iterator[bytes]], shape: type[T], *, key: str) -> T:
         """Send bytes in pieces; `pieces` begins again if they must be sent again."""
         headers = {"Idempotency-Key": key, "Content-Type": "application/octet-stream"}
 
         def how() -> dict[str, Any]:
             return {"content": pieces(), "headers": headers}
 
-        return _json(self._tried(_Asked("POST", path, _HARMLESS, UPLOAD_S), how))
+        return _shaped(self._tried(_Asked("POST", path, _HARMLESS, UPLOAD_S), how), shape)
+
+    def _read(self, path: str, query: Json, *, media: str = "*/*") -> httpx.Response:
+        given = {name: str(value) for name, value in query.items() if value is not None}
+        return self._answer("GET", path, again=_READ, params=given, headers={"Accept": media})
 
     def _answer(self, method: str, path: str, *, again: str, **how: Any) -> httpx.Response:
         with waiting(f"waiting for {self._http.base_url}"):
@@ -256,18 +283,29 @@ def _is_of_another(problem: Json) -> bool:
 
 def _problem(response: httpx.Response) -> Json:
     try:
-        return msgspec.json.decode(response.content, type=dict[str, Any])
-    except (ValueError, RecursionError):
-        # Beside its own errors: text that is no UTF-8, and what is nested too deep.
-        return {"detail": _not_ours(response)}
+        return _shaped(response, _Problem)
+    except NoService as error:
+        return {"detail": error.message}
 
 
-def _json(response: httpx.Response) -> Any:
+def _shaped(response: httpx.Response, shape: type[T]) -> T:
     try:
-        return msgspec.json.decode(response.content)
+        answer = msgspec.json.decode(response.content)
     except (ValueError, RecursionError) as error:
-        raise NoService(_not_ours(response)) from error
+        # Beside its own errors: text that is no UTF-8, and what is nested too deep.
+        raise not_ours(response) from error
+    return _checked(answer, shape, response)
 
 
-def _not_ours(response: httpx.Response) -> str:
-    return f"{response.url} answered {response.status_code}, and not as Ropewalk does: is --url right?"
+def _checked(answer: object, shape: type[T], response: httpx.Response) -> T:
+    """An answer, or a part of it, if it has all that its shape has: the whole of it, and not only that."""
+    try:
+        msgspec.convert(answer, shape)
+    except msgspec.ValidationError as error:
+        raise not_ours(response) from error
+    return cast(T, answer)
+
+
+def not_ours(response: httpx.Response) -> NoService:
+    """What to raise for an answer that no service of ours gives."""
+    return NoService(f"{response.url} answered {response.status_code}, and not as Ropewalk does: is --url right?")

@@ -21,6 +21,29 @@ _TITLES: Final = {
     "set": "what it set",
 }  # fmt: skip
 
+
+class _Done(TypedDict):
+    number: int
+    made_id: str
+
+
+class _Controls(TypedDict):
+    frozen: str
+    transfer_cents: int
+    day_cents: int
+    day_count: int
+    spent_cents: int
+    spent_count: int
+
+
+class _Listed(TypedDict):
+    time_ns: int
+    routing: str
+    account: str
+    transfer_id: str
+    details: dict[str, str]
+
+
 controls = click.Group("controls", help="Limit and freeze accounts, reverse transfers; each with who and why.")
 
 
@@ -95,7 +118,7 @@ def reverse(*, transfer: str, amount: str, reference: str, from_suspense: bool, 
 def show(*, routing: str, number: str, url: str, as_json: bool) -> None:
     """Show what holds for the account NUMBER of the institution ROUTING, and what counts against it."""
     with connected(url) as client:
-        held = client.get(f"/institutions/{routing}/accounts/{number}/controls")
+        held = client.get(f"/institutions/{routing}/accounts/{number}/controls", _Controls)
     if as_json:
         print_json(held)
         return
@@ -115,7 +138,7 @@ def show(*, routing: str, number: str, url: str, as_json: bool) -> None:
 def list_(*, routing: str | None, number: str | None, count: int, url: str, as_json: bool) -> None:
     """List what was done, oldest first, with who and why."""
     with connected(url) as client:
-        rows = list(client.items("/controls", count_max=count, routing=routing, number=number))
+        rows = list(client.items("/controls", _Listed, count_max=count, routing=routing, number=number))
     if not as_json:
         print_table(_TITLES, [_row(row) for row in rows])
         return
@@ -127,7 +150,10 @@ def _change(path: str, body: Json, *, how: How, method: str = "POST") -> None:
     """Have something done, and say under which number it is listed."""
     given = {**body, "who": how["who"], "why": how["why"]}
     with connected(how["url"]) as client:
-        done = client.put(path, given) if method == "PUT" else client.post(path, given, key=secrets.token_hex(16))
+        if method == "PUT":
+            done = client.put(path, given, _Done)
+        else:
+            done = client.post(path, given, _Done, key=secrets.token_hex(16))
     if how["as_json"]:
         print_json(done)
         return
@@ -135,7 +161,7 @@ def _change(path: str, body: Json, *, how: How, method: str = "POST") -> None:
     click.echo(f"done, and listed as {done['number']}{made}")
 
 
-def _row(row: Json) -> Json:
+def _row(row: _Listed) -> Json:
     about = row["transfer_id"] or f"{row['routing']} {row['account']}"
     given = ", ".join(
         f"{name} {_told(name, value)}" for name, value in row["details"].items() if value not in ("", "0")

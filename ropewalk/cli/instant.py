@@ -5,12 +5,13 @@ Checked by: tests/cli/test_instant.py
 
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Final, TypedDict
 
 import click
+import httpx
 import msgspec
 
-from ropewalk.cli.client import Client, Json, Refusal, asking, connected, print_json
+from ropewalk.cli.client import Client, Json, Refusal, asking, connected, not_ours, print_json
 from ropewalk.cli.tables import moment, print_table
 
 _XML: Final = "application/xml"
@@ -29,6 +30,24 @@ _PAYMENT_TITLES: Final = {
 }  # fmt: skip
 _FAULT_TITLES: Final = {"line": "line", "element": "element", "message": "fault", "advice": "what to do"}
 _NOTE_TITLES: Final = {"time": "time", "what": "what", "who": "who", "why": "why"}
+
+
+class _Payment(TypedDict):
+    uetr: str
+    status: str
+
+
+class _Note(TypedDict):
+    time_ns: int
+
+
+class _PaymentAndHistory(_Payment):
+    history: list[_Note]
+
+
+class _Done(TypedDict):
+    repeated: bool
+
 
 instant = click.Group("instant", help="Send ISO 20022 messages to a running service, and decide about payments.")
 
@@ -57,7 +76,7 @@ def send(files: tuple[Path, ...], *, output: Path | None, url: str, as_json: boo
 def payments(*, status: str | None, limit: int, url: str, as_json: bool) -> None:
     """List payments, the newest first."""
     with connected(url) as client:
-        rows = client.get("/instant/payments", status=status, limit=limit)
+        rows = client.get("/instant/payments", list[_Payment], status=status, limit=limit)
     if as_json:
         for row in rows:
             print_json(row)
@@ -71,7 +90,7 @@ def payments(*, status: str | None, limit: int, url: str, as_json: bool) -> None
 def show(uetr: str, *, url: str, as_json: bool) -> None:
     """Show a payment by its UETR, and all that happened to it."""
     with connected(url) as client:
-        payment = client.get(f"/instant/payments/{uetr}")
+        payment = client.get(f"/instant/payments/{uetr}", _PaymentAndHistory)
     if as_json:
         print_json(payment)
     else:
@@ -93,8 +112,8 @@ def decide(uetr: str, *, recall: bool, reason: str, who: str, why: str, url: str
     path = f"/instant/payments/{uetr}{'/recall' if recall else ''}/decision"
     body = msgspec.json.encode({"accept": not reason, "who": who, "why": why, "reason": reason})
     with connected(url) as client:
-        answer = client.exchange(path, body, media="application/json")
-    _print_answer({"name": uetr, **_answer(answer)}, as_json=as_json)
+        response = client.exchange(path, body, media="application/json")
+    _print_answer({"name": uetr, **_answer(response)}, as_json=as_json)
 
 
 @instant.command()
@@ -111,7 +130,7 @@ def policy(
     """Say how the bank of an account decides: ROUTING of it, and NUMBER there."""
     body = {"arrivals": arrivals, "recalls": recalls, "who": who, "why": why}
     with connected(url) as client:
-        done = client.put(f"/institutions/{routing}/accounts/{number}/instant-policy", body)
+        done = client.put(f"/institutions/{routing}/accounts/{number}/instant-policy", body, _Done)
     if as_json:
         print_json(done)
     else:
@@ -121,29 +140,34 @@ def policy(
 def _sent(client: Client, file: Path, output: Path | None) -> Json:
     try:
         content = file.read_bytes()
-        answer = client.exchange("/instant/messages", content, media=_XML)
+        response = client.exchange("/instant/messages", content, media=_XML)
     except OSError as error:
         return {"name": str(file), "status": "unreadable", "detail": error.strerror or str(error)}
     except Refusal as refusal:
         problem = {name: refusal.problem[name] for name in ("detail", "faults") if name in refusal.problem}
         return {"name": str(file), "status": "refused", **problem}
+    row = {"name": str(file), **_answer(response)}
     if output is None:
-        return {"name": str(file), **_answer(answer)}
+        return row
     output.mkdir(parents=True, exist_ok=True)
     saved = output / f"{file.stem}-answer.xml"
-    saved.write_bytes(answer)
-    return {"name": str(file), **_answer(answer), "saved": str(saved)}
+    saved.write_bytes(response.content)
+    return {**row, "saved": str(saved)}
 
 
-def _answer(content: bytes) -> Json:
-    """What a message answers, in words."""
+def _answer(response: httpx.Response) -> Json:
+    """What a message answers, in words. Raises NoService if what comes is no message."""
     # Imported here: lxml takes a tenth of a second.
+    from ropewalk.systems.payments.iso20022.faults import MessageRefused
     from ropewalk.systems.payments.iso20022.layouts import BY_VIEW
     from ropewalk.systems.payments.iso20022.model import Resolution, StatusReport
     from ropewalk.systems.payments.iso20022.reading import read
     from ropewalk.systems.payments.iso20022.reasons import REASONS
 
-    message = read(content).message
+    try:
+        message = read(response.content).message
+    except MessageRefused as error:
+        raise not_ours(response) from error
     if not isinstance(message, (StatusReport, Resolution)):
         return {"answer": BY_VIEW[type(message)].name}
     status = message.confirmation if isinstance(message, Resolution) else message.status

@@ -6,9 +6,10 @@ Checked by: tests/cli/test_payments.py
 import secrets
 import sys
 from collections.abc import Iterable
-from typing import Final
+from typing import Annotated, Final, TypedDict
 
 import click
+import msgspec
 
 from ropewalk.cli.client import Json, asking, connected, print_json
 from ropewalk.cli.tables import dollars, moment, print_table
@@ -37,6 +38,45 @@ _TRIAL_TITLES: Final = {
     "what": "accounts for", "accounts": "accounts", "debit_cents": "debits", "credit_cents": "credits",
 }  # fmt: skip
 
+
+class _Stamped(TypedDict):
+    timestamp: str
+
+
+class _Account(TypedDict):
+    name: str
+    kind: str
+    balance_cents: int
+    available_cents: int
+
+
+class _StatementLine(TypedDict):
+    timestamp: int
+    amount_cents: int
+
+
+class _BalanceLine(TypedDict):
+    what: str
+    accounts: int
+    debit_cents: int
+    credit_cents: int
+
+
+class _Book(TypedDict):
+    lines: list[_BalanceLine]
+    debit_cents: int
+    credit_cents: int
+
+
+class _Result(TypedDict):
+    status: str
+    meaning: str
+
+
+class _Results(TypedDict):
+    results: Annotated[list[_Result], msgspec.Meta(min_length=1)]
+
+
 ledger = click.Group("ledger", help="Look at accounts and transfers of a running service, and create them.")
 
 _limit = click.option(
@@ -56,7 +96,7 @@ def accounts(
 ) -> None:
     """List accounts and their balances."""
     with connected(url) as client:
-        rows = client.items("/ledger/accounts", count_max=limit, ledger=ledger_, code=code, order=order)
+        rows = client.items("/ledger/accounts", _Stamped, count_max=limit, ledger=ledger_, code=code, order=order)
         _print(_ACCOUNT_TITLES, rows, as_json=as_json)
 
 
@@ -69,7 +109,7 @@ def transfers(*, account: str | None, order: str | None, limit: int, url: str, a
     """List transfers: those of ACCOUNT, or all."""
     path = "/ledger/transfers" if account is None else f"/ledger/accounts/{account}/transfers"
     with connected(url) as client:
-        _print(_TRANSFER_TITLES, client.items(path, count_max=limit, order=order), as_json=as_json)
+        _print(_TRANSFER_TITLES, client.items(path, _Stamped, count_max=limit, order=order), as_json=as_json)
 
 
 @ledger.command()
@@ -80,7 +120,7 @@ def transfers(*, account: str | None, order: str | None, limit: int, url: str, a
 def balances(*, account: str, order: str | None, limit: int, url: str, as_json: bool) -> None:
     """List the balances of ACCOUNT after each of its transfers, if it was opened with the flag "history"."""
     with connected(url) as client:
-        rows = client.items(f"/ledger/accounts/{account}/balances", count_max=limit, order=order)
+        rows = client.items(f"/ledger/accounts/{account}/balances", _Stamped, count_max=limit, order=order)
         _print(_BALANCE_TITLES, rows, as_json=as_json)
 
 
@@ -143,8 +183,8 @@ def statement(
             days = {"from": first, "to": last}
             click.echo(client.content(f"{path}/statement", media=_DOCUMENTS[as_document], **days), nl=False)
             return
-        shown = client.get(path)
-        lines = list(client.items(f"{path}/statement", count_max=limit))
+        shown = client.get(path, _Account)
+        lines = list(client.items(f"{path}/statement", _StatementLine, count_max=limit))
     if as_json:
         print_json({"account": shown, "lines": lines})
         return
@@ -158,7 +198,7 @@ def statement(
 def trial_balance(*, url: str, as_json: bool) -> None:
     """Show all debits and all credits: they are equal."""
     with connected(url) as client:
-        book = client.get("/reports/trial-balance")
+        book = client.get("/reports/trial-balance", _Book)
     if as_json:
         print_json(book)
         return
@@ -169,7 +209,7 @@ def trial_balance(*, url: str, as_json: bool) -> None:
 def _create(path: str, body: Json, *, url: str, as_json: bool) -> None:
     """Create one event and say what became of it; the exit code is 1 if it was refused."""
     with connected(url) as client:
-        result = client.post(path, [body])["results"][0]
+        result = client.post(path, [body], _Results)["results"][0]
     if as_json:
         print_json({"id": body["id"], **result})
     else:

@@ -6,7 +6,7 @@ Checked by: tests/cli/test_saga.py
 import getpass
 import secrets
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Final, TypedDict, TypeVar
 
 import click
 
@@ -23,6 +23,29 @@ _SAGA_TITLES: Final = {
 }  # fmt: skip
 _STEP_TITLES: Final = {"name": "step", "state": "state", "tries": "tries", "reply": "reply", "why": "why"}
 _HISTORY_TITLES: Final = {"time": "time", "step": "step", "what": "what", "detail": "detail", "who": "who"}
+
+
+class _Summary(TypedDict):
+    id: str
+    changed_ns: int
+    stuck: str
+    why: str
+
+
+class _Step(TypedDict):
+    name: str
+    reply: object
+
+
+class _Happened(TypedDict):
+    time_ns: int
+
+
+class _View(TypedDict):
+    summary: _Summary
+    steps: list[_Step]
+    history: list[_Happened]
+
 
 saga = click.Group("saga", help="Look at the sagas of a running service, and look after those that are stuck.")
 
@@ -46,7 +69,7 @@ def operating(command: F) -> F:
 def list_(*, state: str | None, limit: int, url: str, as_json: bool) -> None:
     """List sagas by their ids."""
     with connected(url) as client:
-        rows = list(client.items("/sagas", count_max=limit, state=state))
+        rows = list(client.items("/sagas", _Summary, count_max=limit, state=state))
     _print(rows, as_json=as_json)
 
 
@@ -56,7 +79,7 @@ def list_(*, state: str | None, limit: int, url: str, as_json: bool) -> None:
 def show(*, id_: str, url: str, as_json: bool) -> None:
     """Show saga ID: its steps, and what happened when."""
     with connected(url) as client:
-        view = client.get(f"/sagas/{id_}")
+        view = client.get(f"/sagas/{id_}", _View)
     if as_json:
         print_json(view)
         return
@@ -97,11 +120,11 @@ def resolve(*, id_: str, step: str, who: str, why: str, url: str, as_json: bool)
 
 def _post(path: str, body: Json, *, url: str, as_json: bool) -> None:
     with connected(url) as client:
-        summary = client.post(path, body, key=secrets.token_hex(16))
+        summary = client.post(path, body, _Summary, key=secrets.token_hex(16))
     _print([summary], as_json=as_json)
 
 
-def _print(rows: list[Json], *, as_json: bool) -> None:
+def _print(rows: list[_Summary], *, as_json: bool) -> None:
     if as_json:
         for row in rows:
             print_json(row)

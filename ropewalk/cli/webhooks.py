@@ -6,7 +6,7 @@ Checked by: tests/cli/test_webhooks.py
 import re
 import secrets
 from collections.abc import Callable, Mapping
-from typing import Final, TypeVar
+from typing import Final, TypedDict, TypeVar
 
 import click
 
@@ -15,6 +15,7 @@ from ropewalk.cli.tables import print_table
 from ropewalk.cli.terminal import open_console
 
 F = TypeVar("F", bound=Callable[..., object])
+T = TypeVar("T")
 
 _ENDPOINT_TITLES: Final = {
     "endpoint": "endpoint", "status": "status", "delivered": "delivered", "behind": "behind", "waiting": "waiting",
@@ -23,6 +24,32 @@ _ENDPOINT_TITLES: Final = {
 _LETTER_TITLES: Final = {
     "event_id": "event", "kind": "kind", "subject": "subject", "attempts": "attempts", "why": "why",
 }  # fmt: skip
+
+
+class _Endpoint(TypedDict):
+    endpoint: str
+
+
+class _Endpoints(TypedDict):
+    items: list[_Endpoint]
+
+
+class _Letter(TypedDict):
+    event_id: str
+
+
+class _Letters(TypedDict):
+    items: list[_Letter]
+
+
+class _Count(TypedDict):
+    count: int
+
+
+class _Secret(_Endpoint):
+    url: str
+    secret: str
+
 
 _NUMBER: Final = re.compile(r"(?:([0-9]{1,9})=)?([0-9]{1,18})")
 
@@ -79,14 +106,14 @@ def add(
     given = {"endpoint": endpoint, "in_flight": in_flight, "after": after}
     body.update({name: value for name, value in given.items() if value is not None})
     with connected(url) as client:
-        _print_secret(_post(client, "", body), as_json=as_json)
+        _print_secret(_post(client, "", body, shape=_Secret), as_json=as_json)
 
 
 @webhooks.command("list")
 @asking
 def list_(*, url: str, as_json: bool) -> None:
     """List endpoints: how each is, and how many events it is behind."""
-    _list("/webhooks", _ENDPOINT_TITLES, url=url, as_json=as_json)
+    _list("/webhooks", _Endpoints, _ENDPOINT_TITLES, url=url, as_json=as_json)
 
 
 @webhooks.command()
@@ -94,7 +121,7 @@ def list_(*, url: str, as_json: bool) -> None:
 @asking
 def waiting(endpoint: str, *, url: str, as_json: bool) -> None:
     """List the messages that ENDPOINT did not take and will be sent again."""
-    _list(f"/webhooks/{endpoint}/waiting", _LETTER_TITLES, url=url, as_json=as_json)
+    _list(f"/webhooks/{endpoint}/waiting", _Letters, _LETTER_TITLES, url=url, as_json=as_json)
 
 
 @webhooks.command()
@@ -102,7 +129,7 @@ def waiting(endpoint: str, *, url: str, as_json: bool) -> None:
 @asking
 def dead(endpoint: str, *, url: str, as_json: bool) -> None:
     """List the messages that ENDPOINT did not take and will not be sent again unless you say so."""
-    _list(f"/webhooks/{endpoint}/dead", _LETTER_TITLES, url=url, as_json=as_json)
+    _list(f"/webhooks/{endpoint}/dead", _Letters, _LETTER_TITLES, url=url, as_json=as_json)
 
 
 @webhooks.command()
@@ -113,7 +140,7 @@ def dead(endpoint: str, *, url: str, as_json: bool) -> None:
 def retry(endpoint: str, *, events: tuple[str, ...], takes_all: bool, url: str, as_json: bool) -> None:
     """Send dead letters again, at once: those of EVENTS, or all."""
     body = _chosen(events, takes_all=takes_all)
-    _do(f"{endpoint}/retry", body, lambda done: f"{done['count']} will be sent again", url=url, as_json=as_json)
+    _count(f"{endpoint}/retry", body, lambda count: f"{count} will be sent again", url=url, as_json=as_json)
 
 
 @webhooks.command()
@@ -124,7 +151,7 @@ def retry(endpoint: str, *, events: tuple[str, ...], takes_all: bool, url: str, 
 def drop(endpoint: str, *, events: tuple[str, ...], takes_all: bool, url: str, as_json: bool) -> None:
     """Forget dead letters: those of EVENTS, or all."""
     body = _chosen(events, takes_all=takes_all)
-    _do(f"{endpoint}/drop", body, lambda done: f"{done['count']} are forgotten", url=url, as_json=as_json)
+    _count(f"{endpoint}/drop", body, lambda count: f"{count} are forgotten", url=url, as_json=as_json)
 
 
 @webhooks.command()
@@ -133,7 +160,7 @@ def drop(endpoint: str, *, events: tuple[str, ...], takes_all: bool, url: str, a
 @asking
 def replay(endpoint: str, *, after: Numbers, url: str, as_json: bool) -> None:
     """Send ENDPOINT again what is behind an event that is still kept."""
-    _do(f"{endpoint}/replay", {"after": after}, lambda done: f"{done['count']} come again", url=url, as_json=as_json)
+    _count(f"{endpoint}/replay", {"after": after}, lambda count: f"{count} come again", url=url, as_json=as_json)
 
 
 @webhooks.command()
@@ -145,7 +172,7 @@ def replay(endpoint: str, *, after: Numbers, url: str, as_json: bool) -> None:
 def rotate(endpoint: str, *, keep_s: int, url: str, as_json: bool) -> None:
     """Sign what is sent to ENDPOINT with a new secret."""
     with connected(url) as client:
-        _print_secret(_post(client, f"/{endpoint}/rotate", {"keep_s": keep_s}), as_json=as_json)
+        _print_secret(_post(client, f"/{endpoint}/rotate", {"keep_s": keep_s}, shape=_Secret), as_json=as_json)
 
 
 @webhooks.command()
@@ -153,7 +180,7 @@ def rotate(endpoint: str, *, keep_s: int, url: str, as_json: bool) -> None:
 @asking
 def enable(endpoint: str, *, url: str, as_json: bool) -> None:
     """Send events to ENDPOINT again, from where it stopped."""
-    _do(f"{endpoint}/enable", {}, lambda _: f"{endpoint} is sent events", url=url, as_json=as_json)
+    _switch(f"{endpoint}/enable", f"{endpoint} is sent events", url=url, as_json=as_json)
 
 
 @webhooks.command()
@@ -161,7 +188,7 @@ def enable(endpoint: str, *, url: str, as_json: bool) -> None:
 @asking
 def disable(endpoint: str, *, url: str, as_json: bool) -> None:
     """Send no events to ENDPOINT until it is enabled."""
-    _do(f"{endpoint}/disable", {}, lambda _: f"{endpoint} is sent nothing", url=url, as_json=as_json)
+    _switch(f"{endpoint}/disable", f"{endpoint} is sent nothing", url=url, as_json=as_json)
 
 
 @webhooks.command()
@@ -169,8 +196,13 @@ def disable(endpoint: str, *, url: str, as_json: bool) -> None:
 @asking
 def remove(endpoint: str, *, url: str, as_json: bool) -> None:
     """Forget ENDPOINT, with all that waits for it."""
-    done = f"{endpoint} is forgotten, with {{count}} messages that it did not take"
-    _do(f"{endpoint}/remove", {}, lambda answer: done.format(**answer), url=url, as_json=as_json)
+    _count(
+        f"{endpoint}/remove",
+        {},
+        lambda count: f"{endpoint} is forgotten, with {count} messages that it did not take",
+        url=url,
+        as_json=as_json,
+    )
 
 
 def _chosen(events: tuple[str, ...], *, takes_all: bool) -> Json:
@@ -179,9 +211,11 @@ def _chosen(events: tuple[str, ...], *, takes_all: bool) -> Json:
     return {} if takes_all else {"event_ids": events}
 
 
-def _list(path: str, titles: Mapping[str, str], *, url: str, as_json: bool) -> None:
+def _list(
+    path: str, shape: type[_Endpoints | _Letters], titles: Mapping[str, str], *, url: str, as_json: bool
+) -> None:
     with connected(url) as client:
-        rows = client.get(path)["items"]
+        rows = client.get(path, shape)["items"]
     if as_json:
         for row in rows:
             print_json(row)
@@ -189,21 +223,23 @@ def _list(path: str, titles: Mapping[str, str], *, url: str, as_json: bool) -> N
         print_table(titles, rows)
 
 
-def _post(client: Client, path: str, body: Json) -> Json:
-    answer: Json = client.post(f"/webhooks{path}", body, key=secrets.token_hex(16))
-    return answer
+def _post(client: Client, path: str, body: Json, *, shape: type[T]) -> T:
+    return client.post(f"/webhooks{path}", body, shape, key=secrets.token_hex(16))
 
 
-def _do(path: str, body: Json, told: Callable[[Json], str], *, url: str, as_json: bool) -> None:
+def _count(path: str, body: Json, told: Callable[[int], str], *, url: str, as_json: bool) -> None:
     with connected(url) as client:
-        answer = _post(client, f"/{path}", body)
-    if as_json:
-        print_json(answer)
-    else:
-        click.echo(told(answer))
+        done = _post(client, f"/{path}", body, shape=_Count)
+    print_json(done) if as_json else click.echo(told(done["count"]))
 
 
-def _print_secret(settings: Json, *, as_json: bool) -> None:
+def _switch(path: str, told: str, *, url: str, as_json: bool) -> None:
+    with connected(url) as client:
+        done = _post(client, f"/{path}", {}, shape=_Endpoint)
+    print_json(done) if as_json else click.echo(told)
+
+
+def _print_secret(settings: _Secret, *, as_json: bool) -> None:
     if as_json:
         print_json(settings)
         return

@@ -4,9 +4,9 @@ import gzip
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from ropewalk.cli import client as asking
 from ropewalk.cli import terminal
 from ropewalk.cli.main import main
 from ropewalk.systems.payments.ach import samples
+from tests.cli.answering import serving
 
 
 @contextmanager
@@ -42,18 +43,6 @@ def answering(status: int, problem: Mapping[str, Any], *, told: list[bytes] | No
 
     with serving(Handler) as url:
         yield url
-
-
-@contextmanager
-def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 @contextmanager
@@ -139,6 +128,22 @@ def test_an_answer_that_no_service_of_ours_gives_is_told_as_one(status: int, con
         done = CliRunner().invoke(main, ["ledger", "accounts", "--url", url])
     assert done.exit_code == 69
     assert f"answered {status}, and not as Ropewalk does" in done.output
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "code"),
+    [
+        (404, {"detail": "Not Found"}, 69),
+        (503, {"type": "about:blank", "detail": "busy", "retry_after_s": "soon"}, 75),
+    ],
+)
+def test_an_error_that_no_service_of_ours_gives_is_told_with_its_url(
+    status: int, answer: Mapping[str, Any], code: int
+) -> None:
+    with answering(status, answer) as url:
+        done = CliRunner().invoke(main, ["ledger", "accounts", "--url", url])
+    assert done.exit_code == code
+    assert f"{url}/ledger/accounts?limit=20 answered {status}, and not as Ropewalk does" in done.stderr
 
 
 @pytest.mark.parametrize(
