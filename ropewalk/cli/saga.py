@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Final, TypedDict, TypeVar
 
 import click
+import msgspec
 
 from ropewalk.cli.client import Json, asking, connected, print_json
 from ropewalk.cli.tables import moment, print_table
@@ -22,6 +23,7 @@ _SAGA_TITLES: Final = {
     "id": "id", "saga": "saga", "state": "state", "waits_for": "waits for", "since": "since", "because": "because",
 }  # fmt: skip
 _STEP_TITLES: Final = {"name": "step", "state": "state", "tries": "tries", "reply": "reply", "why": "why"}
+_TASK_TITLES: Final = {"id": "saga", "step": "step", "kind": "kind", "data": "data", "tries": "tries"}
 _HISTORY_TITLES: Final = {"time": "time", "step": "step", "what": "what", "detail": "detail", "who": "who"}
 
 
@@ -41,6 +43,11 @@ class _Happened(TypedDict):
     time_ns: int
 
 
+class _Task(TypedDict):
+    id: str
+    data: object
+
+
 class _View(TypedDict):
     summary: _Summary
     steps: list[_Step]
@@ -50,16 +57,15 @@ class _View(TypedDict):
 saga = click.Group("saga", help="Look at the sagas of a running service, and look after those that are stuck.")
 
 
+def signed(command: F) -> F:
+    """The option that says who does it."""
+    who = "Who does it; or ROPEWALK_WHO; else you."
+    return click.option("--who", default=getpass.getuser, envvar="ROPEWALK_WHO", help=who)(command)
+
+
 def operating(command: F) -> F:
     """The options of what an operator does."""
-    for option in (
-        click.option("--why", default="", help="Why it is right; it stays in the saga's history."),
-        click.option(
-            "--who", default=getpass.getuser, envvar="ROPEWALK_WHO", help="Who does it; or ROPEWALK_WHO; else you."
-        ),
-    ):
-        command = option(command)
-    return command
+    return click.option("--why", default="", help="Why it is right; it stays in the saga's history.")(signed(command))
 
 
 @saga.command("list")
@@ -116,6 +122,43 @@ def compensate(*, id_: str, who: str, why: str, url: str, as_json: bool) -> None
 def resolve(*, id_: str, step: str, who: str, why: str, url: str, as_json: bool) -> None:
     """Take STEP of saga ID as undone: you have seen to it by hand."""
     _post(f"/sagas/{id_}/resolve", {"step": step, "who": who, "why": why}, url=url, as_json=as_json)
+
+
+@saga.command()
+@click.option("--kind", help="Only those of this kind.")
+@click.option(
+    "--limit", type=click.IntRange(1), default=_LISTED, show_default=True, help="Of how many sagas at most."
+)
+@asking
+def tasks(*, kind: str | None, limit: int, url: str, as_json: bool) -> None:
+    """List the tasks that wait for somebody to do and answer them."""
+    with connected(url) as client:
+        rows = list(client.items("/saga-tasks", _Task, count_max=limit, kind=kind))
+    if as_json:
+        for row in rows:
+            print_json(row)
+        return
+    print_table(_TASK_TITLES, [{**row, "data": _text(row["data"])} for row in rows])
+
+
+@saga.command()
+@click.argument("id_", metavar="ID")
+@click.argument("step")
+@click.argument("reply")
+@click.option("--tries", type=click.IntRange(1), help="Only if it is this try that waits; else whichever does.")
+@signed
+@asking
+def answer(*, id_: str, step: str, reply: str, tries: int | None, who: str, url: str, as_json: bool) -> None:
+    """Answer the task of STEP of saga ID: REPLY says what came of it, in JSON or in a word."""
+    body = {"step": step, "reply": _said(reply), "tries": tries or 0, "who": who}
+    _post(f"/sagas/{id_}/answer", body, url=url, as_json=as_json)
+
+
+def _said(reply: str) -> object:
+    try:
+        return msgspec.json.decode(reply)
+    except msgspec.DecodeError:
+        return reply
 
 
 def _post(path: str, body: Json, *, url: str, as_json: bool) -> None:

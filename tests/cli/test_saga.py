@@ -48,6 +48,25 @@ def test_an_operator_finds_a_stuck_saga_and_sees_to_it(url: str, monkeypatch: py
     assert say(url, "list", "--state", "stuck").strip() == "none"
 
 
+def test_tasks_are_listed_and_answered_by_hand(url: str) -> None:
+    with httpx.Client(base_url=url) as client:
+        for id_ in ("p1", "p2"):
+            given = {"id": id_, "saga": "paid_trip", "input": {"id": id_, "flight": "F9", "hotel": ""}}
+            client.post("/sagas", json=given).raise_for_status()
+    assert [line.split() for line in say(url, "tasks", "--kind", "charge").splitlines()] == [
+        ["saga", "step", "kind", "data", "tries"],
+        ["p1", "card", "charge", "p1", "1"],
+        ["p2", "card", "charge", "p2", "1"],
+    ]
+    assert json.loads(say(url, "tasks", "--limit", "1", "--json"))["key"] == "p1/card/1"
+    assert json.loads(say(url, "answer", "p1", "card", "charged", "--json"))["id"] == "p1"
+    say(url, "answer", "p2", "card", '{"charged": false}', "--tries", "1", "--who", "ada")
+    answered = json.loads(say(url, "show", "p2", "--json"))["history"][-1]
+    assert (answered["what"], answered["who"]) == ("do_answered", "ada")
+    late = ropewalk("saga", "answer", "p1", "card", "charged", "--tries", "9", "--url", url)
+    assert (late.returncode, "nobody outside is asked" in late.stderr) == (1, True)
+
+
 def test_what_can_not_be_done_is_said(url: str) -> None:
     refused = ropewalk("saga", "retry", "t9", "--url", url)
     assert (refused.returncode, refused.stderr.strip()) == (1, "Error: no saga of this id is remembered")

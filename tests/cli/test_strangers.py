@@ -65,11 +65,13 @@ ledger transfer --debit 1 --credit 2 --amount 1
 ledger transfers
 ledger trial-balance
 lock jobs/a -- true
+saga answer 1 pay done
 saga compensate 1
 saga list
 saga resolve 1 pay
 saga retry 1
 saga show 1
+saga tasks
 semaphore jobs/a --permits 1 -- true
 webhooks add http://127.0.0.1:9
 webhooks dead till
