@@ -165,7 +165,7 @@ _OF_EVERY_SERVICE: Final[Sequence[Operation]] = (
     Operation(
         method="GET",
         path="/health",
-        summary="How each partition is: 200 if all are led from here, else 503",
+        summary="How each partition is, of this and of what runs beside it: 200 if all can be written to, else 503",
         handler=_health,
         answer={JSON: Health},
         group="operation",

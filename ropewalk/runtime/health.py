@@ -30,19 +30,22 @@ class PartitionHealth(msgspec.Struct, frozen=True):
 
 
 class Health(msgspec.Struct, frozen=True):
-    """A node: it `serves` while it leads every partition and can write to it."""
+    """A node: it `serves` while it leads every partition and can write to it, its own and those of the services
+    `beside` it: without their coordinator no transaction is decided, though every key can be written to.
+    """
 
     service: str
     serves: bool
     partitions: Sequence[PartitionHealth]
+    beside: Sequence["Health"]
 
 
 def health_of(node: Node) -> Health:
     """How it is now."""
     partitions = [_partition(leader) for leader in node.leaders]
-    return Health(
-        node.service.name, all(each.leads and each.write_failure is None for each in partitions), partitions
-    )
+    beside = [health_of(each) for each in node.followers.values()]
+    serves = all(each.leads and each.write_failure is None for each in partitions)
+    return Health(node.service.name, serves and all(each.serves for each in beside), partitions, beside)
 
 
 def _partition(leader: Leader) -> PartitionHealth:

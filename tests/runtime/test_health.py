@@ -1,7 +1,10 @@
 """What a node tells of itself: a partition that stopped is in test_edge.py."""
 
 import asyncio
+from http import HTTPStatus
 
+import httpx
+import msgspec
 import pytest
 
 from ropewalk import open_node
@@ -9,8 +12,12 @@ from ropewalk.core.chain import Position
 from ropewalk.data.engine import Storage
 from ropewalk.engines.memory import MemoryEngine, MemoryLog
 from ropewalk.errors import NotAccepted, OutcomeUnknown
-from ropewalk.runtime.health import health_of
-from tests.runtime.served import Add, counters
+from ropewalk.proving.workloads.accounts import Move, bank
+from ropewalk.runtime.health import Health, health_of
+from ropewalk.runtime.neighbours import with_beside
+from ropewalk.runtime.server import serving
+from ropewalk.runtime.transactions.calls import transact
+from tests.runtime.served import Add, Break, counters
 
 
 class FullDisk(MemoryLog):
@@ -52,6 +59,50 @@ def test_a_partition_that_can_not_be_written_to_does_not_serve_until_it_can_and_
     asyncio.run(main())
     told = [record.getMessage().partition(":")[0] for record in caplog.records]
     assert told == ["counters/0 can't be written to", "counters/0 can be written to again"]
+
+
+def test_a_service_beside_that_can_not_be_written_to_is_named_and_does_not_serve() -> None:
+    disk = FullDisk()
+
+    class Engine(MemoryEngine):
+        async def open(self, service: str, partition: int) -> Storage:
+            storage = await super().open(service, partition)
+            return storage._replace(log=disk) if service == "bank-transactions" else storage
+
+    async def health(url: str) -> tuple[int, Health]:
+        async with httpx.AsyncClient(base_url=url) as http:
+            answer = await http.get("/health")
+            return answer.status_code, msgspec.json.decode(answer.content, type=Health)
+
+    async def main() -> None:
+        async with open_node(bank(1), Engine()) as node, serving(node, port=0) as url:
+            assert (await health(url))[0] == HTTPStatus.OK
+            disk.is_full = True
+            with pytest.raises(NotAccepted, match="the disk is full"):
+                await transact(node, Move("m1", "ada", "bob", 1))
+            status, ill = await health(url)
+            assert (status, ill.serves) == (HTTPStatus.SERVICE_UNAVAILABLE, False)
+            assert [each.write_failure for each in ill.partitions] == [None]
+            [coordinator] = ill.beside
+            assert (coordinator.service, coordinator.serves) == ("bank-transactions", False)
+            assert coordinator.partitions[0].write_failure == "the disk is full"
+
+    asyncio.run(main())
+
+
+def test_a_service_beside_whose_partition_stopped_is_named_and_does_not_serve() -> None:
+    async def main() -> None:
+        async with open_node(with_beside(bank(1), counters()), MemoryEngine()) as node:
+            assert health_of(node).serves
+            with pytest.raises(OutcomeUnknown):
+                await node.followers["counters"].call(Break("a"))
+            ill = health_of(node)
+            assert (ill.serves, [each.leads for each in ill.partitions]) == (False, [True])
+            stopped = {each.service: each.partitions[0].stopped_because for each in ill.beside if not each.serves}
+            assert "a bug in the service" in str(stopped.pop("counters"))
+            assert not stopped
+
+    asyncio.run(main())
 
 
 class SilentDisk(MemoryLog):
