@@ -149,7 +149,7 @@ class Leader:
             async with asyncio.timeout(deadline_s):
                 await self._wait_for(level)
         except TimeoutError:
-            raise NotAccepted(f"{self.identity.log_name} did not reach {level} within {deadline_s} s") from None
+            raise NotAccepted(f"{self.identity.log_name} did not reach {level} within {deadline_s:.3g} s") from None
         return ReadAnswer(self.partition.machine.read(query), self.partition.applied.position)
 
     async def deliver(self, delivery: Delivery) -> int:

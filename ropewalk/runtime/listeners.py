@@ -31,7 +31,7 @@ class Heard:
             async with asyncio.timeout(deadline_s):
                 told = await self._events.get()
         except TimeoutError:
-            raise NotAccepted(f"nothing happened within {deadline_s} s: wait again") from None
+            raise NotAccepted(f"nothing happened within {deadline_s:.3g} s: wait again") from None
         if isinstance(told, RopewalkError):
             raise told
         return told

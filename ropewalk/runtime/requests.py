@@ -3,6 +3,7 @@
 Checked by: tests/runtime/test_edge.py
 """
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from http import HTTPStatus
@@ -31,6 +32,7 @@ _ENCODER: Final = msgspec.json.Encoder()
 _KEY, _DEADLINE, _PRIORITY, _TOKEN = (name.lower().encode() for name in (IDEMPOTENCY_KEY, DEADLINE, PRIORITY, TOKEN))
 _PRIORITIES: Final = {priority.name.lower(): priority for priority in Priority}
 
+_ENDS: Final = "ropewalk.ends_s"
 _DIGITS: Final = re.compile(r"[0-9]{1,19}")
 _QUOTED_KEY: Final = re.compile(r'"(?:[ !#-\[\]-~]|\\["\\])+"')
 _ESCAPED: Final = re.compile(r'\\(["\\])')
@@ -98,9 +100,17 @@ def request_id_of(request: Request) -> bytes:
 
 
 def deadline_s_of(request: Request) -> float:
-    """How long the caller waits. Raises Problem (400) if that is not a time that may be waited."""
+    """How much longer the caller waits: whatever is asked on the way to an answer has one deadline together, which
+    begins when this is first called. Raises Problem (400) if that is not a time that may be waited.
+    """
+    now_s = asyncio.get_running_loop().time()
+    ends_s: float | None = request.scope.get(_ENDS)
+    if ends_s is not None:
+        return max(0.0, ends_s - now_s)
     given = header(request, _DEADLINE)
-    return DEADLINE_DEFAULT_S if given is None else seconds(DEADLINE, given, least_s=0.001, most_s=DEADLINE_MAX_S)
+    wait_s = DEADLINE_DEFAULT_S if given is None else seconds(DEADLINE, given, least_s=0.001, most_s=DEADLINE_MAX_S)
+    request.scope[_ENDS] = now_s + wait_s
+    return wait_s
 
 
 def priority_of(request: Request, *, usual: Priority = USUAL) -> Priority:

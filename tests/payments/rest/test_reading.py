@@ -19,6 +19,7 @@ from ropewalk.data.reads import STRONG, Stale
 from ropewalk.engines.memory import MemoryEngine, MemoryLog
 from ropewalk.errors import NotAccepted
 from ropewalk.proving.virtual import run_virtual
+from ropewalk.runtime.edge import Edge
 from ropewalk.runtime.leader import lead
 from ropewalk.runtime.node import Node
 from ropewalk.runtime.operations import DEADLINE
@@ -26,12 +27,14 @@ from ropewalk.runtime.server import serving
 from ropewalk.runtime.tasks import beside
 from ropewalk.runtime.writer import Identity
 from ropewalk.systems.payments.ach import samples as ach
+from ropewalk.systems.payments.cards.tokens import CardKey
 from ropewalk.systems.payments.iso20022 import samples
 from ropewalk.systems.payments.ledger.commands import Operation, encode
 from ropewalk.systems.payments.ledger.layout import ACCOUNT, TRANSFER, get, ids_of, rows_of
 from ropewalk.systems.payments.processing.messages import GetTrialBalance, encode_query
 from ropewalk.systems.payments.rest.across import create, waits
-from ropewalk.systems.payments.rest.reading import Sight, look_up, take_cut
+from ropewalk.systems.payments.rest.cards import card_operations
+from ropewalk.systems.payments.rest.reading import Sight, look_up, sees, take_cut
 from ropewalk.systems.payments.service import payments_with
 from ropewalk.systems.payments.shards.messages import CutAnswer, TakeCut
 from ropewalk.systems.payments.shards.messages import encode as encode_between
@@ -40,7 +43,6 @@ from tests.payments.shards.town import Row, account, transfer
 
 SHARDS = 2
 A, B = account(1, 0, shards=SHARDS), account(1, 1, shards=SHARDS)
-STRONGLY = Sight(STRONG, 10.0)
 
 
 class SlowLane:
@@ -137,8 +139,12 @@ async def half_way(
             yield node, lane, paid
 
 
-async def balance(node: Node, number: int, sight: Sight = STRONGLY) -> int:
-    rows, _ = await look_up(node, Operation.LOOKUP_ACCOUNTS, ids_of([number]), sight=sight)
+def strongly() -> Sight:
+    return sees(STRONG, deadline_s=10.0)
+
+
+async def balance(node: Node, number: int, sight: Sight | None = None) -> int:
+    rows, _ = await look_up(node, Operation.LOOKUP_ACCOUNTS, ids_of([number]), sight=sight or strongly())
     return get(rows[0], "credits_posted") - get(rows[0], "debits_posted")
 
 
@@ -147,7 +153,7 @@ def test_whoever_has_seen_one_half_waits_for_the_other() -> None:
         async with half_way() as (node, lane, paid):
             await paid
             assert await balance(node, A) == -10
-            assert await balance(node, B, Sight(Stale(60.0), 10.0)) == 0, "a stale read shows what is there"
+            assert await balance(node, B, sees(Stale(60.0), deadline_s=10.0)) == 0, "a stale read shows what is there"
             async with asyncio.TaskGroup() as tasks:
                 other = tasks.create_task(balance(node, B))
                 for _ in range(50):
@@ -163,7 +169,7 @@ def test_a_strong_read_does_not_wait_longer_than_it_may() -> None:
     async def main() -> None:
         async with half_way() as (node, _, _paid):
             with pytest.raises(NotAccepted):
-                await balance(node, B, Sight(STRONG, 0.05))
+                await balance(node, B, sees(STRONG, deadline_s=0.05))
 
     asyncio.run(main())
 
@@ -177,9 +183,45 @@ def test_all_that_a_strong_read_waits_for_takes_no_longer_than_it_may() -> None:
                 log.takes_s = 4.0
             now_s = asyncio.get_running_loop().time
             began_s = now_s()
-            with pytest.raises(NotAccepted, match=r"payments/1 has not done within 10\.0 s what other shards"):
+            with pytest.raises(NotAccepted, match=r"payments/1 has not done within 10 s what other shards"):
                 await balance(node, B)
             assert now_s() - began_s == pytest.approx(10.0)
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/ledger/accounts",
+        "/ledger/transfers",
+        "/ledger/transfers/1",
+        "/accounts",
+        "/institutions",
+        "/files",
+        "/windows",
+        "/reports/trial-balance",
+        "/controls",
+        "/card-stand-ins",
+        "/instant/payments",
+        "/instant/payments/9d3b6d8e-5c3f-4b6e-8f0a-000000000001",
+    ],
+)
+def test_what_asks_several_shards_has_one_deadline_for_all_of_them(path: str) -> None:
+    async def main() -> None:
+        engine = BusyEngine()
+        async with town(engine=engine) as (node, _):
+            await open_accounts(node)
+            operations = [*node.service.operations, *card_operations(CardKey(bytes(32)))]
+            asked = Node(msgspec.structs.replace(node.service, operations=operations), node.leaders)
+            for log in engine.logs:
+                log.takes_s = 6.0
+            began_s = asyncio.get_running_loop().time()
+            transport = httpx.ASGITransport(Edge(asked))
+            async with httpx.AsyncClient(transport=transport, base_url="http://payments") as client:
+                refused = await client.get(path, headers={DEADLINE: "10"})
+            assert refused.status_code == 503, refused.text
+            assert asyncio.get_running_loop().time() - began_s == pytest.approx(10.0)
 
     run_virtual(main())
 
@@ -188,7 +230,7 @@ def test_a_cut_counts_what_is_on_its_way() -> None:
     async def main() -> None:
         async with half_way() as (node, lane, paid):
             await paid
-            answers, token = await take_cut(node, encode_query(GetTrialBalance()), STRONGLY)
+            answers, token = await take_cut(node, encode_query(GetTrialBalance()), strongly())
             assert len(answers) == SHARDS
             assert set(token) == {"payments/0", "payments/1"}
             query = encode_between(TakeCut(encode_query(GetTrialBalance())))
@@ -219,7 +261,7 @@ def test_a_cut_of_shards_that_pay_each_other_all_the_time_is_of_one_moment_and_i
                 for log in engine.logs:
                     log.asked = 0
                 for turn in range(1, 6):
-                    answers, _ = await take_cut(node, query, STRONGLY)
+                    answers, _ = await take_cut(node, query, strongly())
                     assert [log.asked for log in engine.logs] == [turn] * SHARDS, "each is waited for once"
                     cuts = [msgspec.msgpack.decode(answer, type=CutAnswer) for answer in answers]
                     names = [leader.identity.log_name for leader in node.leaders]

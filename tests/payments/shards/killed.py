@@ -13,7 +13,7 @@ from ropewalk.runtime.node import Node
 from ropewalk.systems.payments.ledger.commands import Operation, encode
 from ropewalk.systems.payments.ledger.layout import ACCOUNT, TRANSFER, get, ids_of, rows_of
 from ropewalk.systems.payments.rest.across import create, create_together, waits
-from ropewalk.systems.payments.rest.reading import Sight, look_up
+from ropewalk.systems.payments.rest.reading import look_up, sees
 from ropewalk.systems.payments.service import payments_with
 from tests.killed import Story, die_at_each_record
 from tests.payments.shards.town import account, name_of, transfer
@@ -69,7 +69,7 @@ async def look(node: Node) -> dict[str, Any]:
 
 async def _balances(node: Node) -> list[int]:
     """What both have; raises AssertionError if something is held."""
-    rows, _ = await look_up(node, Operation.LOOKUP_ACCOUNTS, ids_of([A, B]), sight=Sight(STRONG, 60))
+    rows, _ = await look_up(node, Operation.LOOKUP_ACCOUNTS, ids_of([A, B]), sight=sees(STRONG, deadline_s=60))
     assert not rows["debits_pending_low"].any()
     assert not rows["credits_pending_low"].any()
     return [get(row, "credits_posted") - get(row, "debits_posted") for row in rows]

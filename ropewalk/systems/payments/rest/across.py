@@ -121,7 +121,7 @@ async def _payers(node: Node, rows: Rows, caller: Caller) -> NDArray[np.int64]:
         asked = encode(Operation.LOOKUP_TRANSFERS, ids)
         shards[places] = 0
         for shard in range(node.service.partitions):
-            answer, _ = await read(node, shard, asked, sight=Sight(STRONG, caller.left_s))
+            answer, _ = await read(node, shard, asked, sight=Sight(STRONG, caller.until_s))
             found = decode_reply(Operation.LOOKUP_TRANSFERS, answer)
             known = np.isin(ids["id_low"], found["id_low"]) & np.isin(ids["id_high"], found["id_high"])
             shards[places[known]] = shard
@@ -180,7 +180,7 @@ async def _hear(node: Node, shard: int, heard: Heard, *, results: Rows, caller: 
     numbers = results["reserved"].copy()
     while (waiting := results["status"] == ShardStatus.PREPARED).any():
         asked = between.encode(between.IsDecided(int(numbers[waiting][0])))
-        answer, _ = await read(node, shard, asked, sight=Sight(Stale(float("inf")), caller.left_s))
+        answer, _ = await read(node, shard, asked, sight=Sight(Stale(float("inf")), caller.until_s))
         is_decided = msgspec.msgpack.decode(answer, type=between.Outcome).is_decided
         try:
             event = await heard.event(deadline_s=0 if is_decided else caller.left_s)

@@ -30,7 +30,7 @@ from ropewalk.systems.payments.processing.messages import (
     decode_reply,
 )
 from ropewalk.systems.payments.rest.everywhere import answer_of, shard_of_command
-from ropewalk.systems.payments.rest.reading import Sight
+from ropewalk.systems.payments.rest.reading import Sight, sees
 
 T = TypeVar("T")
 
@@ -116,7 +116,7 @@ def checked(reply: AnyReply) -> AnyReply:
 
 def sight_of(http: HttpRequest) -> Sight:
     """What a request asks to see, and how long it waits for that."""
-    return Sight(level_of(http), deadline_s_of(http))
+    return sees(level_of(http), deadline_s=deadline_s_of(http))
 
 
 async def look(node: Node, http: HttpRequest, query: AnyQuery, *, kind: type[T]) -> tuple[T, VectorClock]:

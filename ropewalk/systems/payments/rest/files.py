@@ -143,7 +143,7 @@ async def _submission(
 ) -> tuple[AnyReply, VectorClock]:
     """What became of a file by now. Raises Problem if it was refused."""
     asked = encode_query(GetSubmission(undecided.checksum))
-    answer, token = await read(node, shard, asked, sight=Sight(STRONG, caller.left_s))
+    answer, token = await read(node, shard, asked, sight=Sight(STRONG, caller.until_s))
     reply = checked(decode_reply(answer))
     if isinstance(reply, FileAccepted):
         reply = msgspec.structs.replace(reply, repeated=undecided.repeated)

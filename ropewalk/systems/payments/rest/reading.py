@@ -39,10 +39,20 @@ _POLL_S: Final = 0.005
 
 
 class Sight(msgspec.Struct, frozen=True):
-    """What a reader must see, and how long it waits for that."""
+    """What a reader must see, and until when it waits for that, by the loop's clock: one deadline for all shards."""
 
     level: ReadLevel
-    deadline_s: float
+    until_s: float
+
+    @property
+    def left_s(self) -> float:
+        """How much longer it waits."""
+        return max(0.0, self.until_s - asyncio.get_running_loop().time())
+
+
+def sees(level: ReadLevel, *, deadline_s: float) -> Sight:
+    """What must be seen within so long from now on."""
+    return Sight(level, asyncio.get_running_loop().time() + deadline_s)
 
 
 async def read(
@@ -51,13 +61,14 @@ async def read(
     """The answer of one shard. If it is about accounts (rows of ID), a strong one includes all that is decided."""
     if sight.level != STRONG or accounts is None or node.service.partitions == 1:
         return await _read_here(node, shard, query, sight=sight)
+    left_s = sight.left_s
     try:
-        async with asyncio.timeout(sight.deadline_s):
+        async with asyncio.timeout(left_s):
             return await _read_decided(node, shard, query, sight=sight, accounts=accounts)
     except TimeoutError:
-        log_name, deadline_s = node.leaders[shard].identity.log_name, sight.deadline_s
+        log_name = node.leaders[shard].identity.log_name
         raise NotAccepted(
-            f"{log_name} has not done within {deadline_s} s what other shards have decided: read again"
+            f"{log_name} has not done within {left_s:.3g} s what other shards have decided: read again"
         ) from None
 
 
@@ -143,7 +154,7 @@ def place_of(node: Node) -> Place:
 
 async def _read_here(node: Node, shard: int, query: bytes, *, sight: Sight) -> tuple[bytes, VectorClock]:
     leader = node.leaders[shard]
-    told = await leader.read(query, level=sight.level, deadline_s=sight.deadline_s)
+    told = await leader.read(query, level=sight.level, deadline_s=sight.left_s)
     return told.answer, leader.token(told.position)
 
 
@@ -172,9 +183,9 @@ async def _wait_until_done(node: Node, shard: int, held: list[between.Held], *, 
     for each in decided:
         with leader.waiting_for(promise_subject(each.coordinator, each.number)) as heard:
             still = between.encode(between.Holds(each.coordinator, each.number))
-            told = await leader.read(still, level=STRONG, deadline_s=sight.deadline_s)
+            told = await leader.read(still, level=STRONG, deadline_s=sight.left_s)
             if msgspec.msgpack.decode(told.answer, type=bool):
-                await heard.event(deadline_s=sight.deadline_s)
+                await heard.event(deadline_s=sight.left_s)
     return bool(decided)
 
 
@@ -192,7 +203,7 @@ async def _wait_for_halves(node: Node, shard: int, *, sight: Sight) -> bool:
 
 async def _is_decided(node: Node, held: between.Held, sight: Sight) -> bool:
     asked = between.encode(between.IsDecided(held.number))
-    told = await node.leaders[held.coordinator].read(asked, level=STRONG, deadline_s=sight.deadline_s)
+    told = await node.leaders[held.coordinator].read(asked, level=STRONG, deadline_s=sight.left_s)
     return msgspec.msgpack.decode(told.answer, type=between.Outcome).is_decided
 
 
