@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from ropewalk.coordination.neighbours import Call
-from ropewalk.coordination.sagas.definition import Replies, Saga, Step, definitions_of
+from ropewalk.coordination.sagas.definition import Replies, Saga, Step, Task, definitions_of
 from ropewalk.coordination.sagas.limits import HISTORY_MAX, SAGAS_KEPT_S
-from ropewalk.coordination.sagas.messages import Compensate, GetSaga, ListSagas, Resolve, Retry, Start
+from ropewalk.coordination.sagas.messages import Answer, Compensate, GetSaga, ListSagas, Resolve, Retry, Start
 from ropewalk.core.effects import Publish
 from ropewalk.errors import Rejected
 from ropewalk.proving.workloads.travel import TRIP, Book, Close, Stock, Trip, travel
@@ -204,3 +204,65 @@ def test_functions_may_tell_what_is_done_and_see_what_was_replied_before() -> No
     joined.settle()
     assert seen == [{"flight": "booked"}]
     assert summary(joined)["state"] == "completed"
+
+
+def charging(**changed: object) -> Saga:
+    """A card is charged outside, and given back outside or by a service."""
+    step = Step(
+        "card",
+        do=lambda trip, _: Task("charge", trip.id),
+        done=lambda answer: answer["charged"],
+        undo=lambda _, replies: Task("refund", replies["card"]["charge"]),
+        undone=lambda answer: answer["refunded"],
+    )
+    return Saga("trip", [msgspec.structs.replace(step, **changed)], input=Trip)
+
+
+@pytest.mark.parametrize("answer", ["yes", None, 7, [], {}, {"charge": 1}])
+def test_an_answer_that_the_definition_can_not_read_is_refused_and_the_task_waits_on(answer: object) -> None:
+    joined = started(charging())
+    assert reason(joined.call(SAGAS, Answer("t1", "card", answer))).startswith("bad_answer: done of step card can't")
+    assert summary(joined)["waits_for"] == ["card"]
+    joined.call(SAGAS, Answer("t1", "card", {"charged": True, "charge": "c1"}))
+    joined.call(SAGAS, Compensate("t1", "ada", "why not"))
+    assert reason(joined.call(SAGAS, Answer("t1", "card", answer))).startswith("bad_answer: undone of step card")
+    joined.call(SAGAS, Answer("t1", "card", {"refunded": True}))
+    assert summary(joined)["state"] == "compensated"
+
+
+def test_an_answer_that_lacks_what_the_undo_needs_has_it_stuck_and_stops_nothing() -> None:
+    joined = started(charging())
+    joined.call(SAGAS, Answer("t1", "card", {"charged": True}))
+    joined.call(SAGAS, Compensate("t1", "ada", "why not"))
+    assert summary(joined)["stuck"] == "card is not undone: its undo raises KeyError"
+    joined.call(SAGAS, Retry("t1", "ada"))
+    assert summary(joined)["state"] == "stuck"
+    joined.call(SAGAS, Resolve("t1", "card", "ada", "looked up at the provider"))
+    assert summary(joined)["state"] == "compensated"
+
+
+def test_an_answer_that_lacks_what_the_next_step_needs_turns_the_saga_back() -> None:
+    mail = Step("mail", do=lambda _, replies: Task("mail", replies["card"]["receipt"]))
+    saga = charging()
+    joined = started(msgspec.structs.replace(saga, steps=[*saga.steps, mail]))
+    joined.call(SAGAS, Answer("t1", "card", {"charged": True, "charge": "c1"}))
+    assert (summary(joined)["why"], summary(joined)["waits_for"]) == ("mail: its do raises KeyError", ["card"])
+
+
+def test_an_answer_is_refused_while_its_definition_is_not_here_and_taken_when_it_is_back() -> None:
+    away = programmed(started(charging()), OTHER)
+    given = Answer("t1", "card", {"charged": True})
+    assert reason(away.call(SAGAS, given)).startswith("unknown_definition: version 1 of 'trip'")
+    back = programmed(away, charging())
+    back.call(SAGAS, given)
+    assert summary(back)["state"] == "completed"
+
+
+def test_a_repeat_of_an_answer_changes_nothing_while_a_service_undoes_the_step() -> None:
+    joined = started(charging(undo=TRIP.steps[0].undo))
+    joined.call("flights", Close("F1"))
+    given = Answer("t1", "card", {"charged": True}, tries=1)
+    joined.call(SAGAS, given)
+    before = joined.call(SAGAS, Compensate("t1", "ada", "why not"))
+    assert joined.call(SAGAS, given) == before
+    assert reason(joined.call(SAGAS, Answer("t1", "card", {"charged": True}, tries=2))).startswith("not_asked")

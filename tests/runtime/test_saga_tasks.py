@@ -17,13 +17,15 @@ from ropewalk.core.feed import Feed
 from ropewalk.data.engine import Engine
 from ropewalk.engines.memory import MemoryEngine
 from ropewalk.engines.sqlite import SqliteEngine
-from ropewalk.errors import Rejected
+from ropewalk.errors import NotAccepted, Rejected
 from ropewalk.proving.virtual import VirtualLoop, run_virtual
 from ropewalk.proving.workloads.travel import Stock, Trip, travel
 from ropewalk.runtime.node import Node, open_node
 from ropewalk.runtime.problems import Problem
+from ropewalk.runtime.sagas import offering
 from ropewalk.runtime.sagas import working as workers
-from ropewalk.runtime.sagas.calls import answer, extend, saga, start, take, tasks, wait_saga
+from ropewalk.runtime.sagas.calls import answer, compensate, extend, saga, start, take, tasks, wait_saga
+from ropewalk.runtime.sagas.offering import offers_of
 from ropewalk.runtime.sagas.working import working
 from ropewalk.runtime.server import serving
 
@@ -276,5 +278,122 @@ def test_what_is_answered_means_the_same_over_a_node_and_over_http(value: object
 
     async def main() -> None:
         assert await told(False) == await told(True)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("turns", range(6))
+def test_who_is_cancelled_takes_nothing_with_him(turns: int, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with travelling(SqliteEngine(tmp_path)) as node:
+            await begin(node, "t1", "t2")
+            async with asyncio.TaskGroup() as group:
+                taking = group.create_task(take(node, ["charge"], lease_s=3_600))
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                taking.cancel()
+            if not taking.cancelled():
+                extend(node, [task.name for task in taking.result()], lease_s=0.001)
+            found = await take(node, ["charge"], limit=5, wait_s=0.1)
+            found += await take(node, ["charge"], limit=5, wait_s=0.1)
+            assert {each.id for each in found} == {"t1", "t2"}
+
+    asyncio.run(main())
+
+
+def test_a_partition_that_has_stopped_keeps_no_task_of_another_back() -> None:
+    async def main() -> None:
+        async with travelling(partitions=4) as node:
+            own = node.followers["flights-sagas"]
+            ids = [f"t{number}" for number in range(20)]
+            await begin(node, *ids)
+            stopped = own.leaders[2]
+            stopped.stopped_because = NotAccepted("it was wrong")
+            there = {id_ for id_ in ids if own.service.partition_of(id_) != 2}
+            assert {each.id for each in await take(node, ["charge"], limit=50, wait_s=5)} == there != {*ids}
+            with pytest.raises(NotAccepted, match="it was wrong"):
+                await take(node, ["charge"])
+            async with asyncio.TaskGroup() as group:
+                waiting = group.create_task(take(node, ["charge"], wait_s=5))
+                await asyncio.sleep(0)
+                new = next(f"n{number}" for number in range(99) if own.service.partition_of(f"n{number}") != 2)
+                await begin(node, new)
+            assert [each.id for each in waiting.result()] == [new]
+            stopped.stopped_because = None
+
+    asyncio.run(main())
+
+
+def test_no_kind_is_passed_over_for_another_that_has_much_to_do() -> None:
+    async def story(node: Node) -> None:
+        await begin(node, "t0")
+        await answer(node, "t0", "card", reply="charged")
+        while (await saga(node, "t0")).summary.state is not State.COMPLETED:
+            await passed(0.1)
+        assert await take(node, ["charge"]) == []
+        await begin(node, "t1", "t2")
+        await compensate(node, "t0", who="ada", why="the customer called")
+        await passed(1)
+        await begin(node, "t3", "t4")
+        taken = [(await take(node, ["charge", "refund"]))[0] for _ in range(5)]
+        assert [each.id for each in taken] == ["t1", "t2", "t0", "t3", "t4"], "the oldest first"
+
+    in_virtual_time(story)
+
+
+def test_what_nobody_takes_and_somebody_answers_is_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(offering, "_NAMES_KEPT", 5)
+
+    async def story(node: Node) -> None:
+        [partition] = offers_of(node.followers["flights-sagas"])._partitions
+        await begin(node, "open")
+        for number in range(50):
+            await begin(node, f"t{number}")
+            assert await take(node, ["refund"]) == []
+            await answer(node, f"t{number}", "card", reply="charged")
+        assert sum(map(len, partition._waiting.values())) <= 7
+        for number in range(50):
+            await begin(node, f"u{number}")
+            for task in await take(node, ["charge"], limit=5, lease_s=3_600):
+                if task.id != "open":
+                    await answer(node, task.id, "card", reply="charged")
+        assert len(partition._given) + len(partition._leases) <= 14
+        assert [each.id for each in await tasks(node)] == ["open"]
+        await passed(3_600)
+        assert [each.id for each in await take(node, ["charge"])] == ["open"]
+
+    in_virtual_time(story)
+
+
+def test_tasks_are_listed_by_the_ids_of_their_sagas_page_by_page() -> None:
+    async def listed(client: httpx.AsyncClient, limit: int) -> list[str]:
+        seen, after = [], ""
+        while after is not None:
+            page = (await client.get("/saga-tasks", params={"limit": limit, "after": after})).json()
+            seen += [each["id"] for each in page["items"]]
+            after = page["next"]
+        return seen
+
+    async def main() -> None:
+        async with travelling(partitions=2) as node, serving(node, port=0) as url:
+            ids = sorted(["t", "t-1", "t-2", "t!", "t0", "u"])
+            await begin(node, *ids)
+            async with httpx.AsyncClient(base_url=url) as client:
+                assert [await listed(client, limit) for limit in range(1, 8)] == [ids] * 7
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("value", [{1: "a"}, 2**70, "x" * 70_000], ids=["keys", "number", "large"])
+@pytest.mark.parametrize("over_http", [False, True], ids=["node", "url"])
+def test_an_answer_that_can_not_be_given_ends_no_worker(value: object, over_http: bool) -> None:
+    async def charge(task: TaskView) -> object:
+        return value if task.id == "t1" else "charged"
+
+    async def main() -> None:
+        async with travelling() as node, serving(node, port=0) as url:
+            await begin(node, "t1", "t2")
+            async with working(url if over_http else node, {"charge": charge}, at_once=1):
+                assert (await wait_saga(node, "t2")).state is State.COMPLETED
 
     asyncio.run(main())

@@ -19,7 +19,7 @@ Checked by: tests/coordination/test_sagas.py
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -35,7 +35,7 @@ Replies = Mapping[str, Any]
 class Task(msgspec.Struct, frozen=True):
     """Something that is done outside, by a worker or a person, who then answers: of which kind, and with what data.
 
-    It is offered until it is answered, so it may be begun more than once: `ropewalk.runtime.sagas.tasks`.
+    It is offered until it is answered, so it may be begun more than once: `ropewalk.runtime.sagas.offering`.
     """
 
     kind: str
@@ -91,6 +91,9 @@ class Saga(msgspec.Struct, frozen=True):
 
 
 Definitions = Mapping[tuple[str, int], Saga]
+
+MISTAKES: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What a function of a definition raises that meets a value of another shape than it was written for."""
 
 
 def definitions_of(sagas: Sequence[Saga]) -> Definitions:

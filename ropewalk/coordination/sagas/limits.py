@@ -50,8 +50,8 @@ TASK_KIND_CHARS_MAX: Final = 128
 TASK_DATA_BYTES_MAX: Final = 65_536
 """What a task says is to be done, and what is answered. What is larger is kept elsewhere, and named."""
 
-TASKS_PAGE_MAX: Final = 1_000
-"""Sagas with tasks in one page of a list, and tasks that one worker is given at once."""
+TASKS_PAGE_MAX: Final = 100
+"""Sagas with tasks in one page of a list, and tasks that are given at once: with all that they say some 6 MB."""
 
 invariant(STEP_TIMEOUT_S <= STEP_TIMEOUT_MAX_S, "the usual wait is allowed")
 invariant(2 * STEPS_MAX < HISTORY_MAX, "a saga without trouble is remembered whole")

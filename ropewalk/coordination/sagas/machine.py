@@ -17,7 +17,7 @@ from typing import Final, cast
 import msgspec
 
 from ropewalk.coordination.neighbours import Neighbours
-from ropewalk.coordination.sagas.definition import Definitions, Saga, newest
+from ropewalk.coordination.sagas.definition import MISTAKES, Definitions, Saga, newest, says
 from ropewalk.coordination.sagas.limits import (
     SAGA_ID_CHARS_MAX,
     SAGA_INPUT_BYTES_MAX,
@@ -39,6 +39,7 @@ from ropewalk.coordination.sagas.messages import (
     GetTasks,
     Late,
     ListSagas,
+    ListTaskNames,
     ListTasks,
     Query,
     Reason,
@@ -48,11 +49,12 @@ from ropewalk.coordination.sagas.messages import (
     Start,
     StepView,
     Summary,
+    TaskName,
     TaskView,
     Timer,
     View,
 )
-from ropewalk.coordination.sagas.state import Run, State, StepRun, StepState
+from ropewalk.coordination.sagas.state import Asked, Run, State, StepRun, StepState
 from ropewalk.coordination.sagas.turn import Context, Tag, Turn
 from ropewalk.core.codec import encode_value
 from ropewalk.core.effects import At, Effect, Publish, Replied
@@ -112,13 +114,14 @@ def answer(state: Mapping[str, Run], query: Query) -> object:
             first = nsmallest(max(0, min(limit, SAGAS_PAGE_MAX)), ids)
             return [summary_of(id_, state[id_]) for id_ in first]
         case ListTasks(kind, after, limit):
-            ids = (id_ for id_, run in state.items() if id_ > after and any(_tasks(id_, run, kind)))
+            ids = (id_ for id_, run in state.items() if id_ > after and any(_asked(run, kind)))
             first = nsmallest(max(0, min(limit, TASKS_PAGE_MAX)), ids)
-            return [task for id_ in first for task in _tasks(id_, state[id_], kind)]
+            return [_task(id_, state[id_], step) for id_ in first for step in _asked(state[id_], kind)]
+        case ListTaskNames():
+            return [_task_name(id_, step) for id_, run in state.items() for step in _asked(run)]
         case GetTasks(names):
-            wanted = {*names}
-            there = (_tasks(id_, state[id_]) for id_ in sorted({name.id for name in names}) if id_ in state)
-            return [task for tasks in there for task in tasks if task.name in wanted]
+            there = ((name, step) for name in names if name.id in state for step in _asked(state[name.id], name.kind))
+            return [_task(name.id, state[name.id], step) for name, step in there if _task_name(name.id, step) == name]
 
 
 def check(state: Mapping[str, Run]) -> None:
@@ -210,43 +213,67 @@ def _answered(state: Mapping[str, Run], command: Answer, *, now_ns: int, rules: 
     if index < 0:
         return Applied(_no_step(run, command.step))
     step = run.steps[index]
-    size = len(encode_value(command.reply))
-    if size > TASK_DATA_BYTES_MAX:
-        return _refused("too_large", f"the answer has {size} bytes: {TASK_DATA_BYTES_MAX} are kept at most")
-    if _awaits_answer(run, index) and command.tries in (0, step.tries):
-        return _turned(
-            command.id,
-            run,
-            lambda turn: turn.take_answer(index, command.reply, who=command.who[:SAGA_WORDS_CHARS_MAX]),
-            now_ns=now_ns,
-            rules=rules,
+    if step.awaits_answer and command.tries in (0, step.tries):
+        refused = _answer_refused(run, index, command.reply, rules=rules)
+        return (
+            Applied(refused)
+            if refused
+            else _turned(
+                command.id,
+                run,
+                lambda turn: turn.take_answer(index, command.reply, who=command.who[:SAGA_WORDS_CHARS_MAX]),
+                now_ns=now_ns,
+                rules=rules,
+            )
         )
-    if step.asked is not None and 0 < command.tries <= step.tries:
+    # What is under way for a later try is no task perhaps, and this is the repeat of an answer all the same.
+    if 0 < command.tries < step.tries or (step.asked is not None and command.tries == step.tries):
         return Applied(summary_of(command.id, run))
     return _refused("not_asked", f"step {step.name} is {step.state}: nobody outside is asked for an answer to it")
 
 
-def _awaits_answer(run: Run, index: int) -> bool:
-    """True if the task of a step waits for an answer, and for more than that its definition is there to read it."""
-    unread = {Tag.parse(each.tag).step for each in run.unread}
-    return run.steps[index].awaits_answer and index not in unread
+def _answer_refused(run: Run, index: int, reply: object, *, rules: Rules) -> Refused | None:
+    """Why this can't be the answer to a task. Taken first and found unreadable then, it would stop the partition."""
+    definition, step = _definition(run, rules), run.steps[index]
+    if definition is None:
+        return _no_definition(run)
+    size = len(encode_value(reply))
+    if size > TASK_DATA_BYTES_MAX:
+        return Refused("too_large", f"the answer has {size} bytes: {TASK_DATA_BYTES_MAX} are kept at most")
+    is_undo = step.state is StepState.UNDOING
+    try:
+        says(definition.steps[index].undone if is_undo else definition.steps[index].done, reply)
+    except MISTAKES as error:
+        name = "undone" if is_undo else "done"
+        detail = f"{name} of step {step.name} can't read this answer ({type(error).__name__}): give another"
+        return Refused("bad_answer", detail)
+    return None
 
 
-def _tasks(id_: str, run: Run, kind: str | None = None) -> Iterator[TaskView]:
-    """The tasks of a saga that wait for an answer."""
-    for index, step in enumerate(run.steps):
-        asked = step.asked
-        if asked is not None and kind in (None, asked.kind) and _awaits_answer(run, index):
-            yield TaskView(
-                key=f"{id_}/{step.name}/{step.tries}",
-                id=id_,
-                saga=run.saga,
-                step=step.name,
-                tries=step.tries,
-                undoes=step.state is StepState.UNDOING,
-                kind=asked.kind,
-                data=msgspec.msgpack.decode(asked.data),
-            )
+def _asked(run: Run, kind: str | None = None) -> Iterator[StepRun]:
+    """The steps of a saga that wait for an answer to a task, of this kind or of any."""
+    if run.ended_ns is None:
+        for step in run.steps:
+            if step.asked is not None and step.awaits_answer and kind in (None, step.asked.kind):
+                yield step
+
+
+def _task_name(id_: str, step: StepRun) -> TaskName:
+    return TaskName(cast(Asked, step.asked).kind, id_, step.name, step.tries)
+
+
+def _task(id_: str, run: Run, step: StepRun) -> TaskView:
+    asked = cast(Asked, step.asked)
+    return TaskView(
+        key=f"{id_}/{step.name}/{step.tries}",
+        id=id_,
+        saga=run.saga,
+        step=step.name,
+        tries=step.tries,
+        undoes=step.state is StepState.UNDOING,
+        kind=asked.kind,
+        data=msgspec.msgpack.decode(asked.data),
+    )
 
 
 def _words_missing(command: Retry | Compensate | Resolve) -> Refused | None:
@@ -260,8 +287,7 @@ def _words_missing(command: Retry | Compensate | Resolve) -> Refused | None:
 def _not_now(run: Run, command: Retry | Compensate | Resolve, *, rules: Rules) -> Refused | None:
     """Why an operator can't do this now."""
     if not isinstance(command, Resolve) and _definition(run, rules) is None:
-        detail = f"version {run.version} of {run.saga!r} with these steps is not here: start the program that has it"
-        return Refused("unknown_definition", detail)
+        return _no_definition(run)
     match command:
         case Retry() if run.state is not State.STUCK:
             return Refused("not_stuck", f"it is {run.state}: only what is stuck is tried again")
@@ -274,6 +300,11 @@ def _not_now(run: Run, command: Retry | Compensate | Resolve, *, rules: Rules) -
             return Refused("not_open", detail)
         case _:
             return None
+
+
+def _no_definition(run: Run) -> Refused:
+    detail = f"version {run.version} of {run.saga!r} with these steps is not here: start the program that has it"
+    return Refused("unknown_definition", detail)
 
 
 def _no_step(run: Run, name: str) -> Refused:

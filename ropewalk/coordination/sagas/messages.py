@@ -105,14 +105,17 @@ class ListSagas(msgspec.Struct, frozen=True, tag=True):
 
 
 class ListTasks(msgspec.Struct, frozen=True, tag=True):
-    """The tasks of one partition that wait for an answer, by the ids of their sagas, from behind the saga `after` on.
-
-    All of a saga's are in one page, so it may have a few more than `limit`.
+    """The tasks of one partition that wait for an answer, by the ids of their sagas, from behind the saga `after` on:
+    those of `limit` sagas.
     """
 
     kind: str | None = None
     after: str = ""
     limit: int = 100
+
+
+class ListTaskNames(msgspec.Struct, frozen=True, tag=True):
+    """The names of all tasks of one partition that wait for an answer: for this program, and not in pages."""
 
 
 class GetTasks(msgspec.Struct, frozen=True, tag=True):
@@ -195,7 +198,7 @@ class TaskView(msgspec.Struct, frozen=True):
 
 Reason = Literal[
     "unknown", "unknown_saga", "bad_id", "bad_input", "bad_words", "id_used", "full", "unknown_definition",
-    "not_stuck", "not_running", "unknown_step", "not_open", "not_asked", "too_large",
+    "not_stuck", "not_running", "unknown_step", "not_open", "not_asked", "too_large", "bad_answer",
 ]  # fmt: skip
 
 
@@ -208,5 +211,5 @@ class Refused(msgspec.Struct, frozen=True, tag=True):
 
 Command = Start | Retry | Compensate | Resolve | Answer
 Timer = Late | Again | Forget
-Query = GetSaga | ListSagas | ListTasks | GetTasks
+Query = GetSaga | ListSagas | ListTasks | ListTaskNames | GetTasks
 Reply = Summary | Refused

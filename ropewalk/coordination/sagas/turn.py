@@ -27,7 +27,7 @@ from typing import Final, NamedTuple, cast
 import msgspec
 
 from ropewalk.coordination.neighbours import Call, Neighbours, refusal, send, words_of
-from ropewalk.coordination.sagas.definition import Saga, Step, Task, says
+from ropewalk.coordination.sagas.definition import MISTAKES, Saga, Step, Task, says
 from ropewalk.coordination.sagas.limits import (
     HISTORY_MAX,
     PAUSE_MAX_S,
@@ -196,7 +196,13 @@ class Turn:
 
     def _begin(self, index: int, kind: str) -> None:
         """Send what a step does, or what undoes it."""
-        step, action = self._steps[index], self._action(index, kind)
+        step = self._steps[index]
+        try:
+            action = self._action(index, kind)
+        except MISTAKES as error:
+            # Somebody outside may have answered what nobody expected: that is no reason to stop all others.
+            self._give_up(index, kind, f"its {kind} raises {type(error).__name__}")
+            return
         match action:
             case None:
                 self._set(index, StepState.SKIPPED if kind == _DO else StepState.KEPT)

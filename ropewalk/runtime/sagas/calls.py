@@ -169,13 +169,14 @@ async def answer(
 async def tasks(node: Node, *, kind: str | None = None, after: str = "", limit: int = 100) -> list[TaskView]:
     """The tasks that wait for an answer, by the ids of their sagas, from behind the saga `after` on.
 
-    All of a saga's are listed, so they may be a few more than `limit`.
+    They are those of `limit` sagas at most, and of 100 (`TASKS_PAGE_MAX`) at most.
     """
-    query = encode_value(ListTasks(kind, after, min(limit, TASKS_PAGE_MAX)))
+    limit = min(limit, TASKS_PAGE_MAX)
+    query = encode_value(ListTasks(kind, after, limit))
     pages = [(await leader.read(query)).answer for leader in _own(node).leaders]
     listed = [each for page in pages for each in msgspec.msgpack.decode(page, type=list[TaskView])]
-    ids = sorted({each.id for each in listed})[:limit]
-    return sorted([each for each in listed if each.id in {*ids}], key=lambda each: each.key)
+    chosen = {*sorted({each.id for each in listed})[:limit]}
+    return sorted([each for each in listed if each.id in chosen], key=lambda each: each.id)
 
 
 def _own(node: Node) -> Node:

@@ -15,17 +15,16 @@ Checked by: tests/runtime/test_saga_tasks.py
 import asyncio
 import heapq
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Final
 from weakref import WeakKeyDictionary
 
 import msgspec
 
-from ropewalk.coordination.sagas.limits import TASKS_PAGE_MAX
-from ropewalk.coordination.sagas.messages import TASK, GetTasks, ListTasks, Query, TaskName, TaskView
+from ropewalk.coordination.sagas.messages import TASK, GetTasks, ListTaskNames, Query, TaskName, TaskView
 from ropewalk.core.codec import encode_value
-from ropewalk.core.limits import EVENTS_READ_MAX
-from ropewalk.errors import Rejected
+from ropewalk.core.limits import EVENTS_KEPT
+from ropewalk.errors import NotAccepted
 from ropewalk.runtime.leader import Leader
 from ropewalk.runtime.node import Node
 from ropewalk.runtime.tasks import open_tasks
@@ -33,6 +32,10 @@ from ropewalk.runtime.tasks import open_tasks
 IsGone = Callable[[], Awaitable[bool]]
 """Whether whoever waits has gone away: what he is given then is done by nobody until the lease is over."""
 
+_NAMES_KEPT: Final = EVENTS_KEPT
+"""Names of tasks that are remembered before those that were answered meanwhile are looked for, to be forgotten."""
+
+_NAMES: Final = msgspec.msgpack.Decoder(list[TaskName])
 _TASKS: Final = msgspec.msgpack.Decoder(list[TaskView])
 
 
@@ -40,141 +43,156 @@ class Offers:
     """What is to be done in some partitions of sagas, and who was given it until when."""
 
     def __init__(self, leaders: Sequence[Leader]) -> None:
-        self._partitions = [_Offer(leader) for leader in leaders]
+        self._partitions = deque([_Offer(leader) for leader in leaders])
         self._now_s = asyncio.get_running_loop().time
 
     async def take(
         self, kinds: Sequence[str], *, limit: int, lease_s: float, wait_s: float, is_gone: IsGone
     ) -> list[TaskView]:
-        """Up to so many tasks of these kinds, for `lease_s`; waits `wait_s` for the first, as long as he is here."""
+        """Up to so many tasks of these kinds, for `lease_s`; waits `wait_s` for the first, as long as he is here.
+
+        Raises NotAccepted if none is found, and a partition does not serve.
+        """
         until_s = self._now_s() + wait_s
-        while True:
+        while not await is_gone():
+            # Nothing is awaited from here on until what was found is given, or until what is waited for is noted: so
+            # nobody who is cancelled keeps what he never got, and nothing that comes meanwhile is missed.
+            serving = [each for each in self._partitions if each.failure is None]
             found: list[TaskView] = []
-            if await is_gone():
-                return found
-            for each in self._partitions:
-                found += await each.take(kinds, limit=limit - len(found), until_s=self._now_s() + lease_s)
+            for each in serving:
+                found += each.take(kinds, limit=limit - len(found), lease_s=lease_s)
             left_s = until_s - self._now_s()
-            if found or left_s <= 0:
+            if found or left_s <= 0 or not serving:
                 # Whose partition was asked first has others before it next time.
-                self._partitions.append(self._partitions.pop(0))
-                return found
-            await self._news(left_s)
+                self._partitions.rotate(-1)
+                return found or self._none()
+            await _first([each.news(deadline_s=left_s) for each in serving])
+        return []
 
     def extend(self, names: Sequence[TaskName], *, lease_s: float) -> None:
         """Let whoever was given these have them for `lease_s` from now on."""
         for partition in self._partitions:
-            partition.extend(names, until_s=self._now_s() + lease_s)
+            partition.extend(names, lease_s=lease_s)
 
-    async def _news(self, deadline_s: float) -> None:
-        """Return when there may be more to give."""
-        async with open_tasks() as tasks:
-            waits = [tasks.create_task(each.news(deadline_s=deadline_s)) for each in self._partitions]
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            for wait in waits:
-                wait.cancel()
+    def _none(self) -> list[TaskView]:
+        for each in self._partitions:
+            if each.failure is not None:
+                raise each.failure
+        return []
+
+
+async def _first(waits: Sequence[Coroutine[object, object, None]]) -> None:
+    """Return when one of these does."""
+    async with open_tasks() as tasks:
+        started = [tasks.create_task(each) for each in waits]
+        await asyncio.wait(started, return_when=asyncio.FIRST_COMPLETED)
+        for each in started:
+            each.cancel()
 
 
 class _Offer:
-    """Those of one partition. Its events tell what is new; what was given is offered again when its time is over."""
+    """Those of one partition. Its events tell what is new; what was given is offered again when its time is over.
+
+    It looks at the state that is applied here. If another leads by now, he offers the same once more.
+    """
 
     def __init__(self, leader: Leader) -> None:
         self._leader = leader
+        self._feed = leader.partition.feed
         self._now_s = asyncio.get_running_loop().time
-        self._reading = asyncio.Lock()
-        self._after: int | None = None
-        self._waiting: dict[str, deque[TaskName]] = {}
+        self._after = -1
+        self._waiting: dict[str, deque[tuple[int, TaskName]]] = {}
         self._given: dict[TaskName, float] = {}
         self._leases: list[tuple[float, int, TaskName]] = []
         self._number = 0
+        self._kept_max = _NAMES_KEPT
 
-    async def take(self, kinds: Sequence[str], *, limit: int, until_s: float) -> list[TaskView]:
-        async with self._reading:
-            await self._read_on()
+    @property
+    def failure(self) -> NotAccepted | None:
+        """Why this partition does not serve, if it does not."""
+        because = self._leader.stopped_because
+        return None if because is None else NotAccepted(str(because), retry_after_s=1.0)
+
+    def take(self, kinds: Sequence[str], *, limit: int, lease_s: float) -> list[TaskView]:
+        self._read_on()
         self._reclaim()
         tasks: list[TaskView] = []
-        while names := self._given_now(kinds, limit=limit - len(tasks), until_s=until_s):
-            is_given = False
-            try:
-                open_ = await self._ask(GetTasks(names))
-                is_given = True
-            finally:
-                if not is_given:
-                    self._give([*names, *(task.name for task in tasks)], until_s=self._now_s())
-            for name in {*names} - {task.name for task in open_}:
-                # It was answered meanwhile, or a lease ended behind its answer.
-                del self._given[name]
-            tasks += open_
+        while names := self._next(kinds, limit=limit - len(tasks)):
+            # Those that were answered meanwhile are not among them, and forgotten.
+            tasks += _TASKS.decode(self._ask(GetTasks(names)))
+        self._give([task.name for task in tasks], lease_s=lease_s)
         return tasks
 
-    def extend(self, names: Sequence[TaskName], *, until_s: float) -> None:
-        self._give([name for name in names if name in self._given], until_s=until_s)
+    def extend(self, names: Sequence[TaskName], *, lease_s: float) -> None:
+        self._give([name for name in names if name in self._given], lease_s=lease_s)
 
-    async def news(self, *, deadline_s: float) -> None:
-        """Return when something happened, or when what was given may be offered again."""
+    def news(self, *, deadline_s: float) -> Coroutine[object, object, None]:
+        """Waits until something happens from now on, or until what was given may be offered again."""
         if self._leases:
             deadline_s = min(deadline_s, max(0.0, self._leases[0][0] - self._now_s()))
-        await self._leader.wait_events(self._after or 0, deadline_s=deadline_s)
+        return self._leader.wait_events(self._after, deadline_s=deadline_s)
 
-    async def _read_on(self) -> None:
+    def _read_on(self) -> None:
         """Learn of what was asked since the last time; of all that waits if events in between are kept no more."""
-        if self._after is None:
-            await self._read_all()
-        while True:
-            try:
-                events = self._leader.events(self._after or 0, limit=EVENTS_READ_MAX)
-            except Rejected:
-                await self._read_all()
-                continue
+        if self._after + 1 < self._feed.oldest:
+            self._read_all()
+        while events := self._leader.events(self._after):
             for numbered in events:
                 self._after = numbered.number
                 if numbered.event.kind == TASK:
                     self._add(msgspec.msgpack.decode(numbered.event.data, type=TaskName))
-            if not events:
-                return
+        # What is answered by who never took it is told to nobody here.
+        if len(self._leases) + sum(len(waiting) for waiting in self._waiting.values()) > self._kept_max:
+            self._read_all()
 
-    async def _read_all(self) -> None:
-        # The number comes first: what is asked meanwhile is then told by its event.
-        self._after = self._leader.partition.feed.last
-        self._waiting.clear()
-        after = ""
-        while page := await self._ask(ListTasks(after=after, limit=TASKS_PAGE_MAX)):
-            for task in page:
-                if task.name not in self._given:
-                    self._add(task.name)
-            after = page[-1].id
+    def _read_all(self) -> None:
+        """Begin again with those that wait for an answer now."""
+        self._after = self._feed.last
+        names = _NAMES.decode(self._ask(ListTaskNames()))
+        given = self._given
+        self._given, self._leases, self._waiting = {}, [], {}
+        for name in names:
+            if name in given:
+                self._lease(name, until_s=given[name])
+            else:
+                self._add(name)
+        self._kept_max = max(_NAMES_KEPT, 2 * len(names))
 
-    async def _ask(self, query: Query) -> list[TaskView]:
-        return _TASKS.decode((await self._leader.read(encode_value(query))).answer)
+    def _ask(self, query: Query) -> bytes:
+        return self._leader.partition.machine.read(encode_value(query))
 
     def _add(self, name: TaskName) -> None:
-        self._waiting.setdefault(name.kind, deque()).append(name)
+        self._number += 1
+        self._waiting.setdefault(name.kind, deque()).append((self._number, name))
 
-    def _given_now(self, kinds: Sequence[str], *, limit: int, until_s: float) -> list[TaskName]:
-        """The next that wait; from now on nobody else is given them."""
+    def _next(self, kinds: Sequence[str], *, limit: int) -> list[TaskName]:
+        """Those that have waited for longest, of whichever of these kinds; they wait no more."""
         names: list[TaskName] = []
-        for waiting in [self._waiting[kind] for kind in kinds if kind in self._waiting]:
-            while waiting and len(names) < limit:
-                name = waiting.popleft()
-                # It may have been told twice, by the list and by its event.
-                if name not in self._given:
-                    self._give([name], until_s=until_s)
-                    names.append(name)
+        while len(names) < limit and (queues := [self._waiting[kind] for kind in kinds if kind in self._waiting]):
+            queue = min(queues, key=lambda each: each[0][0])
+            _, name = queue.popleft()
+            if not queue:
+                del self._waiting[name.kind]
+            names.append(name)
         return names
 
-    def _give(self, names: Sequence[TaskName], *, until_s: float) -> None:
+    def _give(self, names: Sequence[TaskName], *, lease_s: float) -> None:
+        until_s = self._now_s() + lease_s
         for name in names:
-            self._given[name] = until_s
-            self._number += 1
-            heapq.heappush(self._leases, (until_s, self._number, name))
+            self._lease(name, until_s=until_s)
+
+    def _lease(self, name: TaskName, *, until_s: float) -> None:
+        self._given[name] = until_s
+        self._number += 1
+        heapq.heappush(self._leases, (until_s, self._number, name))
 
     def _reclaim(self) -> None:
-        """Offer again what was given for a time that is over."""
+        """Offer again, behind all others, what was given for a time that is over: it may be what ends its workers."""
         while self._leases and self._leases[0][0] <= self._now_s():
             until_s, _, name = heapq.heappop(self._leases)
             if self._given.get(name) == until_s:
                 del self._given[name]
-                self._waiting.setdefault(name.kind, deque()).appendleft(name)
+                self._add(name)
 
 
 _OFFERS: Final[WeakKeyDictionary[Node, Offers]] = WeakKeyDictionary()

@@ -155,10 +155,14 @@ def _check_input(definition: Saga, given: object) -> None:
 
 async def _list(node: Node, http: HttpRequest) -> Response:
     asked = query_of(http, _Asked)
-    if not 1 <= asked.limit <= SAGAS_PAGE_MAX:
-        raise Rejected(f"limit is {asked.limit}: give 1 to {SAGAS_PAGE_MAX}")
+    _check_limit(asked.limit)
     items = await sagas(node, state=asked.state, after=asked.after, limit=asked.limit)
     return json_response(Page(items, items[-1].id if len(items) == asked.limit else None))
+
+
+def _check_limit(limit: int) -> None:
+    if not 1 <= limit <= SAGAS_PAGE_MAX:
+        raise Rejected(f"limit is {limit}: give 1 to {SAGAS_PAGE_MAX}")
 
 
 async def _show(node: Node, http: HttpRequest) -> Response:
@@ -199,10 +203,10 @@ async def _answer(node: Node, http: HttpRequest) -> Response:
 
 async def _tasks(node: Node, http: HttpRequest) -> Response:
     asked = query_of(http, _AskedTasks)
-    if not 1 <= asked.limit <= TASKS_PAGE_MAX:
-        raise Rejected(f"limit is {asked.limit}: give 1 to {TASKS_PAGE_MAX}")
+    _check_limit(asked.limit)
     items = await tasks(node, kind=asked.kind, after=asked.after, limit=asked.limit)
-    return json_response(TaskPage(items, items[-1].id if len(items) >= asked.limit else None))
+    is_full = len({each.id for each in items}) == min(asked.limit, TASKS_PAGE_MAX)
+    return json_response(TaskPage(items, items[-1].id if is_full else None))
 
 
 async def _take(node: Node, http: HttpRequest) -> Response:
@@ -262,7 +266,7 @@ _CHOICE: Final = (
 _TASK_CHOICE: Final = (
     Parameter("kind", "Only those of this kind."),
     Parameter("after", "Only those of sagas whose ids are behind this one."),
-    Parameter("limit", f"How many at most, up to {TASKS_PAGE_MAX}; all of one saga are listed.", int),
+    Parameter("limit", f"Of how many sagas at most; a page has those of {TASKS_PAGE_MAX}.", int),
 )
 _OTHERS: Final[Sequence[Operation]] = (
     _operation("GET /sagas", "Sagas by their ids", _list, answer=Page, parameters=_CHOICE),

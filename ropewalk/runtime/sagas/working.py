@@ -27,12 +27,12 @@ from urllib.parse import quote
 import msgspec
 
 from ropewalk.communication.deadlines import deadline_in
+from ropewalk.coordination.sagas.limits import TASKS_PAGE_MAX
 from ropewalk.coordination.sagas.messages import TaskName, TaskView
 from ropewalk.core.limits import DEADLINE_DEFAULT_S
-from ropewalk.errors import NotAccepted, OutcomeUnknown
+from ropewalk.errors import NotAccepted, OutcomeUnknown, Rejected
 from ropewalk.runtime.node import Node
 from ropewalk.runtime.over_http import Question, ServiceAt, service_at
-from ropewalk.runtime.problems import Problem
 from ropewalk.runtime.sagas.calls import LEASE_S, answer, extend, take
 from ropewalk.runtime.sagas.operations import Answering, Extending, Taking, Tasks
 from ropewalk.runtime.tasks import beside, open_tasks
@@ -86,7 +86,7 @@ class _Worker:
                 self._freed.clear()
                 if not self._free:
                     await self._freed.wait()
-                asked = msgspec.structs.replace(taking, limit=self._free)
+                asked = msgspec.structs.replace(taking, limit=min(self._free, TASKS_PAGE_MAX))
                 for task in await self._until_told(partial(self._door.take, asked)):
                     self._free -= 1
                     running.create_task(self._do(task))
@@ -95,12 +95,12 @@ class _Worker:
         """Do one, and answer it; or leave it to be offered again."""
         try:
             async with beside(self._extended(task.name)):
-                reply = msgspec.to_builtins(await self._handlers[task.kind](task))
+                # As JSON tells it, so that it means the same over a node and over HTTP.
+                reply = msgspec.json.decode(msgspec.json.encode(await self._handlers[task.kind](task)))
+                await self._answered(task, Answering(task.step, reply, task.tries, self._who))
         except Exception:
             # The supervisor: what a function raises by mistake leaves its own task undone, and stops no other.
             LOG.exception("task %s of %s: it is offered again in up to %s s", task.key, task.kind, self._lease_s)
-        else:
-            await self._answered(task, Answering(task.step, reply, task.tries, self._who))
         finally:
             self._free += 1
             self._freed.set()
@@ -108,8 +108,8 @@ class _Worker:
     async def _answered(self, task: TaskView, answering: Answering) -> None:
         try:
             await self._until_told(partial(self._door.answer, task.id, answering))
-        except Problem as problem:
-            LOG.error("task %s of %s was done, and its answer is refused: %s", task.key, task.kind, problem)
+        except Rejected as error:
+            LOG.error("task %s of %s was done, and its answer is refused: %s", task.key, task.kind, error)
 
     async def _extended(self, name: TaskName) -> None:
         """Have it for longer, as long as it takes."""
