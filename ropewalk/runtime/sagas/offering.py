@@ -55,18 +55,16 @@ class Offers:
         """
         until_s = self._now_s() + wait_s
         while not await is_gone():
-            # Nothing is awaited from here on until what was found is given, or until what is waited for is noted: so
-            # nobody who is cancelled keeps what he never got, and nothing that comes meanwhile is missed.
+            # Nothing is awaited from here on until what was found is given: who is cancelled keeps nothing.
             serving = [each for each in self._partitions if each.failure is None]
             found: list[TaskView] = []
             for each in serving:
                 found += each.take(kinds, limit=limit - len(found), lease_s=lease_s)
-            left_s = until_s - self._now_s()
-            if found or left_s <= 0 or not serving:
+            if found or self._now_s() >= until_s or not serving:
                 # Whose partition was asked first has others before it next time.
                 self._partitions.rotate(-1)
                 return found or self._none()
-            await _first([each.news(deadline_s=left_s) for each in serving])
+            await _first([each.news(kinds, until_s=until_s) for each in serving])
         return []
 
     def extend(self, names: Sequence[TaskName], *, lease_s: float) -> None:
@@ -115,7 +113,6 @@ class _Offer:
 
     def take(self, kinds: Sequence[str], *, limit: int, lease_s: float) -> list[TaskView]:
         self._read_on()
-        self._reclaim()
         tasks: list[TaskView] = []
         while names := self._next(kinds, limit=limit - len(tasks)):
             # Those that were answered meanwhile are not among them, and forgotten.
@@ -126,14 +123,18 @@ class _Offer:
     def extend(self, names: Sequence[TaskName], *, lease_s: float) -> None:
         self._give([name for name in names if name in self._given], lease_s=lease_s)
 
-    def news(self, *, deadline_s: float) -> Coroutine[object, object, None]:
-        """Waits until something happens from now on, or until what was given may be offered again."""
-        if self._leases:
-            deadline_s = min(deadline_s, max(0.0, self._leases[0][0] - self._now_s()))
-        return self._leader.wait_events(self._after, deadline_s=deadline_s)
+    async def news(self, kinds: Sequence[str], *, until_s: float) -> None:
+        """Return when there may be one of these kinds, or at that time."""
+        while True:
+            self._read_on()
+            wakes_s = min(until_s, self._leases[0][0]) if self._leases else until_s
+            left_s = wakes_s - self._now_s()
+            if left_s <= 0 or any(kind in self._waiting for kind in kinds):
+                return
+            await self._leader.wait_events(self._after, deadline_s=left_s)
 
     def _read_on(self) -> None:
-        """Learn of what was asked since the last time; of all that waits if events in between are kept no more."""
+        """Learn of what was asked since the last time, or of all that waits if events in between are kept no more."""
         if self._after + 1 < self._feed.oldest:
             self._read_all()
         while events := self._leader.events(self._after):
@@ -144,6 +145,7 @@ class _Offer:
         # What is answered by who never took it is told to nobody here.
         if len(self._leases) + sum(len(waiting) for waiting in self._waiting.values()) > self._kept_max:
             self._read_all()
+        self._reclaim()
 
     def _read_all(self) -> None:
         """Begin again with those that wait for an answer now."""
