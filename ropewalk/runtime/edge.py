@@ -97,7 +97,10 @@ class Edge:
             # Only the first to cancel it may be ours: who else wants its end is obeyed.
             if not self._is_closing or task.uncancel():
                 raise
-            raise _stopping() from None
+            if operation.method == "GET":
+                raise _stopping() from None
+            # Who waits for his turn has his place in the queue, or has it already.
+            raise OutcomeUnknown("this is stopping, and it may have happened") from None
         finally:
             self._waiting.discard(task)
 

@@ -118,10 +118,11 @@ async def changes(node: Node, asked: Following, _: Terms) -> Changes:
     leader = leader_of(node, space_of(asked.name))
     last = leader.partition.feed.last
     after = last if asked.after is None else asked.after
-    if not 0 <= after <= last:
-        raise bad_request(
-            f"after is {after}, and the last change here has number {last}: ask without it to begin now"
-        )
+    if after < 0:
+        raise bad_request(f"after is {after}: ask without it to begin now")
+    if after > last:
+        # Of another log: this one was divided from it, or begun anew.
+        raise _forgotten(f"after is {after}, and the last change here has number {last}: ask without it to begin now")
     now_s = asyncio.get_running_loop().time
     until_s = now_s() + min(asked.wait_s, WAIT_MAX_S)
     while True:
@@ -167,9 +168,13 @@ def _behind(leader: Leader, asked: Following, after: int) -> Changes:
     try:
         events = leader.events(after, limit=PAGE_MAX)
     except Rejected as error:
-        raise Problem(HTTPStatus.GONE, "changes_forgotten", str(error)) from error
+        raise _forgotten(str(error)) from error
     found = [change for each in events if (change := _change(each, asked)) is not None]
     return Changes(found, events[-1].number if events else after)
+
+
+def _forgotten(detail: str) -> Problem:
+    return Problem(HTTPStatus.GONE, "changes_forgotten", detail)
 
 
 def _change(numbered: NumberedEvent, asked: Following) -> Change | None:

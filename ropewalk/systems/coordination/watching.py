@@ -96,13 +96,12 @@ class Known:
         self._told: dict[tuple[str, str], Change] = {}
 
     def all_of(self, present: Sequence[Change]) -> Iterator[Change]:
-        """What is to be told when all that is there is this."""
-        there = {self._key(change) for change in present}
-        for key, told in list(self._told.items()):
-            if key not in there:
-                del self._told[key]
+        """What is to be told when all that is there is this, whatever was told of a service that lost it since."""
+        before, self._told = self._told, {self._key(change): change for change in present}
+        for key, told in before.items():
+            if key not in self._told:
                 yield replace(told, number=0, what=self._ending, value="0" if told.what == "counted" else None)
-        yield from (change for change in present if self.takes(change))
+        yield from (change for key, change in self._told.items() if _is_new(change, before.get(key)))
 
     def takes(self, change: Change) -> bool:
         """True if this is to be told, and is known from now on."""
@@ -110,13 +109,18 @@ class Known:
         told = self._told.get(key)
         if told is not None and change.version < told.version:
             return False
-        if change.value is None:
-            return self._told.pop(key, None) is not None
+        if change.value is None or (change.what, change.value) == ("counted", "0"):
+            self._told.pop(key, None)
+            return told is not None and told.value != change.value
         self._told[key] = change
-        return told is None or (told.version, told.value) != (change.version, change.value)
+        return _is_new(change, told)
 
     def _key(self, change: Change) -> tuple[str, str]:
         return change.name, change.session if self._by_session else ""
+
+
+def _is_new(change: Change, told: Change | None) -> bool:
+    return told is None or (told.version, told.value) != (change.version, change.value)
 
 
 async def _present(door: Door, name: str, kind: Watched) -> AsyncIterator[Change]:

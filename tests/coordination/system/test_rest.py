@@ -101,6 +101,21 @@ def test_a_refusal_says_why(path: str, body: dict[str, object], status: int, nam
     asyncio.run(main())
 
 
+def test_who_waits_in_a_queue_of_a_service_that_stops_is_not_told_that_nothing_happened() -> None:
+    async def main() -> None:
+        async with asyncio.TaskGroup() as tasks, httpx.AsyncClient() as http:
+            async with open_node(coordination, open_engine("memory:")) as node, serving(node, port=0) as url:
+                wanted = {"name": "orders/42", "ttl_ms": 10_000, "wait_s": 20}
+                await posted(http, f"{url}/claims/acquire", session="ada", **wanted)
+                body = {"session": "ben", **wanted}
+                waiting = tasks.create_task(http.post(f"{url}/claims/acquire", json=body))
+                while not (await found(http, f"{url}/claims", name="orders/42"))["queue"]:
+                    await asyncio.sleep(0)
+            assert waiting.result().json()["type"] == "urn:ropewalk:problem:outcome_unknown"
+
+    asyncio.run(main())
+
+
 def test_a_repeat_with_the_same_key_counts_once() -> None:
     async def main() -> None:
         async with over_http() as (_, http):
@@ -122,7 +137,8 @@ def test_changes_are_waited_for_from_a_number_on() -> None:
             await posted(http, "/config/set", name="app/limit", value="11")
             assert [each["value"] for each in (await coming)["changes"]] == ["11"]
             assert (await found(http, "/changes", name="app/"))["changes"] == []
-            assert (await http.get("/changes", params={"name": "app/", "after": "99"})).status_code == 400
+            assert (await http.get("/changes", params={"name": "app/", "after": "99"})).status_code == 410
+            assert (await http.get("/changes", params={"name": "app/", "after": "-1"})).status_code == 400
             assert (await http.get("/changes", params={"name": "app/", "after": "x"})).status_code == 400
 
     asyncio.run(main())

@@ -194,6 +194,50 @@ def test_a_watch_that_was_away_for_too_long_is_told_what_is_there(name: str, mon
     asyncio.run(main())
 
 
+def test_a_watch_begins_again_at_a_service_that_has_lost_what_was_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "_AGAIN_S", 0.01)
+
+    async def main() -> None:
+        async with AsyncExitStack() as opened_for_good:
+            async with open_node(coordination_of(1), open_engine("memory:")) as node, serving(node, port=0) as url:
+                coordination = await opened_for_good.enter_async_context(connected(url))
+                for number in range(9):
+                    await coordination.config.set("app/limit", str(number))
+                await coordination.config.set("app/old", "old")
+                changes = await opened_for_good.enter_async_context(aclosing(coordination.watch("app/")))
+                assert [(each[1], each[2]) for each in await told(changes, 2)] == [
+                    ("app/limit", "8"),
+                    ("app/old", "old"),
+                ]
+            async with asyncio.TaskGroup() as tasks, open_node(coordination_of(1), open_engine("memory:")) as node:
+                async with connected(node) as other:
+                    await other.config.set("app/limit", "0")
+                waiting = tasks.create_task(told(changes, 2))
+                async with serving(node, port=int(url.rpartition(":")[2])):
+                    assert [each[:3] for each in await waiting] == [
+                        ("deleted", "app/old", None),
+                        ("set", "app/limit", "0"),
+                    ]
+
+    asyncio.run(main())
+
+
+def test_a_watch_of_counters_forgets_those_that_are_0_and_tells_it_once() -> None:
+    known = watching.Known("counter")
+
+    def counted(name: str, value: int) -> Change:
+        return Change(0, "counted", name, str(value), 0, "")
+
+    assert list(known.all_of([counted("a", 0)])) == [counted("a", 0)]
+    assert not known.takes(counted("a", 0))
+    assert [known.takes(counted("a", value)) for value in (1, 1, 0, 0)] == [True, False, True, False]
+    for number in range(100):
+        assert known.takes(counted(f"b{number}", 1))
+        assert known.takes(counted(f"b{number}", 0))
+    assert not known._told
+    assert list(known.all_of([])) == []
+
+
 @pytest.mark.parametrize(
     ("kind", "known", "there", "expected"),
     [
