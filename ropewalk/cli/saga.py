@@ -7,6 +7,7 @@ import getpass
 import secrets
 from collections.abc import Callable
 from typing import Final, TypedDict, TypeVar
+from urllib.parse import quote
 
 import click
 import msgspec
@@ -85,7 +86,7 @@ def list_(*, state: str | None, limit: int, url: str, as_json: bool) -> None:
 def show(*, id_: str, url: str, as_json: bool) -> None:
     """Show saga ID: its steps, and what happened when."""
     with connected(url) as client:
-        view = client.get(f"/sagas/{id_}", _View)
+        view = client.get(_at(id_), _View)
     if as_json:
         print_json(view)
         return
@@ -102,7 +103,7 @@ def show(*, id_: str, url: str, as_json: bool) -> None:
 @asking
 def retry(*, id_: str, who: str, why: str, url: str, as_json: bool) -> None:
     """Try again what stuck saga ID could not do."""
-    _post(f"/sagas/{id_}/retry", {"who": who, "why": why}, url=url, as_json=as_json)
+    _post(f"{_at(id_)}/retry", {"who": who, "why": why}, url=url, as_json=as_json)
 
 
 @saga.command()
@@ -111,7 +112,7 @@ def retry(*, id_: str, who: str, why: str, url: str, as_json: bool) -> None:
 @asking
 def compensate(*, id_: str, who: str, why: str, url: str, as_json: bool) -> None:
     """Undo what saga ID has done, whether it runs or is complete."""
-    _post(f"/sagas/{id_}/compensate", {"who": who, "why": why}, url=url, as_json=as_json)
+    _post(f"{_at(id_)}/compensate", {"who": who, "why": why}, url=url, as_json=as_json)
 
 
 @saga.command()
@@ -121,7 +122,7 @@ def compensate(*, id_: str, who: str, why: str, url: str, as_json: bool) -> None
 @asking
 def resolve(*, id_: str, step: str, who: str, why: str, url: str, as_json: bool) -> None:
     """Take STEP of saga ID as undone: you have seen to it by hand."""
-    _post(f"/sagas/{id_}/resolve", {"step": step, "who": who, "why": why}, url=url, as_json=as_json)
+    _post(f"{_at(id_)}/resolve", {"step": step, "who": who, "why": why}, url=url, as_json=as_json)
 
 
 @saga.command()
@@ -151,7 +152,12 @@ def tasks(*, kind: str | None, limit: int, url: str, as_json: bool) -> None:
 def answer(*, id_: str, step: str, reply: str, tries: int | None, who: str, url: str, as_json: bool) -> None:
     """Answer the task of STEP of saga ID: REPLY says what came of it, in JSON or in a word."""
     body = {"step": step, "reply": _said(reply), "tries": tries or 0, "who": who}
-    _post(f"/sagas/{id_}/answer", body, url=url, as_json=as_json)
+    _post(f"{_at(id_)}/answer", body, url=url, as_json=as_json)
+
+
+def _at(id_: str) -> str:
+    """Where a saga is: any sign but a / may be in an id."""
+    return f"/sagas/{quote(id_, safe='')}"
 
 
 def _said(reply: str) -> object:

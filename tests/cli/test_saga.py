@@ -67,6 +67,14 @@ def test_tasks_are_listed_and_answered_by_hand(url: str) -> None:
     assert (late.returncode, "nobody outside is asked" in late.stderr) == (1, True)
 
 
+def test_an_id_may_have_signs_that_mean_something_in_a_url(url: str) -> None:
+    with httpx.Client(base_url=url) as client:
+        given = {"id": "p#1?%41", "saga": "paid_trip", "input": {"id": "p", "flight": "F9", "hotel": ""}}
+        client.post("/sagas", json=given).raise_for_status()
+    assert json.loads(say(url, "answer", "p#1?%41", "card", "no", "--json"))["id"] == "p#1?%41"
+    assert "p#1?%41" in say(url, "show", "p#1?%41")
+
+
 def test_what_can_not_be_done_is_said(url: str) -> None:
     refused = ropewalk("saga", "retry", "t9", "--url", url)
     assert (refused.returncode, refused.stderr.strip()) == (1, "Error: no saga of this id is remembered")
