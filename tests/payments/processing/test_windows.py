@@ -69,6 +69,22 @@ def test_a_window_by_hand_takes_the_next_that_is_due_and_no_more(town: Town) -> 
     assert isinstance(town.do(RunWindow()), Refused)
 
 
+def test_who_asks_again_while_a_window_closes_is_told_of_it_unless_it_leaves_out_what_came_since(town: Town) -> None:
+    submit(town, *[(22, 1)] * 8, effective="261125")
+    town.settle()
+    assert town.do(RunWindow()) == WindowStarted(0)
+    town.batch([])
+    assert "pending" in states(town)
+    assert town.do(RunWindow()) == WindowStarted(0)
+    submit(town, (22, 1), effective="261130", modifier="B")
+    assert town.do(RunWindow()) == WindowStarted(0), "what is due later is no reason for another"
+    submit(town, (22, 1), effective="261125", modifier="C")
+    assert town.do(RunWindow()) == town.do(RunWindow()) == WindowStarted(1)
+    town.settle()
+    assert [window["posted"] for window in asked(town, ListWindows())] == [8, 1]
+    assert town.do(RunWindow()) == WindowStarted(2), "what was due later"
+
+
 def test_a_window_by_hand_takes_what_is_due_by_the_time_it_is_told(town: Town) -> None:
     submit(town, (22, 1), effective="261130")
     submit(town, (22, 2), effective="261127", modifier="B")

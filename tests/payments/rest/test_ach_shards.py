@@ -254,6 +254,33 @@ def test_files_settle_across_shards_and_net_positions_sum_to_zero() -> None:
     ask(story)
 
 
+def test_who_asks_again_while_a_window_closes_is_told_of_it_unless_it_leaves_out_what_came_since() -> None:
+    async def story(client: httpx.AsyncClient, node: Node) -> None:
+        await submit(client, payroll(HARBOR, to=[(MEADOW, "2", 10)]))
+        with pytest.MonkeyPatch.context() as patched:
+            # The window stays open: an entry of it waits for its receiver's shard.
+            patched.setattr(node.leaders[node.service.partition_of(MEADOW)], "deliver", away)
+            headers = {"Idempotency-Key": "nightly"}
+            for _ in range(2):
+                assert (await client.post("/windows", headers=headers)).json()["window"] == 0
+            assert (await told(client, "/windows", {}))["window"] == 0
+            there = cast(PaymentsMachine, node.leaders[node.service.partition_of(CAPSTAN)].partition.machine)
+            async with asyncio.timeout(20):
+                while there.processing.state.windows.current is None:
+                    await asyncio.sleep(0)
+            late = await submit(client, payroll(CAPSTAN, to=[(HARBOR, "2", 20)]))
+            assert [(await told(client, "/windows", {}))["window"] for _ in range(2)] == [1, 1]
+            assert (await got(client, "/reports/progress"))["next_window"] == 1
+        async with asyncio.timeout(20):
+            while len(await items(client, "/windows")) < 2:
+                await asyncio.sleep(0)
+        windows = [await closed_window(client, node, number) for number in (0, 1)]
+        assert [window["posted"] for window in windows] == [1, 1]
+        assert [each["state"] for each in await items(client, f"/files/{late}/entries")] == ["posted"]
+
+    ask(story)
+
+
 def test_statements_and_lists_are_of_all_shards() -> None:
     async def story(client: httpx.AsyncClient, node: Node) -> None:
         file = await submit(client, payroll(HARBOR, to=[(MEADOW, "2", 1_000)]))

@@ -113,6 +113,12 @@ class File:
         pending = self.state["state"] == EntryState.PENDING
         self.next_due_minute = int(self.state["due_minute"][pending].min()) if pending.any() else NO_MINUTE
 
+    @property
+    def earliest_due(self) -> int:
+        """When the next of its entries is due, reserved or not yet."""
+        is_reserved = self.reserved == self.record.entries
+        return self.next_due_minute if is_reserved else int(self.state["due_minute"].min())
+
     def find_trace(self, trace: int) -> int:
         """The row of the last forward entry with a trace number, or -1."""
         if self._by_trace is None:
@@ -216,10 +222,9 @@ class Files:
                 file.find_due()
             self.note_due(file)
 
-    def earliest_due(self) -> int:
-        """When the next entry is due, also of files that are not reserved yet; NO_MINUTE if none is."""
-        unreserved = [file for file in self._all[self._reserved :] if file.reserved < file.record.entries]
-        return min([self.next_due_minute, *(int(file.state["due_minute"].min()) for file in unreserved)])
+    def earliest_due(self, *, first: int = 0) -> int:
+        """When the next entry of the files from that number on is due, reserved or not yet; NO_MINUTE if none is."""
+        return min((file.earliest_due for file in self._all[first:]), default=NO_MINUTE)
 
     def blobs(self) -> list[str]:
         """The names of what lies on the shelf."""

@@ -76,9 +76,15 @@ class Caller:
             self.tell(shard, message)
 
 
-def line_up(house: House, caller: Caller, *, through_minute: int, by_hand: bool, time_ns: int) -> int:
-    """Have a window follow those that are lined up; return its number."""
+def line_up(house: House, caller: Caller, *, through_minute: int, known: int, by_hand: bool, time_ns: int) -> int:
+    """The number of a window for what is due by a minute, and which those `known` to who has it do not all take.
+
+    There may be one already, of which whoever asks will hear; else one follows those that are lined up.
+    """
     number = len(house.through_minutes)
+    for there in range(known, number):
+        if house.through_minutes[there] >= through_minute:
+            return there
     house.through_minutes.append(through_minute)
     house.waiting.append(OpenWindow(number, by_hand, time_ns, through_minute))
     _open_next(house, caller)
@@ -86,9 +92,9 @@ def line_up(house: House, caller: Caller, *, through_minute: int, by_hand: bool,
 
 
 def hear_ask(house: House, caller: Caller, message: AskWindow, *, time_ns: int) -> None:
-    """Line a window up, unless there is one that the asking shard will hear of and that covers what is due."""
-    if not any(minute >= message.through_minute for minute in house.through_minutes[message.known :]):
-        line_up(house, caller, through_minute=message.through_minute, by_hand=False, time_ns=time_ns)
+    """Have what is due in a shard taken by a window."""
+    minute, known = message.through_minute, message.known
+    line_up(house, caller, through_minute=minute, known=known, by_hand=False, time_ns=time_ns)
 
 
 def hear_done(house: House, caller: Caller, message: PhaseDone, *, shard: int) -> None:

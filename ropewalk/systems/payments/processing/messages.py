@@ -80,10 +80,15 @@ class SubmitFile(Command, frozen=True):
     parts: int = 0
 
 
-class RunWindow(Command, frozen=True):
-    """Settle by hand, now, what is due by `through_ns`; 0 means the next window in which anything is due."""
+class RunWindow(Command, frozen=True, omit_defaults=True):
+    """Settle by hand, now, what is due by `through_ns`; 0 means the next window in which anything is due.
+
+    Where there are several shards `known` is the first window that takes all of it, if it goes so far: the one that
+    is open, or one that is not yet. Without it a new one is lined up.
+    """
 
     through_ns: int = 0
+    known: int | None = None
 
 
 AnyCommand: TypeAlias = (

@@ -140,9 +140,9 @@ class Processing:
         through_minute = command.through_ns // MINUTE_NS or next_due
         if next_due == NO_MINUTE or next_due > through_minute:
             return Refused("nothing_due", "no entry waits for a window by then")
-        waiting = work.waiting_window(self.state, through_minute=through_minute)
-        if waiting is not None:
-            return WindowStarted(waiting.number)
+        taking = work.taking(self.state, through_minute=through_minute)
+        if taking is not None:
+            return WindowStarted(taking.number)
         window = work.ask_window(self.state, through_minute=through_minute, by_hand=True, time_ns=time_ns)
         return WindowStarted(window.number)
 
@@ -154,4 +154,6 @@ class Processing:
             return Refused("through", "say until when: what is due next is known by all shards together")
         minute = command.through_ns // MINUTE_NS
         house, caller = self.state.house, self.state.caller
-        return WindowStarted(line_up(house, caller, through_minute=minute, by_hand=True, time_ns=time_ns))
+        known = len(house.through_minutes) if command.known is None else command.known
+        number = line_up(house, caller, through_minute=minute, known=known, by_hand=True, time_ns=time_ns)
+        return WindowStarted(number)

@@ -65,6 +65,7 @@ from ropewalk.systems.payments.processing.views import (
     WindowView,
 )
 from ropewalk.systems.payments.processing.windows import Window
+from ropewalk.systems.payments.processing.work import taking
 from ropewalk.systems.payments.shards.addresses import full_id
 
 
@@ -333,6 +334,7 @@ def _sum(rows: Rows, side: str) -> int:
 
 
 def _progress(state: State) -> Progress:
+    window = taking(state)
     return Progress(
         files=sum(file.is_at_home for file in state.files),
         entries_to_reserve=sum(file.record.entries - file.reserved for file in state.files),
@@ -340,4 +342,5 @@ def _progress(state: State) -> Progress:
         windows=len(state.windows.all),
         windows_open=len(state.windows.all) - state.windows.closed,
         next_due_ns=_due_ns(state.files.earliest_due()),
+        next_window=len(state.windows.all) if window is None else window.number,
     )

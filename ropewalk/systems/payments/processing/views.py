@@ -205,7 +205,7 @@ class TrialBalance(msgspec.Struct, frozen=True):
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """What is left to do."""
+    """What is left to do. `next_window` takes what is due next: it is open, or will be the next to open."""
 
     files: int
     entries_to_reserve: int
@@ -213,3 +213,4 @@ class Progress(msgspec.Struct, frozen=True):
     windows: int
     windows_open: int
     next_due_ns: int | None
+    next_window: int

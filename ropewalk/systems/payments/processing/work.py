@@ -81,13 +81,15 @@ def go_on(state: State, message: GoOn) -> None:
         window.allowed, window.waits = message.phase, False
 
 
-def waiting_window(state: State, *, through_minute: int) -> Window | None:
-    """A window that has not begun and will take all that is due by a minute."""
-    last = state.windows.all[-1] if state.windows.all else None
-    if last is None or last is state.windows.current or last.closed_ns:
-        return None
-    covers = last.through_minute >= through_minute and last.files == len(state.files)
-    return last if covers else None
+def taking(state: State, *, through_minute: int = 0) -> Window | None:
+    """The first window that has not closed, goes through a minute, and takes all that is due by its own: of what came
+    behind it nothing is.
+    """
+    for window in state.windows.all[state.windows.closed :]:
+        is_late = state.files.earliest_due(first=window.files) <= window.through_minute
+        if window.through_minute >= through_minute and not is_late:
+            return window
+    return None
 
 
 def _advance(state: State, window: Window, *, time_ns: int) -> None:

@@ -45,6 +45,12 @@ FILE: Final = Parameter("file", "The number of an accepted file.", int, place="p
 WINDOW: Final = Parameter("window", "The number of a settlement window.", int, place="path")
 
 
+class ByHand(msgspec.Struct, frozen=True):
+    """Settle, now, what is due by `through_ns`; 0 means the next window in which anything is due."""
+
+    through_ns: int = 0
+
+
 class Restriction(msgspec.Struct, frozen=True):
     """What keeps entries from an account; `none` lifts it."""
 
@@ -83,7 +89,7 @@ def _change(
         summary=summary,
         handler=handle,
         body={JSON: body},
-        answer={JSON: ask_for.WindowStarted if body is ask_for.RunWindow else ask_for.Done},
+        answer={JSON: ask_for.WindowStarted if body is ByHand else ask_for.Done},
         parameters=(*named, *COMMAND_PARAMETERS),
         group=_GROUP,
     )
@@ -248,9 +254,9 @@ ACH_OPERATIONS: Final = (
     ),
     _change(
         "/windows",
-        "Settle by hand what is due; an empty body means the next window in which anything is",
-        body=ask_for.RunWindow,
-        command=lambda given, _: given,
+        "Settle by hand what is due, in a new window or one that takes all of it; an empty body: what is due next",
+        body=ByHand,
+        command=lambda given, _: ask_for.RunWindow(given.through_ns),
         usual=Priority.CRITICAL,
     ),
     _pages(

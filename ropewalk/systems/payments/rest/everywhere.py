@@ -168,19 +168,24 @@ async def progress(node: Node, sight: Sight) -> tuple[views.Progress, VectorCloc
         windows=max(part.windows for part in parts),
         windows_open=max(part.windows_open for part in parts),
         next_due_ns=min(due, default=None),
+        next_window=max(part.next_window for part in parts),
     )
     return whole, token
 
 
 async def window_of_all(node: Node, command: RunWindow, sight: Sight) -> RunWindow:
-    """The command that runs a window in all shards, and says until when. Raises Problem if nothing is due by then."""
+    """The command that runs a window in all shards, and says until when, and from which one on it may be one that is
+    there. Raises Problem if nothing is due by then.
+    """
     if node.service.partitions == 1:
         return command
-    whole, _ = await progress(node, sight)
-    due = whole.next_due_ns
-    if due is None or (command.through_ns and due // MINUTE_NS > command.through_ns // MINUTE_NS):
+    parts, _ = await _all_shards(node, ask_for.GetProgress(), sight, kind=views.Progress)
+    due = [(part.next_due_ns, part.next_window) for part in parts if part.next_due_ns is not None]
+    through_ns = command.through_ns or min(due, default=(0, 0))[0]
+    known = [window for due_ns, window in due if due_ns // MINUTE_NS <= through_ns // MINUTE_NS]
+    if not known:
         raise Problem(HTTPStatus.CONFLICT, "nothing_due", "no entry waits for a window by then")
-    return RunWindow(command.through_ns or due)
+    return RunWindow(through_ns, max(known))
 
 
 async def _trial_balance(node: Node, sight: Sight) -> tuple[views.TrialBalance, VectorClock]:
