@@ -9,7 +9,7 @@ answers. So a task is done at least once, and its key tells a repeat.
 
 Promise:    a task is offered until it is answered; the first answer to a try counts, and any other changes nothing.
 Not given:  that a task is given to one only: what was given before a restart, or a lease that ended, is given again.
-Checked by: tests/runtime/test_saga_tasks.py
+Checked by: tests/runtime/test_saga_tasks.py, test_saga_offers.py
 """
 
 import asyncio
@@ -34,6 +34,9 @@ IsGone = Callable[[], Awaitable[bool]]
 
 _NAMES_KEPT: Final = EVENTS_KEPT
 """Names of tasks that are remembered before those that were answered meanwhile are looked for, to be forgotten."""
+
+_WAIT_LEAST_S: Final = 0.001
+"""A timer may go off a little before its time; without a least one that is waited for again and again."""
 
 _NAMES: Final = msgspec.msgpack.Decoder(list[TaskName])
 _TASKS: Final = msgspec.msgpack.Decoder(list[TaskView])
@@ -131,7 +134,7 @@ class _Offer:
             left_s = wakes_s - self._now_s()
             if left_s <= 0 or any(kind in self._waiting for kind in kinds):
                 return
-            await self._leader.wait_events(self._after, deadline_s=left_s)
+            await self._leader.wait_events(self._after, deadline_s=max(left_s, _WAIT_LEAST_S))
 
     def _read_on(self) -> None:
         """Learn of what was asked since the last time, or of all that waits if events in between are kept no more."""
