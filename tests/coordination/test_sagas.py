@@ -8,7 +8,17 @@ import pytest
 from ropewalk.coordination.neighbours import Call
 from ropewalk.coordination.sagas.definition import Replies, Saga, Step, Task, definitions_of
 from ropewalk.coordination.sagas.limits import HISTORY_MAX, SAGAS_KEPT_S
-from ropewalk.coordination.sagas.messages import Answer, Compensate, GetSaga, ListSagas, Resolve, Retry, Start
+from ropewalk.coordination.sagas.messages import (
+    Answer,
+    Compensate,
+    GetSaga,
+    ListSagas,
+    ListTaskNames,
+    ListTasks,
+    Resolve,
+    Retry,
+    Start,
+)
 from ropewalk.core.effects import Publish
 from ropewalk.errors import Rejected
 from ropewalk.proving.workloads.travel import TRIP, Book, Close, Stock, Trip, travel
@@ -253,7 +263,10 @@ def test_an_answer_is_refused_while_its_definition_is_not_here_and_taken_when_it
     away = programmed(started(charging()), OTHER)
     given = Answer("t1", "card", {"charged": True})
     assert reason(away.call(SAGAS, given)).startswith("unknown_definition: version 1 of 'trip'")
+    assert [each["key"] for each in away.read(SAGAS, ListTasks())] == ["t1/card/1"]
+    assert away.read(SAGAS, ListTaskNames()) == [], "it would be done over and over, and not be answered"
     back = programmed(away, charging())
+    assert [each["id"] for each in back.read(SAGAS, ListTaskNames())] == ["t1"]
     back.call(SAGAS, given)
     assert summary(back)["state"] == "completed"
 

@@ -104,7 +104,7 @@ def apply(state: Mapping[str, Run], entry: Entry[Command | Timer | Replied], *, 
             return Applied(None, {id_: None} if is_it else {})
 
 
-def answer(state: Mapping[str, Run], query: Query) -> object:
+def answer(state: Mapping[str, Run], query: Query, *, rules: Rules) -> object:
     """Answer one question."""
     match query:
         case GetSaga(id_):
@@ -118,10 +118,11 @@ def answer(state: Mapping[str, Run], query: Query) -> object:
             first = nsmallest(max(0, min(limit, TASKS_PAGE_MAX)), ids)
             return [_task(id_, state[id_], step) for id_ in first for step in _asked(state[id_], kind)]
         case ListTaskNames():
-            return [_task_name(id_, step) for id_, run in state.items() for step in _asked(run)]
+            there = ((id_, run, step) for id_, run in state.items() for step in _asked(run))
+            return [_task_name(id_, step) for id_, run, step in there if _definition(run, rules) is not None]
         case GetTasks(names):
-            there = ((name, step) for name in names if name.id in state for step in _asked(state[name.id], name.kind))
-            return [_task(name.id, state[name.id], step) for name, step in there if _task_name(name.id, step) == name]
+            asked = ((name, step) for name in names if name.id in state for step in _asked(state[name.id], name.kind))
+            return [_task(name.id, state[name.id], step) for name, step in asked if _task_name(name.id, step) == name]
 
 
 def check(state: Mapping[str, Run]) -> None:

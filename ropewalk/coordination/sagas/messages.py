@@ -115,7 +115,7 @@ class ListTasks(msgspec.Struct, frozen=True, tag=True):
 
 
 class ListTaskNames(msgspec.Struct, frozen=True, tag=True):
-    """The names of all tasks of one partition that wait for an answer: for this program, and not in pages."""
+    """The names of all tasks of one partition whose answers this program could read: for itself, and not in pages."""
 
 
 class GetTasks(msgspec.Struct, frozen=True, tag=True):

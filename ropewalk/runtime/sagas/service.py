@@ -48,7 +48,7 @@ def with_sagas(
         reply=Reply,
         queries=Query,
         apply=partial(apply, rules=rules),
-        answer=answer,
+        answer=partial(answer, rules=rules),
         check=check,
         key=_id,
         partitions=partitions or service.partitions,
