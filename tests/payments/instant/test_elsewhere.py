@@ -7,8 +7,8 @@ from ropewalk.core.machine import Received
 from ropewalk.errors import Bug, Rejected
 from ropewalk.systems.payments.instant.elsewhere import AnyMessage, Concluded, RecallAnswered, encode_message
 from ropewalk.systems.payments.instant.halves import PAYS, Half, void_half
-from ropewalk.systems.payments.instant.messages import GetReport, PaymentView, encode_query
-from ropewalk.systems.payments.instant.record import Outcome
+from ropewalk.systems.payments.instant.messages import GetReport, ListDeciders, PaymentView, encode_query
+from ropewalk.systems.payments.instant.record import Outcome, Record
 from ropewalk.systems.payments.iso20022.model import StatusReport
 from ropewalk.systems.payments.processing.books import Party
 from tests.payments.instant.desks import Apart
@@ -87,6 +87,34 @@ def test_each_side_holds_its_half_until_the_debtor_s_shard_decides(letters: Lett
         "harbor/1000: 60.00, meadow/2001: 40.00, meadow/2002: 0.00, harbor: 60.00, meadow: 40.00"
     )
     assert letters.town.lanes() == []
+
+
+def test_who_decides_about_halves_is_known_without_a_look_at_every_payment(
+    letters: Letters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def deciders() -> list[list[int]]:
+        asked = encode_query(ListDeciders())
+        with monkeypatch.context() as patched:
+            patched.setattr(Record, "newest", lambda _: pytest.fail("all payments are looked at"))
+            return [
+                msgspec.msgpack.decode(shard.machine.read(asked), type=list[int]) for shard in letters.town.shards
+            ]
+
+    letters.run("pay a harbor/1000 meadow/2001 40")
+    assert deciders() == [[], []]
+    letters.town.deliver(HARBOR, MEADOW)
+    assert deciders() == [[], [HARBOR]]
+    letters.town.shards[MEADOW].crash()
+    assert deciders() == [[], [HARBOR]]
+    letters.settle()
+    assert deciders() == [[], []]
+    letters.run("return a 10 id=1")
+    letters.town.deliver(MEADOW, HARBOR)
+    assert deciders() == [[MEADOW], []]
+    letters.town.shards[HARBOR].crash()
+    assert deciders() == [[MEADOW], []]
+    letters.settle()
+    assert deciders() == [[], []]
 
 
 def test_both_sides_tell_the_same_word_for_word(letters: Letters) -> None:

@@ -95,6 +95,7 @@ def give_verdict(record: Record, payment: Payment, reason: str, *, time_ns: int)
             hold_half(record.ledger, record.half_of(payment), time_ns=time_ns)
         )
     payment.asks, payment.stand = False, commit.hold(payment.stand, can=not reason)
+    record.promised[payment.peer] += payment.promised
     tell(record, payment.peer, Verdict(payment.transfer.uetr, reason))
 
 
@@ -129,6 +130,7 @@ def hear_concluded(record: Record, sender: int, message: Concluded, *, time_ns: 
     if payment is None or payment.status is not Status.PENDING or not payment.arrives or payment.peer != sender:
         return
     is_held = payment.stand is Stand.PREPARED
+    record.promised[sender] -= payment.promised
     commit.decide(payment.stand, Decision.ABORTED if message.reason else Decision.COMMITTED)
     if is_held and message.reason:
         void_half(record.ledger, record.half_of(payment), time_ns=time_ns)

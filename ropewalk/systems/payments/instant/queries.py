@@ -54,7 +54,7 @@ def answer(record: Record, query: AnyQuery) -> object:
             chosen = (each for each in record.newest() if status in ("", each.status))
             return [_view(record, each) for each in islice(chosen, limit)]
         case ListDeciders():
-            return sorted({each.peer for each in record.newest() if each.awaits_decision})
+            return sorted(+record.promised)
 
 
 def _payment(record: Record, uetr: str) -> Payment:

@@ -7,6 +7,7 @@ ever. So no repeat, return or recall can move money twice, however late it comes
 Checked by: tests/payments/instant/test_instant.py, test_properties.py
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Final
@@ -147,10 +148,10 @@ class Payment(msgspec.Struct):
         return self.status is Status.PENDING or is_recalled or bool(self.returning or self.coming)
 
     @property
-    def awaits_decision(self) -> bool:
-        """Whether something is held here that another shard decides about."""
+    def promised(self) -> int:
+        """How many halves are held here that another shard decides about."""
         is_promised = self.arrives and self.status is Status.PENDING and self.stand is Stand.PREPARED
-        return is_promised or bool(self.coming)
+        return is_promised + len(self.coming)
 
     @property
     def returned(self) -> int:
@@ -180,7 +181,11 @@ USUAL_POLICY: Final = Policy()
 
 
 class Record:
-    """All payments that are kept, and the accounts' policies."""
+    """All payments that are kept, and the accounts' policies.
+
+    `promised` counts the halves that are held here, by the shards that decide: to look for them in all payments takes
+    7 ms.
+    """
 
     def __init__(
         self, ledger: Ledger, directory: Directory, *, place: Place, outgoing: Outgoing, terms: Terms
@@ -192,6 +197,7 @@ class Record:
         self.terms = terms
         self.policies: dict[int, Policy] = {}
         self._payments: dict[str, Payment] = {}
+        self.promised: Counter[int] = Counter()
         self.waiting = Waiting(seconds=terms.decision_seconds)
         self._attempts = 0
 
@@ -261,6 +267,7 @@ class Record:
         """Become what was saved."""
         payments = msgspec.msgpack.decode(parts["payments"], type=list[Payment])
         self._payments = {payment.transfer.uetr: payment for payment in payments}
+        self.promised = self._count_promised()
         self.policies = dict(msgspec.msgpack.decode(parts["policies"], type=list[tuple[int, Policy]]))
         self.waiting.load(parts["due"])
         self._attempts = msgspec.msgpack.decode(parts["attempts"], type=int)
@@ -277,6 +284,7 @@ class Record:
             invariant(is_reserved, "what waits for a decision is reserved", reserved=reserved, waiting=sums)
         for payment in self._payments.values():
             invariant(payment.left >= 0, "no more goes back than came", uetr=payment.transfer.uetr)
+        invariant(self.promised == self._count_promised(), "what is promised is counted", counted=self.promised)
 
     def _reserved(self) -> Iterator[Half]:
         """All that must be reserved: what leaves an account here or comes to one, if it is decided so."""
@@ -289,6 +297,12 @@ class Record:
                 yield self.half_of_return(payment, Coming(each.attempt, each.wanted.amount, each.wanted.key))
             for coming in payment.coming:
                 yield self.half_of_return(payment, coming)
+
+    def _count_promised(self) -> Counter[int]:
+        promised: Counter[int] = Counter()
+        for payment in self._payments.values():
+            promised[payment.peer] += payment.promised
+        return promised
 
     def _oldest(self, count: int) -> Iterator[str]:
         return (uetr for uetr, _ in zip(self._payments, range(count), strict=False))

@@ -51,6 +51,7 @@ def weigh_return(record: Record, sender: int, message: WeighReturn, *, time_ns: 
     )
     if not reason:
         payment.coming.append(coming)
+        record.promised[sender] += 1
         record.keep(payment)
     tell(record, sender, ReturnVerdict(message.uetr, message.attempt, reason))
 
@@ -82,6 +83,7 @@ def hear_return_concluded(record: Record, message: ReturnConcluded, *, time_ns: 
     if coming is None:
         return
     payment.coming.remove(coming)
+    record.promised[payment.peer] -= 1
     half = record.half_of_return(payment, coming)
     if message.returned is None:
         void_half(record.ledger, half, time_ns=time_ns)
