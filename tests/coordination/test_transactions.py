@@ -177,9 +177,14 @@ def reason(reply: object) -> str:
 def test_what_can_not_be_a_transaction_is_refused_with_the_reason() -> None:
     desk = Desk(transactions_max=1)
     assert reason(desk.ask(Do("t", []))) == "bad_parts: a transaction has 1 to 64 parts, and this one 0"
-    assert reason(desk.ask(Do("t", ["a"] * (PARTS_MAX + 1)))).endswith("1 to 64 parts, and this one 65")
+    assert reason(desk.ask(Do("t", [str(each) for each in range(PARTS_MAX + 1)]))).endswith(
+        "1 to 64 parts, and this one 65"
+    )
     assert reason(desk.ask(Do("t", ["a"], "bank"))) == "bad_parts: there is no service 'bank' here, but mute, shop"
     assert reason(desk.ask(Do("t", ["a"], "mute"))) == "bad_parts: mute takes bytes, and Touch was to be sent there"
+    assert reason(desk.ask(Do("t", ["a", "b", "a"]))) == (
+        "bad_parts: 2 parts are at 'a' of shop: let one do what all of them do"
+    )
     assert reason(desk.ask(Do("x" * 129, ["a"]))).endswith("1 to 128 characters, and this one 129")
     assert desk.sent == []
     desk.ask(Do("t", ["a"]))

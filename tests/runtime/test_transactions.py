@@ -120,6 +120,9 @@ def test_what_is_wrong_with_a_transaction_is_said_and_nothing_happens() -> None:
                 await transact(node, Move("m1", ADA, BOB, 2))
             with pytest.raises(Rejected, match="an id has 1 to 128 characters, and this one 0"):
                 await transact(node, Move("", ADA, BOB, 2))
+            with pytest.raises(Rejected, match="2 parts are at 'ada' of bank: let one do what all of them do"):
+                await transact(node, Move("m2", ADA, ADA, 2))
+            assert await balances(node) == [9, 1], "and goes on"
             with pytest.raises(Rejected, match="no transaction of this id"):
                 await transaction(node, "m2")
             with pytest.raises(Rejected, match="bank can't read this command"):

@@ -11,6 +11,7 @@ Checked by: tests/coordination/test_transactions.py, test_transactions_everywher
             ropewalk.proving.workloads.transfers
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from heapq import nsmallest
 from typing import Final, Generic
@@ -149,6 +150,11 @@ def _unfit(parts: Sequence[Part], rules: Rules[C]) -> Refused | None:
     """Why these are no parts of a transaction."""
     if not 1 <= len(parts) <= PARTS_MAX:
         return Refused("bad_parts", f"a transaction has 1 to {PARTS_MAX} parts, and this one {len(parts)}")
+    places = Counter((part.service or rules.home, part.key) for part in parts)
+    (service, key), count = places.most_common(1)[0]
+    if count > 1:
+        # They would hold under one id: who keeps what is held by its id forgets all but the last of them.
+        return Refused("bad_parts", f"{count} parts are at {key!r} of {service}: let one do what all of them do")
     calls = (_call(part, each, rules=rules) for part in parts for each in (part.hold, part.commit, part.abort))
     why = next((why for call in calls if (why := refusal(rules.neighbours, call))), "")
     return Refused("bad_parts", why) if why else None

@@ -36,6 +36,7 @@ class Part(msgspec.Struct, frozen=True):
     """What a transaction does at one key: commands of the service that has it, which only partitions may send.
 
     `hold` is answered with HELD, and then exactly one of `commit` and `abort` comes, once. `commit` can't be refused.
+    No two parts of a transaction are at one key: what is held there is told apart by the transaction's id.
     """
 
     key: str
