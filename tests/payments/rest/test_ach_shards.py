@@ -153,6 +153,20 @@ def test_what_is_unknown_in_another_shard_is_told_and_nothing_is_taken() -> None
     ask(story)
 
 
+def test_a_refusal_that_others_have_pushed_out_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ropewalk.systems.payments.processing.divided.REFUSALS_KEPT", 1)
+
+    async def story(client: httpx.AsyncClient, _: Node) -> None:
+        async def send(modifier: str) -> tuple[str, int]:
+            content = of_two(company="2", modifier=modifier)
+            said = problem(await client.post("/files", content=content, headers={"Idempotency-Key": modifier}))
+            return said["type"].rpartition(":")[2], said["errors_total"]
+
+        assert [await send(modifier) for modifier in "ABAB"] == [("file_unknown_party", 1)] * 4
+
+    ask(story)
+
+
 def test_who_waits_for_a_shard_that_is_away_is_told_to_ask_again() -> None:
     async def story(client: httpx.AsyncClient, node: Node) -> None:
         with pytest.MonkeyPatch.context() as patched:

@@ -69,7 +69,7 @@ def submission(state: State, name: bytes, *, repeated: bool) -> FileAccepted | F
         return accepted(state, file.record, repeated=repeated)
     if name in divided.refused:
         return divided.refused[name]
-    raise Rejected(f"there is no file with the checksum {name.hex()}: submit it")
+    raise Rejected(f"no file with the checksum {name.hex()} was taken: submit it again, with another key")
 
 
 def hear_part(state: State, home: int, message: TakePart) -> None:

@@ -22,7 +22,7 @@ from ropewalk.core.clock import VectorClock
 from ropewalk.core.codec import Checksum
 from ropewalk.core.machine import NO_ID
 from ropewalk.data.reads import STRONG
-from ropewalk.errors import NotAccepted, OutcomeUnknown
+from ropewalk.errors import NotAccepted, OutcomeUnknown, Rejected
 from ropewalk.runtime.node import Node
 from ropewalk.runtime.operations import BYTES, COMMAND_PARAMETERS, JSON, Operation
 from ropewalk.runtime.problems import Problem
@@ -116,11 +116,24 @@ async def _send(node: Node, command: SubmitFile, *, shard: int, caller: Caller) 
     """What a shard says to a file. To a request that is repeated it says what it said first: that may have passed."""
     send = partial(do, node, command, shard=shard, priority=caller.priority)
     try:
-        return await send(request_id=caller.request_id, deadline_s=caller.left_s)
+        reply, token = await send(request_id=caller.request_id, deadline_s=caller.left_s)
+        if not (isinstance(reply, FileUndecided) and await _is_forgotten(node, reply, shard=shard, caller=caller)):
+            return reply, token
     except Problem as refused:
         if caller.request_id == NO_ID or refused.name not in _PASSING:
             raise
-        return await send(deadline_s=caller.left_s)
+    return await send(deadline_s=caller.left_s)
+
+
+async def _is_forgotten(node: Node, undecided: FileUndecided, *, shard: int, caller: Caller) -> bool:
+    """Whether a file was refused so long ago that nobody knows why: one that was taken is known for ever."""
+    try:
+        await _submission(node, undecided, shard=shard, caller=caller)
+    except (Problem, NotAccepted):
+        return False
+    except Rejected:
+        return True
+    return False
 
 
 async def _decided(
