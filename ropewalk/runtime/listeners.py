@@ -1,8 +1,10 @@
-"""Those who wait for a partition's events: for any, or for the next about one subject.
+"""Those who wait for a partition's events: for any, or for the next about one subject or about all below one.
 
     with leader.waiting_for("lock/7") as heard:       register first,
         reply = await leader.submit(…)                then cause it,
         event = await heard.event(deadline_s=5)       then hear it
+
+A subject that ends with `/` stands for all that begin with it. Who waits is not woken by what he does not wait for.
 
 Checked by: tests/runtime/test_events.py
 """
@@ -24,6 +26,11 @@ class Heard:
     def tell(self, event: NumberedEvent | RopewalkError) -> None:
         """Here is the next, or the reason why none will come."""
         self._events.put_nowait(event)
+
+    @property
+    def has_news(self) -> bool:
+        """True if the next has come already."""
+        return not self._events.empty()
 
     async def event(self, *, deadline_s: float) -> NumberedEvent:
         """The next event. Raises NotAccepted if none comes in time or the partition has stopped."""
@@ -49,7 +56,7 @@ class Listeners:
 
     @contextmanager
     def subject(self, subject: str) -> Iterator[Heard]:
-        """Hear what happens to a subject until the block ends."""
+        """Hear what happens to a subject, or below one that ends with `/`, until the block ends."""
         heard = Heard()
         if self._failure is not None:
             heard.tell(self._failure)
@@ -76,8 +83,9 @@ class Listeners:
             return
         self._told = feed.last
         for event in feed.behind(max(told, feed.oldest - 1), limit=feed.last - told) if self._by_subject else ():
-            for heard in self._by_subject.get(event.event.subject, ()):
-                heard.tell(event)
+            for subject in _about(event.event.subject):
+                for heard in self._by_subject.get(subject, ()):
+                    heard.tell(event)
         self._wake()
 
     def fail(self, error: RopewalkError) -> None:
@@ -97,3 +105,11 @@ class Listeners:
         """Wake all who wait now; who waits from now on waits for what comes then."""
         self._news.set()
         self._news = asyncio.Event()
+
+
+def _about(subject: str) -> Iterator[str]:
+    """A subject and all that it is below: `a/b/` and `a/` for `a/b/c`."""
+    yield subject
+    end = len(subject) - 1
+    while (end := subject.rfind("/", 0, end)) >= 0:
+        yield subject[: end + 1]

@@ -94,6 +94,20 @@ def test_who_waits_for_a_later_event_is_not_woken_by_an_earlier_one() -> None:
     asyncio.run(main())
 
 
+def test_a_subject_that_ends_with_a_slash_stands_for_all_below_it() -> None:
+    async def main() -> None:
+        feed = Feed()
+        listeners = Listeners(feed)
+        with listeners.subject("a/") as below, listeners.subject("a/b") as exact, listeners.subject("a") as above:
+            feed.add([Event("kind", subject) for subject in ("a/b", "a/b/c", "ab", "a/")], time_ns=0)
+            listeners.tell()
+            assert [(await below.event(deadline_s=0)).event.subject for _ in range(3)] == ["a/b", "a/b/c", "a/"]
+            assert (await exact.event(deadline_s=0)).number == 1
+            assert not any(each.has_news for each in (below, exact, above))
+
+    asyncio.run(main())
+
+
 def test_those_who_went_away_are_forgotten() -> None:
     def kept() -> int:
         gc.collect()

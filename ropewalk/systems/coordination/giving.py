@@ -123,15 +123,15 @@ async def changes(node: Node, asked: Following, _: Terms) -> Changes:
     if after > last:
         # Of another log: this one was divided from it, or begun anew.
         raise _forgotten(f"after is {after}, and the last change here has number {last}: ask without it to begin now")
-    now_s = asyncio.get_running_loop().time
-    until_s = now_s() + min(asked.wait_s, WAIT_MAX_S)
-    while True:
+    with leader.waiting_for(f"{asked.kind}:{asked.name}") as heard:
         found = _behind(leader, asked, after)
-        if found.changes or (found.next == after and now_s() >= until_s):
+        if found.changes or asked.wait_s <= 0:
             return found
-        if found.next == after:
-            await leader.wait_events(after, deadline_s=until_s - now_s())
-        after = found.next
+        change = await _next(leader, asked, heard)
+        if change is not None:
+            return Changes([change], change.number)
+        # What came just now is found by the next question.
+        return found if heard.has_news else Changes([], leader.partition.feed.last)
 
 
 def leader_of(node: Node, name: str) -> Leader:
@@ -164,13 +164,32 @@ async def _granted(heard: Heard, waiting: Waiting, *, wait_s: float) -> Held | W
 
 
 def _behind(leader: Leader, asked: Following, after: int) -> Changes:
-    """Those of the next events that are asked for."""
+    """Those of the next events that are asked for, or how far there are none."""
+    while True:
+        try:
+            events = leader.events(after, limit=PAGE_MAX)
+        except Rejected as error:
+            raise _forgotten(str(error)) from error
+        found = [change for each in events if (change := _change(each, asked)) is not None]
+        after = events[-1].number if events else after
+        if found or not events:
+            return Changes(found, after)
+
+
+async def _next(leader: Leader, asked: Following, heard: Heard) -> Change | None:
+    """The next that is heard of; None if there is none in time."""
+    now_s = asyncio.get_running_loop().time
+    until_s = now_s() + min(asked.wait_s, WAIT_MAX_S)
     try:
-        events = leader.events(after, limit=PAGE_MAX)
-    except Rejected as error:
-        raise _forgotten(str(error)) from error
-    found = [change for each in events if (change := _change(each, asked)) is not None]
-    return Changes(found, events[-1].number if events else after)
+        while True:
+            numbered = await heard.event(deadline_s=until_s - now_s())
+            change = _change(numbered, asked)
+            if change is not None:
+                return change
+    except NotAccepted:
+        if leader.stopped_because is not None:
+            raise
+        return None
 
 
 def _forgotten(detail: str) -> Problem:

@@ -15,9 +15,9 @@ from ropewalk.core import partition
 from ropewalk.core.feed import Feed
 from ropewalk.errors import NotAccepted
 from ropewalk.runtime.server import serving
-from ropewalk.systems.coordination import watching
+from ropewalk.systems.coordination import giving, watching
 from ropewalk.systems.coordination.client import Coordination, connected
-from ropewalk.systems.coordination.offers import Change
+from ropewalk.systems.coordination.offers import Change, Changes, Following, Terms
 from ropewalk.systems.coordination.service import coordination_of
 from tests.coordination.system.served import both_ways
 
@@ -218,6 +218,38 @@ def test_a_watch_begins_again_at_a_service_that_has_lost_what_was_told(monkeypat
                         ("deleted", "app/old", None),
                         ("set", "app/limit", "0"),
                     ]
+
+    asyncio.run(main())
+
+
+def test_who_watches_is_not_woken_by_what_happens_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(partition, "Feed", partial(Feed, count_max=4))
+    looked: list[str] = []
+    behind = giving._behind
+
+    def look(leader: Any, asked: Following, after: int) -> Any:
+        looked.append(asked.name)
+        return behind(leader, asked, after)
+
+    monkeypatch.setattr(giving, "_behind", look)
+
+    async def main() -> None:
+        async with open_node(coordination_of(1), open_engine("memory:")) as node, connected(node) as coordination:
+            async with aclosing(coordination.watch("app/")) as changes, asyncio.TaskGroup() as tasks:
+                waiting = tasks.create_task(told(changes, 1))
+                while len(looked) < 2:
+                    await asyncio.sleep(0)
+                for _ in range(50):
+                    await coordination.counters.add("app/hits")
+                assert len(looked) == 2
+                await coordination.config.set("app/limit", "1")
+                assert [each[:3] for each in await waiting] == [("set", "app/limit", "1")]
+            following = Following("app/", after=node.leaders[0].partition.feed.last, wait_s=0.05)
+            async with asyncio.TaskGroup() as tasks:
+                nothing = tasks.create_task(giving.changes(node, following, Terms()))
+                for _ in range(50):
+                    await coordination.counters.add("app/hits")
+            assert nothing.result() == Changes([], 101), "who waited in vain is not behind what is kept"
 
     asyncio.run(main())
 
