@@ -140,7 +140,8 @@ async def take(
 ) -> list[TaskView]:
     """Up to so many tasks of these kinds, to be answered within `lease_s`; waits `wait_s` for the first.
 
-    `is_gone` is asked before anything is given. Raises Rejected if that is more than is given at once.
+    `is_gone` is asked before anything is given. Raises Rejected if that is more than is given at once, NotAccepted if
+    there is none where partitions serve, and one does not.
     """
     if not (kinds and 1 <= limit <= TASKS_PAGE_MAX):
         raise Rejected(f"{limit} tasks of {len(kinds)} kinds: ask for 1 to {TASKS_PAGE_MAX}, of 1 kind or more")

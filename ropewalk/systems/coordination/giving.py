@@ -120,12 +120,15 @@ async def changes(node: Node, asked: Following, _: Terms) -> Changes:
     after = last if asked.after is None else asked.after
     if after < 0:
         raise bad_request(f"after is {after}: ask without it to begin now")
+    # A timer for no number at all may hold up every other of this program.
+    if not asked.wait_s >= 0:
+        raise bad_request(f"wait_s is {asked.wait_s}: give seconds, 0 or more")
     if after > last:
         # Of another log: this one was divided from it, or begun anew.
         raise _forgotten(f"after is {after}, and the last change here has number {last}: ask without it to begin now")
     with leader.waiting_for(f"{asked.kind}:{asked.name}") as heard:
         found = _behind(leader, asked, after)
-        if found.changes or asked.wait_s <= 0:
+        if found.changes or not asked.wait_s:
             return found
         change = await _next(leader, asked, heard)
         if change is not None:

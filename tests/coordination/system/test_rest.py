@@ -138,8 +138,8 @@ def test_changes_are_waited_for_from_a_number_on() -> None:
             assert [each["value"] for each in (await coming)["changes"]] == ["11"]
             assert (await found(http, "/changes", name="app/"))["changes"] == []
             assert (await http.get("/changes", params={"name": "app/", "after": "99"})).status_code == 410
-            assert (await http.get("/changes", params={"name": "app/", "after": "-1"})).status_code == 400
-            assert (await http.get("/changes", params={"name": "app/", "after": "x"})).status_code == 400
+            for bad in ({"after": "-1"}, {"after": "x"}, {"wait_s": "nan"}, {"wait_s": "-1"}):
+                assert (await http.get("/changes", params={"name": "app/", **bad})).status_code == 400
 
     asyncio.run(main())
 
