@@ -278,6 +278,33 @@ def test_so_many_files_may_wait_for_other_shards() -> None:
     assert isinstance(town._told(home, last), FileUndecided)
 
 
+def test_no_more_of_files_waits_for_shards_that_are_away_than_leaves_room_in_the_outbox(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    part_bytes = 400
+    monkeypatch.setattr(files_elsewhere, "PART_BYTES_MAX", part_bytes)
+    monkeypatch.setattr(files_elsewhere, "ASKED_BYTES_MAX", 5 * part_bytes)
+    town = opened()
+    home = town._shard(HARBOR)
+    to_two, to_one, last = (
+        SubmitFile(a_file(HARBOR, *others, modifier=modifier))
+        for others, modifier in (((MEADOW, CAPSTAN), "A"), ((MEADOW,), "B"), ((MEADOW, CAPSTAN), "C"))
+    )
+    assert all(len(each.content) > part_bytes for each in (to_two, to_one, last))
+    for each in (to_two, to_one):
+        assert isinstance(town._told(home, each), FileUndecided)
+    assert town.shards[home].mailbox.waiting_bytes >= 3 * part_bytes
+    assert isinstance(town._told(home, last), FileUndecided), "as much as may"
+    refused = town._told(home, SubmitFile(a_file(HARBOR, MEADOW, modifier="D")))
+    assert isinstance(refused, Refused)
+    assert refused.reason == "undecided"
+    assert refused.detail.startswith(f"3 files wait for other shards, with parts of {5 * part_bytes} bytes")
+    town.settle()
+    assert isinstance(town.do(SubmitFile(a_file(HARBOR, MEADOW, modifier="D"))), FileAccepted)
+    monkeypatch.setattr(files_elsewhere, "ASKED_BYTES_MAX", part_bytes)
+    assert isinstance(town.do(SubmitFile(a_file(HARBOR, MEADOW, CAPSTAN, modifier="E"))), FileAccepted), "alone"
+
+
 def test_what_is_asked_again_while_a_snapshot_is_written_stays_on_the_shelf() -> None:
     town = opened()
     home = town.shards[town._shard(HARBOR)]

@@ -16,7 +16,7 @@ from ropewalk.systems.payments.processing.uploads import Uploads
 
 
 class Asked(msgspec.Struct):
-    """A file at its home, in so many parts, and the shards that keep some of it besides.
+    """A file at its home, in so many parts of so many bytes at most, and the shards that keep some of it besides.
 
     `waiting` are those that have not said what is asked of them: first whether they can take it in, and once it has a
     number here (`file`), which one it has there.
@@ -29,6 +29,12 @@ class Asked(msgspec.Struct):
     errors: list[FileError] = []
     errors_total: int = 0
     file: int = -1
+    part_bytes: int = 0
+
+    @property
+    def bytes_on_their_way(self) -> int:
+        """What others may not have taken in yet, at most: until the file is decided, one part for each."""
+        return self.part_bytes * len(self.waiting) if self.file < 0 else 0
 
 
 class _Saved(msgspec.Struct, frozen=True):

@@ -26,7 +26,7 @@ from ropewalk.errors import Rejected, invariant
 from ropewalk.systems.payments.processing.divided import Asked
 from ropewalk.systems.payments.processing.elsewhere import FileDecided, FilePlaced, PartTaken, TakePart
 from ropewalk.systems.payments.processing.intake import Judged, accepted, judge, key_of, take_in
-from ropewalk.systems.payments.processing.limits import ERRORS_TOLD_MAX, PART_BYTES_MAX, UPLOADS_MAX
+from ropewalk.systems.payments.processing.limits import ASKED_BYTES_MAX, ERRORS_TOLD_MAX, PART_BYTES_MAX, UPLOADS_MAX
 from ropewalk.systems.payments.processing.messages import (
     FileAccepted,
     FileError,
@@ -45,14 +45,19 @@ def ask_others(state: State, content: bytes, name: bytes, *, judged: Judged) -> 
     divided = state.divided
     if len(divided.asked) >= UPLOADS_MAX:
         return Refused("undecided", f"{UPLOADS_MAX} files wait for other shards: send this one again when they come")
+    others = [shard for shard in judged.shards if shard != state.place.partition]
+    part_bytes = min(len(content), PART_BYTES_MAX)
+    on_their_way = sum(each.bytes_on_their_way for each in divided.asked.values())
+    if divided.asked and on_their_way + part_bytes * len(others) > ASKED_BYTES_MAX:
+        detail = f"{len(divided.asked)} files wait for other shards, with parts of {on_their_way} bytes"
+        return Refused("undecided", f"{detail}, and {ASKED_BYTES_MAX} may: send this one again when they come")
     divided.refused.pop(name, None)
     pieces = [content[first : first + PART_BYTES_MAX] for first in range(0, len(content), PART_BYTES_MAX)]
     for part, piece in enumerate(pieces):
         divided.contents.add(name, part, piece)
-    others = [shard for shard in judged.shards if shard != state.place.partition]
     divided.asked[name] = Asked(
         key_of(content), len(pieces), others, waiting=[*others], errors=judged.errors[:ERRORS_TOLD_MAX],
-        errors_total=len(judged.errors),
+        errors_total=len(judged.errors), part_bytes=part_bytes,
     )  # fmt: skip
     for shard in others:
         state.caller.tell(shard, TakePart(name, 0, len(pieces), pieces[0]))

@@ -5,7 +5,7 @@ Checked by: tests/payments/processing/test_limits.py
 
 from typing import Final, NamedTuple
 
-from ropewalk.core.limits import COMMAND_BYTES_MAX
+from ropewalk.core.limits import COMMAND_BYTES_MAX, OUTBOX_BYTES_MAX
 from ropewalk.errors import invariant
 
 PART_BYTES_MAX: Final = 1_048_576
@@ -16,6 +16,10 @@ FILE_BYTES_MAX: Final = 128 * 1_048_576
 
 UPLOADS_MAX: Final = 16
 """Files of which some parts have come and not yet all. The one that began first makes room for a new one."""
+
+ASKED_BYTES_MAX: Final = OUTBOX_BYTES_MAX // 2
+"""Parts of undecided files that may wait for other shards, one of each file for each: half an outbox is left for all
+else though all are away. Past it a file is begun only if no other waits: one for more than 32 others goes past it."""
 
 REFUSALS_KEPT: Final = 64
 """Answers to files that other shards had something against, for callers who come back for them: 100 errors each."""
@@ -54,4 +58,5 @@ USUAL_STEPS: Final = Steps()
 
 invariant(64 * FAR_ENTRIES_MAX <= COMMAND_BYTES_MAX, "a message holds so many entries")
 invariant(PART_BYTES_MAX <= COMMAND_BYTES_MAX - 1_024, "a command holds a part")
+invariant(PART_BYTES_MAX <= ASKED_BYTES_MAX, "a file for one other shard may wait beside another")
 invariant(3 * RETURN_FILE_ENTRIES + 2 * RETURN_FILE_ENTRIES <= 10_000, "an entry is at most five lines of a file")
