@@ -259,6 +259,9 @@ def test_a_worker_at_a_service_without_sagas_is_told() -> None:
                 await work(url)
             with pytest.raises(Rejected, match="no URL"):
                 await work("localhost")
+            for handlers, at_once in (({}, 1), ({"charge": charged}, 0)):
+                with pytest.raises(Rejected, match=f"a worker for {at_once} tasks of {len(handlers)} kinds"):
+                    await workers.work(url, handlers, at_once=at_once)
 
     asyncio.run(main())
 

@@ -7,15 +7,18 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from ropewalk.coordination.sagas.definition import Saga, Step
+from ropewalk.coordination.sagas.messages import TASK
 from ropewalk.coordination.sagas.state import State
+from ropewalk.core.effects import Publish
 from ropewalk.data.engine import Engine
 from ropewalk.engines.memory import MemoryEngine
 from ropewalk.engines.sqlite import SqliteEngine
 from ropewalk.errors import NotAccepted, Rejected
-from ropewalk.proving.workloads.travel import Close, House, Stock, Trip, houses, travel
+from ropewalk.proving.workloads.travel import PAID, Close, House, Stock, Trip, houses, travel
 from ropewalk.runtime.neighbours import with_beside
 from ropewalk.runtime.node import Node, open_node
-from ropewalk.runtime.sagas.calls import compensate, resolve, retry, saga, sagas, start, wait_saga
+from ropewalk.runtime.sagas.calls import compensate, resolve, retry, saga, sagas, start, take, wait_saga
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -110,3 +113,15 @@ def test_what_goes_wrong_is_an_error_that_says_why() -> None:
 def test_two_services_of_one_name_are_refused() -> None:
     with pytest.raises(Rejected, match="there would be two services 'hotels' on one node: rename one"):
         with_beside(travel(), houses("hotels", 1))
+
+
+def test_an_event_of_a_step_that_is_called_as_those_of_tasks_are_is_none() -> None:
+    async def main() -> None:
+        stray = Step("stray", do=lambda trip, _: Publish(TASK, trip.id, "no task"))
+        service = travel(Saga("paid_trip", [stray, *PAID.steps], input=Trip))
+        async with open_node(service, MemoryEngine()) as node:
+            assert await take(node, ["charge"]) == []
+            await start(node, "paid_trip", Trip("t1", "F1", ""), id_="t1")
+            assert [each.id for each in await take(node, ["charge"], wait_s=5)] == ["t1"]
+
+    asyncio.run(main())

@@ -16,6 +16,7 @@ import asyncio
 import heapq
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
 from typing import Final
 from weakref import WeakKeyDictionary
 
@@ -144,11 +145,16 @@ class _Offer:
             for numbered in events:
                 self._after = numbered.number
                 if numbered.event.kind == TASK:
-                    self._add(msgspec.msgpack.decode(numbered.event.data, type=TaskName))
+                    self._learn(numbered.event.data)
         # What is answered by who never took it is told to nobody here.
         if len(self._leases) + sum(len(waiting) for waiting in self._waiting.values()) > self._kept_max:
             self._read_all()
         self._reclaim()
+
+    def _learn(self, data: bytes) -> None:
+        # A definition may publish events of any kind, and of this one too.
+        with suppress(msgspec.ValidationError):
+            self._add(msgspec.msgpack.decode(data, type=TaskName))
 
     def _read_all(self) -> None:
         """Begin again with those that wait for an answer now."""

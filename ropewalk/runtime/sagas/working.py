@@ -59,7 +59,12 @@ async def working(
 async def work(
     at: Node | str, handlers: Mapping[str, Handler], *, at_once: int = 10, lease_s: float = LEASE_S, who: str = ""
 ) -> None:
-    """Do tasks of these kinds until it is cancelled. Raises Rejected if the service is none that has sagas."""
+    """Do tasks of these kinds until it is cancelled.
+
+    Raises Rejected if there is nothing that it may do, or the service is none that has sagas.
+    """
+    if at_once < 1 or not handlers:
+        raise Rejected(f"a worker for {at_once} tasks of {len(handlers)} kinds: give it 1 or more, of 1 kind or more")
     if isinstance(at, Node):
         await _Worker(_OfNode(at), handlers, at_once=at_once, lease_s=lease_s, who=who).run()
         return
