@@ -49,8 +49,9 @@ def with_transactions(
     """The same service, and beside it the coordinator of its transactions, with operations under /transactions.
 
     `commands` is what callers ask for, each with an `id`; `parts` says what one does, at each key once: a transaction
-    with two parts at one key is refused. `others` are services that take part too, and are led beside it. Votes are waited for `timeout_s` seconds. The coordinator has as many
-    `partitions` as the service; say how many it was first run with when the service is split.
+    with two parts at one key is refused. `others` are services that take part too, and are led beside it. Votes are
+    waited for `timeout_s` seconds. The coordinator has as many `partitions` as the service; say how many it was first
+    run with when the service is split.
     Raises Rejected if one that takes part does not tell what is held, so that a Strong read could show half.
     """
     for each in (service, *others):
