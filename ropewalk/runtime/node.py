@@ -73,7 +73,7 @@ async def open_node(
                 )
                 storages.append(storage)
                 leaders.append(leader)
-            await check_none_lost(service.name, storages)
+            await check_none_lost(service.name, storages, beside=[each.partition for each in post.leaders.values()])
             for leader in leaders:
                 with _named(leader.identity.log_name):
                     await leader.recover()

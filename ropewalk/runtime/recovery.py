@@ -96,17 +96,26 @@ async def _opened_with(log: Log, *, machine_version_max: int) -> int:
     return 0
 
 
-async def check_none_lost(service: str, storages: Sequence[Storage]) -> None:
-    """Raise Damaged if a partition is empty that was not always so: it would be begun anew, without its keys."""
-    if not any([await _is_empty(storage) for storage in storages]):
+async def check_none_lost(service: str, storages: Sequence[Storage], *, beside: Sequence[Partition] = ()) -> None:
+    """Raise Damaged if a partition is empty that was not always so: it would be begun anew, without its keys.
+
+    Others of its service show it, and those `beside` it with which it had mail. Where nothing does, it is said that a
+    service begins beside one that has run: it may be new, or lost.
+    """
+    empty = [log_name(service, number) for number, each in enumerate(storages) if await _is_empty(each)]
+    if not empty:
         return
     missing = await missing_partitions(dict(enumerate(storages)))
-    if lost := [number for number in missing if number < len(storages)]:
-        names = ", ".join(log_name(service, number) for number in lost)
+    met = [
+        name for name in empty if any(each.mailbox.taken_in(name) or each.mailbox.settled(name) for each in beside)
+    ]
+    if lost := sorted({log_name(service, number) for number in missing if number < len(storages)}.union(met)):
         raise Damaged(
-            f"nothing is left of {names}, and other partitions of {service} hold what they did together: "
-            "no record was written; remove what was made for them, which is empty, and restore them from a backup"
+            f"nothing is left of {', '.join(lost)}, and other partitions hold what they did together: no record was "
+            "written there; remove what was made for them, which is empty, and restore them from a backup"
         )
+    if len(empty) == len(storages) and any(each.applied.position > 1 for each in beside):
+        LOG.warning("%s begins empty beside what has run before: if it has too, stop and restore its log", service)
 
 
 async def missing_partitions(storages: Mapping[int, Storage]) -> list[int]:

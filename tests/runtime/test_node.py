@@ -19,6 +19,9 @@ from ropewalk.data.shelf import Shelf
 from ropewalk.engines.memory import MemoryLog
 from ropewalk.engines.sqlite import SqliteEngine
 from ropewalk.errors import Damaged, NotAccepted, Rejected
+from ropewalk.proving.workloads.accounts import Move, bank
+from ropewalk.runtime.transactions.calls import transact
+from ropewalk.runtime.webhooks.service import with_webhooks
 from tests.runtime.counter import Add, Command, apply
 
 
@@ -142,6 +145,42 @@ def test_a_partition_of_which_nothing_is_left_is_not_begun_anew_beside_the_other
             start(tmp_path / "books", 3)
     shutil.copytree(tmp_path / "backup", tmp_path / "books", dirs_exist_ok=True)
     start(tmp_path / "books", 3)
+
+
+def test_a_service_beside_of_which_nothing_is_left_is_not_begun_anew_if_it_has_had_mail(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with open_node(bank(1), SqliteEngine(tmp_path)) as node:
+            await transact(node, Move("m1", "ada", "bob", 1))
+
+    asyncio.run(run())
+    shutil.copytree(tmp_path / "bank-transactions", tmp_path / "backup")
+    shutil.rmtree(tmp_path / "bank-transactions")
+    for _ in range(2):
+        with pytest.raises(Damaged, match=r"^nothing is left of bank-transactions/0, .*restore them from a backup"):
+            asyncio.run(run())
+    shutil.rmtree(tmp_path / "bank-transactions")
+    shutil.move(tmp_path / "backup", tmp_path / "bank-transactions")
+    asyncio.run(run())
+
+
+def test_a_service_beside_that_begins_where_others_have_run_is_told_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def begun(service: Service) -> list[str]:
+        async def run() -> None:
+            async with open_node(service, SqliteEngine(tmp_path)) as node:
+                await node.call(Add("a", 1))
+
+        caplog.clear()
+        asyncio.run(run())
+        return [record.getMessage() for record in caplog.records]
+
+    followed = with_webhooks(counters(1))
+    assert begun(followed) == begun(followed) == []
+    shutil.rmtree(tmp_path / "counters-webhooks")
+    (told,) = begun(followed)
+    assert told.startswith("counters-webhooks begins empty beside what has run before")
+    assert begun(followed) == []
 
 
 @pytest.mark.parametrize("snapshots", [True, False])
