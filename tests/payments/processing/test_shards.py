@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from ropewalk.errors import Bug
 from ropewalk.systems.payments.ach.building import returned
 from ropewalk.systems.payments.ach.codes import return_code_of
+from ropewalk.systems.payments.processing import work
 from ropewalk.systems.payments.processing.books import Holder, clearing_balances, lookup
 from ropewalk.systems.payments.processing.elsewhere import Closed, PhaseDone
 from ropewalk.systems.payments.processing.house import Course, House, hear_closed, hear_done
@@ -187,6 +188,20 @@ def test_each_bank_has_a_shard_of_its_own() -> None:
     assert len({town._shard(bank) for bank in BANKS}) == len(BANKS)
 
 
+def settle_without(town: Branches, away: str) -> None:
+    """Do and deliver all that can be while one shard takes nothing in."""
+    for _ in range(200):
+        due = [each for each in town.shards if each.wakes_at_ns is not None and each.wakes_at_ns <= town.time_ns]
+        lanes = [(ours, to) for ours in town.shards for to in ours.mailbox.receivers() if to != away]
+        if not due and not lanes:
+            return
+        if due:
+            due[0].apply(time_ns=town.time_ns)
+        else:
+            town._deliver(*lanes[0])
+    raise AssertionError("work never ends")
+
+
 def test_a_file_waits_for_a_shard_that_is_away_and_then_settles() -> None:
     play = Play(seed=3, dies=0.0)
     town = play.town
@@ -194,20 +209,30 @@ def test_a_file_waits_for_a_shard_that_is_away_and_then_settles() -> None:
     town.settle()
     town.do(RunWindow())
     away = town.shards[town._shard(MEADOW)]
-    name = away.place.log_name
-    for _ in range(200):
-        due = [each for each in town.shards if each.wakes_at_ns is not None and each.wakes_at_ns <= town.time_ns]
-        lanes = [(ours, to) for ours in town.shards for to in ours.mailbox.receivers() if to != name]
-        if not due and not lanes:
-            break
-        if due:
-            due[0].apply(time_ns=town.time_ns)
-        else:
-            town._deliver(*lanes[0])
+    settle_without(town, away.place.log_name)
     assert [entry["state"] for entry in play.entries()] == ["pending"]
     away.crash()
     town.settle()
     assert [entry["state"] for entry in play.entries()] == ["posted"]
+    check_rest(play)
+
+
+def test_no_more_of_a_window_waits_for_a_shard_that_is_away_than_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work, "SENT_MAX", 2)
+    play = Play(seed=3, dies=0.0)
+    town = play.town
+    batch = batch_of("PPD", odfi=HARBOR, company="1")
+    for _ in range(12):
+        batch.add(transaction_code=22, routing_number=MEADOW, account="1", amount_cents=1, individual_name="A")
+    play._submit(file_of(batch))
+    town.settle()
+    town.do(RunWindow())
+    home, away = (town.shards[town._shard(bank)] for bank in (HARBOR, MEADOW))
+    settle_without(town, away.place.log_name)
+    assert len(home.machine.processing.state.sent) == 2
+    home.crash()
+    town.settle()
+    assert [entry["state"] for entry in play.entries()] == ["posted"] * 12
     check_rest(play)
 
 

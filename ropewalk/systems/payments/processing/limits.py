@@ -33,6 +33,10 @@ ANSWERS_STEP: Final = 256
 FAR_ENTRIES_MAX: Final = 16_384
 """Entries of one message to another shard: some 46 bytes each, so that it is no larger than a command."""
 
+SENT_MAX: Final = 16
+"""Questions to other shards that a window may have open before it sends more: a million entries for a shard that is
+away would fill the outbox."""
+
 PAGE_MAX: Final = 1_000
 """Rows of one answer to a query."""
 
@@ -57,6 +61,7 @@ USUAL_STEPS: Final = Steps()
 """The two steps above; tests take smaller ones."""
 
 invariant(64 * FAR_ENTRIES_MAX <= COMMAND_BYTES_MAX, "a message holds so many entries")
+invariant(64 * (SENT_MAX * FAR_ENTRIES_MAX + ENTRIES_STEP) < OUTBOX_BYTES_MAX // 2, "files leave room for a window")
 invariant(PART_BYTES_MAX <= COMMAND_BYTES_MAX - 1_024, "a command holds a part")
 invariant(PART_BYTES_MAX <= ASKED_BYTES_MAX, "a file for one other shard may wait beside another")
 invariant(3 * RETURN_FILE_ENTRIES + 2 * RETURN_FILE_ENTRIES <= 10_000, "an entry is at most five lines of a file")

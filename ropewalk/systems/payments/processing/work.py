@@ -17,6 +17,7 @@ from ropewalk.systems.payments.processing.elsewhere import AskWindow, Closed, Go
 from ropewalk.systems.payments.processing.entries_elsewhere import send_entries
 from ropewalk.systems.payments.processing.files import NO_MINUTE, File, credit_side
 from ropewalk.systems.payments.processing.layouts import EntryState, Places
+from ropewalk.systems.payments.processing.limits import SENT_MAX
 from ropewalk.systems.payments.processing.schedule import settlement_day
 from ropewalk.systems.payments.processing.settlement import reserve_step, settle_step
 from ropewalk.systems.payments.processing.state import State
@@ -95,6 +96,10 @@ def taking(state: State, *, through_minute: int = 0) -> Window | None:
 def _advance(state: State, window: Window, *, time_ns: int) -> None:
     """Settle the next slice; if there is none, close the window, or wait for other shards."""
     while window.phase < Phase.NET:
+        if len(state.sent) >= SENT_MAX:
+            # An answer to one of them lets it go on.
+            window.waits = True
+            return
         found = _next_slice(state, window)
         if found is not None:
             _work_on(state, window, file=found[0], rows=found[1], time_ns=time_ns)
