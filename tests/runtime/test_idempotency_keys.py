@@ -54,7 +54,7 @@ class Gated(MemoryEngine):
 CARDS = msgspec.structs.replace(payments, operations=(*payments.operations, *card_operations(new_key())))
 NAMED_OTHERWISE = {
     "/claims/acquire": "a claim is named by what is claimed and the session, which may ask again",
-    "/saga-tasks/take": "who has a task is in no log: one whose answer was lost is given again when its lease is over",
+    "/saga-tasks/take": "who has a task is in no log: one whose answer was lost is given again later",
     "/saga-tasks/extend": "the tasks are named, and are had for so long from the last time that it is said",
 }
 
