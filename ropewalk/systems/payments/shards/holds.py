@@ -85,7 +85,8 @@ class Holds:
         rows["id_low"] = self.resolved + 1 + np.arange(ids.size, dtype="u8")
         rows["id_high"] = np.where(chosen, _high(Move.SHARD_POST), _high(Move.SHARD_VOID))
         rows["pending_id_low"], rows["pending_id_high"] = ids["id_low"], ids["id_high"]
-        rows["amount_low"], rows["amount_high"] = np.where(chosen, _ALL[0], 0), np.where(chosen, _ALL[1], 0)
+        for half, whole in zip(("low", "high"), _ALL, strict=True):
+            rows[f"amount_{half}"] = np.where(chosen, np.uint64(whole), np.uint64(0))
         rows["flags"] = np.where(chosen, TransferFlags.POST_PENDING_TRANSFER, TransferFlags.VOID_PENDING_TRANSFER)
         self.resolved += ids.size
         slots = np.frombuffer(holding.slots, "i8").reshape(-1, 2)
