@@ -7,13 +7,14 @@ import asyncio
 import re
 import secrets
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Final, TypedDict, TypeVar, Unpack
 
 import click
 
-from ropewalk.cli.client import Json, NoService, NotDone, asking, connected, print_json
+from ropewalk.cli.client import AnotherService, Client, Json, NoService, NotDone, asking, connected, print_json
 from ropewalk.cli.tables import dollars, print_table
 from ropewalk.cli.values import as_cents
 from ropewalk.errors import NotAccepted, OutcomeUnknown, Rejected
@@ -91,6 +92,28 @@ def sending(command: F) -> F:
     return command
 
 
+@contextmanager
+def _connected(url: str) -> Iterator[Client]:
+    """A client of payments with cards at `url`. Raises NoService if it is payments without them."""
+    with connected(url) as client:
+        try:
+            yield client
+        except AnotherService:
+            if _is_payments(client):
+                told = f"payments answers at {url} without cards: start it with --cards-port"
+                raise NoService(told) from None
+            raise
+
+
+def _is_payments(client: Client) -> bool:
+    """True if there is what payments alone has."""
+    try:
+        list(client.items("/windows", dict, count_max=1))
+    except click.ClickException:
+        return False
+    return True
+
+
 @cards.command()
 @click.argument("routing")
 @click.argument("bin_", metavar="BIN")
@@ -103,7 +126,7 @@ def programme(
 ) -> None:
     """Let the institution ROUTING issue cards whose numbers begin with the six digits of BIN."""
     body = {"bin": bin_, "hold_days": hold_days, "stand_in_cents": stand_in, "stand_in_day_cents": stand_in_day}
-    with connected(url) as client:
+    with _connected(url) as client:
         done = client.post(f"/institutions/{routing}/card-programmes", body, _Done)
     print_json(done) if as_json else click.echo(f"{routing} issues cards that begin with {bin_}")
 
@@ -122,7 +145,7 @@ def issue(
     """Issue the card NUMBER for ACCOUNT of the institution ROUTING."""
     card = {"number": number, "account_number": account, "expires": expires}
     body = [{**card, "limit_cents": limit, "day_limit_cents": day_limit}]
-    with connected(url) as client:
+    with _connected(url) as client:
         done = client.post(f"/institutions/{routing}/cards", body, _Done)
     print_json(done) if as_json else click.echo(f"issued for account {account}")
 
@@ -133,7 +156,7 @@ def issue(
 @asking
 def list_(*, routing: str, limit: int, url: str, as_json: bool) -> None:
     """List the cards of the institution ROUTING, their numbers hidden."""
-    with connected(url) as client:
+    with _connected(url) as client:
         rows = list(client.items(f"/institutions/{routing}/cards", _Card, count_max=limit))
     if not as_json:
         print_table(_CARD_TITLES, [{**row, **_limits(row)} for row in rows])
@@ -150,7 +173,7 @@ def list_(*, routing: str, limit: int, url: str, as_json: bool) -> None:
 @asking
 def stand_ins(*, disputed: bool, limit: int, url: str, as_json: bool) -> None:
     """List what was decided in place of an issuer, and what it said to that."""
-    with connected(url) as client:
+    with _connected(url) as client:
         rows = client.get("/card-stand-ins", list[_StandIn], disputed=f"{disputed}".lower(), limit=limit)
     if not as_json:
         print_table(_STAND_IN_TITLES, rows)

@@ -8,6 +8,7 @@
 Checked by: tests/cli/test_payments.py, tests/cli/test_client.py, tests/cli/test_strangers.py
 """
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -50,8 +51,8 @@ _RETRIED: Final = frozenset({httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWA
 
 
 def _url(_: click.Context, __: click.Parameter, url: str) -> str:
-    if not url.startswith(("http://", "https://")):
-        raise click.BadParameter(f"{url!r} is none: give a URL that begins with http:// or https://")
+    if not re.match(r"https?://[^/?#]", url):
+        raise click.BadParameter(f"{url!r} is none: give a URL that begins with http:// or https:// and names a host")
     return url
 
 
@@ -98,6 +99,10 @@ class NoService(NotDone):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, "no_service")
+
+
+class AnotherService(NoService):
+    """That a service of ours answers there, and has no such path."""
 
 
 class _Asked(NamedTuple):
@@ -255,7 +260,9 @@ def _failure(response: httpx.Response, problem: Json, *, url: httpx.URL) -> clic
             return NotDone(refusal.message, "not_accepted")
         case httpx.codes.INTERNAL_SERVER_ERROR | httpx.codes.BAD_GATEWAY | httpx.codes.GATEWAY_TIMEOUT:
             return NotDone(refusal.message, "unknown")
-        case _ if not str(problem.get("type")).startswith(_OURS) or _is_of_another(problem):
+        case _ if _is_of_another(problem):
+            return AnotherService(refusal.message)
+        case _ if not str(problem.get("type")).startswith(_OURS):
             return NoService(refusal.message)
         case _:
             return refusal

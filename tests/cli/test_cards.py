@@ -115,3 +115,11 @@ def test_mistakes_are_told_with_what_to_do(service: Running, tmp_path: Path) -> 
     )
     assert up.returncode != 0
     assert "holds no card key" in up.stderr
+
+
+def test_payments_without_cards_is_told_from_another_service() -> None:
+    with running("up", "payments", "--engine", "memory:") as service:
+        for words in (("list", HARBOR), ("stand-ins",), ("programme", HARBOR, "400000")):
+            done = ropewalk("cards", *words, "--url", service.url)
+            told = f"payments answers at {service.url} without cards: start it with --cards-port"
+            assert (done.returncode, told in done.stderr) == (69, True), done.stderr

@@ -155,7 +155,7 @@ def test_a_service_that_is_not_there_is_named_with_what_to_do(words: list[str], 
     assert f"start one with {start}, or give" in done.stderr
 
 
-@pytest.mark.parametrize("url", ["nonsense", "localhost:8080", ""])
+@pytest.mark.parametrize("url", ["nonsense", "localhost:8080", "", "http://", "https:///accounts"])
 def test_what_is_no_url_is_told_so(url: str) -> None:
     done = ropewalk("ledger", "accounts", "--url", url)
     assert done.returncode == 2
@@ -165,9 +165,11 @@ def test_what_is_no_url_is_told_so(url: str) -> None:
 def test_a_service_of_another_kind_is_not_taken_for_payments() -> None:
     with running("serve", "tests.cli.served:SERVICE") as other:
         done = ropewalk("ledger", "accounts", "--url", other.url)
+        cards = ropewalk("cards", "stand-ins", "--url", other.url)
     assert done.returncode == 69
     assert "there is nothing at /ledger/accounts" in done.stderr
-    assert f"another service answers at {other.url}: is --url right?" in done.stderr
+    for each in (done, cards):
+        assert f"another service answers at {other.url}: is --url right?" in each.stderr
 
 
 def test_payments_comes_up_in_several_shards_and_stays_so(tmp_path: Path) -> None:
