@@ -89,7 +89,8 @@ def open_listener(host: str, port: int) -> socket.socket:
         listener = socket.create_server((host, port), family=family)
     except OSError as error:
         why = "another program does" if error.errno == errno.EADDRINUSE else str(error.strerror)
-        raise Rejected(f"can't listen on {host}, port {port} ({why}): choose another port") from error
+        other = "host" if error.errno == errno.EADDRNOTAVAIL else "port"
+        raise Rejected(f"can't listen on {host}, port {port} ({why}): choose another {other}") from error
     # Its connections inherit this. asyncio leaves it out, since `create_server` does not say that it makes TCP, and
     # without it the second part of each answer waits 40 ms for the client to confirm the first.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -169,7 +169,9 @@ def test_configuration_is_set_read_listed_and_followed(service: Running) -> None
     [first] = asked(service, "config", "set", "app/limit", "10", "--version", "0")
     again = ropewalk("config", "set", "app/limit", "11", "--version", "0", "--url", service.url)
     assert again.returncode == 1
-    assert "another version than was expected" in again.stderr
+    assert f"the key's version is {first['version']}, another version than was expected" in again.stderr
+    never = ropewalk("config", "set", "app/other", "11", "--version", "9", "--url", service.url)
+    assert "the key's version is 0 (it is not there), another version than was expected" in never.stderr
     assert asked(service, "config", "get", "app/limit")[0]["value"] == "10"
     assert [each["name"] for each in asked(service, "config", "list", "app/")] == ["app/limit"]
     [seen] = asked(service, "config", "watch", "app/", "--count", "1")

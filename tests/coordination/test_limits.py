@@ -17,4 +17,5 @@ def test_the_largest_command_fits() -> None:
 
 def test_every_reason_is_explained() -> None:
     assert sorted(REASONS) == sorted(get_args(Reason))
-    assert explained(Refused("version_differs", 7)).startswith("it is 7: ")
+    assert explained(Refused("version_differs", 7)).startswith("the key's version is 7, ")
+    assert explained(Refused("value_differs", 7)).startswith("it is 7: ")

@@ -25,6 +25,11 @@ def test_a_port_that_is_taken_is_told_with_its_number() -> None:
     asyncio.run(main())
 
 
+def test_an_address_that_is_not_this_machines_is_what_is_to_be_changed() -> None:
+    with pytest.raises(Rejected, match="choose another host"):
+        open_listener("192.0.2.1", 0)
+
+
 def test_a_stop_answers_what_was_accepted() -> None:
     async def main() -> list[httpx.Response]:
         async with asyncio.TaskGroup() as tasks, httpx.AsyncClient(timeout=20.0) as client:

@@ -35,7 +35,7 @@ REASONS: Final[dict[Reason, str]] = {
     "permits_differ": "the semaphore has another number of permits while anybody uses it: give that number",
     "not_claimed": "the session neither has it nor waits for it: nothing is to be released",
     "unknown": "there is no such key",
-    "version_differs": "the key has another version than was expected: read it, and decide again",
+    "version_differs": "another version than was expected: read it, and decide again",
     "value_differs": "the counter has another value than was expected: read it, and decide again",
 }
 
@@ -43,4 +43,11 @@ REASONS: Final[dict[Reason, str]] = {
 def explained(refused: Refused) -> str:
     """One sentence to act on."""
     words = REASONS[refused.reason]
-    return words if refused.current is None else f"it is {refused.current}: {words}"
+    match refused:
+        case Refused("version_differs", current):
+            is_there = "" if current else " (it is not there)"
+            return f"the key's version is {current}{is_there}, {words}"
+        case Refused(_, None):
+            return words
+        case Refused(_, current):
+            return f"it is {current}: {words}"
