@@ -94,7 +94,7 @@ async def _tour(console: Console, *, port: int, entries: int, seconds: float, st
             if stays:
                 _show_pages(console, url)
                 await _wait_for_a_signal()
-            console.print("Stopping: answering what was accepted, and saving the state.")
+            console.print("Stopping: answering what was accepted; its folder, and all that it kept, is forgotten.")
 
 
 async def _wait_for_a_signal() -> None:

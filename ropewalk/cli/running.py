@@ -18,6 +18,8 @@ import click
 import msgspec
 
 from ropewalk.cli.terminal import open_console
+from ropewalk.data.engine import Engine
+from ropewalk.engines.sqlite import SqliteEngine
 from ropewalk.errors import RopewalkError
 from ropewalk.observability.traces import exported_traces
 from ropewalk.runtime.config import open_engine
@@ -71,6 +73,7 @@ async def _serve(service: Service, place: Place, *, as_json: bool, beside: Mappi
     # Before a folder is made for nothing.
     open_listener(place.host, place.port).close()
     engine = open_engine(place.engine)
+    began = _began(engine, service)
     async with AsyncExitStack() as stack:
         node = await stack.enter_async_context(open_node(service, engine))
         url = await stack.enter_async_context(serving(node, host=place.host, port=place.port))
@@ -78,18 +81,28 @@ async def _serve(service: Service, place: Place, *, as_json: bool, beside: Mappi
         # What was imported and loaded stays: to look through it at each full collection stops all for 20 ms.
         gc.collect()
         gc.freeze()
-        _announce(Started("started", service.name, url, place.engine, service.partitions, where), as_json=as_json)
+        started = Started("started", service.name, url, place.engine, service.partitions, where)
+        _announce(started, began=began, as_json=as_json)
         await stopped.wait()
         if not as_json:
-            click.echo("stopping: answering what was accepted, and saving the state")
+            what = "saving" if isinstance(engine, SqliteEngine) else "forgetting"
+            click.echo(f"stopping: answering what was accepted, and {what} the state")
 
 
-def _announce(started: Started, *, as_json: bool) -> None:
+def _began(engine: Engine, service: Service) -> str:
+    """What tells a folder whose name is misspelt from the one that was meant."""
+    if not isinstance(engine, SqliteEngine):
+        return "until it stops"
+    return "which goes on" if service.name in {name for name, _ in engine.partitions()} else "which is new"
+
+
+def _announce(started: Started, *, began: str, as_json: bool) -> None:
     if as_json:
         click.echo(msgspec.json.encode(started))
         return
     console = open_console()
-    console.print(f"[bold]{started.service}[/] is up on [cyan]{started.url}[/], kept in {started.engine}")
+    where = f"[cyan]{started.url}[/], kept in {started.engine}, {began}"
+    console.print(f"[bold]{started.service}[/] is up on {where}")
     for page in PAGES:
         console.print(f"  {started.url}/{page}")
     for name, address in started.beside.items():

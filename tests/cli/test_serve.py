@@ -1,6 +1,8 @@
 """`ropewalk serve` as an operator meets it: started, asked, stopped, and refused with a sentence to act on."""
 
 import json
+import subprocess
+import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from queue import Queue
@@ -9,7 +11,7 @@ from threading import Thread
 import httpx
 import pytest
 
-from tests.cli.running import ropewalk, running
+from tests.cli.running import ROOT, ropewalk, running
 
 SERVICE = "tests.cli.served:SERVICE"
 
@@ -41,7 +43,9 @@ def test_a_served_service_answers_stops_with_0_and_finds_its_state_again(tmp_pat
     ("words", "code", "told"),
     [
         (["no_such_module:service"], 1, "no module 'no_such_module'"),
-        (["tests.cli.served:nothing"], 1, "'nothing' in tests.cli.served is no ropewalk.Service"),
+        (["tests.cli.served:nothing"], 1, "tests.cli.served has no 'nothing', but tests.cli.served:SERVICE"),
+        (["tests.cli.served:counters"], 1, "'counters' in tests.cli.served is no ropewalk.Service, but function"),
+        (["tests.cli.running:service"], 1, "tests.cli.running has no 'service', and no ropewalk.Service"),
         (["counters"], 2, "MODULE:SERVICE"),
         ([":seats"], 2, "MODULE:SERVICE"),
         (["tests/cli/served.py:SERVICE"], 2, "write tests.cli.served:SERVICE, as it is imported"),
@@ -55,6 +59,40 @@ def test_what_can_not_be_served_is_told_in_a_sentence(words: list[str], code: in
     assert done.returncode == code
     assert told in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("\ndef apply(:\n    pass\n", "line 2: invalid syntax\n  def apply(:"),
+        ("\nimport no_such_module\n", "line 2: No module named 'no_such_module'"),
+        ("from ropewalk import Nothing\n", "line 1: cannot import name 'Nothing' from 'ropewalk'"),
+    ],
+)
+def test_a_file_that_is_wrong_is_told_with_its_line(source: str, told: str, tmp_path: Path) -> None:
+    (tmp_path / "wrong.py").write_text(source)
+    (tmp_path / "seats.py").write_text("import wrong\n")
+    for name in ("wrong:seats", "seats:seats"):
+        command = [sys.executable, "-m", "ropewalk", "serve", name]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+        assert done.returncode == 2
+        assert f"{tmp_path}/wrong.py, {told}" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_a_start_tells_a_folder_that_is_new_from_one_that_goes_on(tmp_path: Path) -> None:
+    def lines(engine: str) -> tuple[str, str]:
+        command = [sys.executable, "-m", "ropewalk", "serve", SERVICE, "--engine", engine, "--port", "0"]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as serving:
+            assert serving.stdout is not None
+            first = serving.stdout.readline()
+            serving.terminate()
+            return first.strip().partition("kept in ")[2], serving.stdout.read().splitlines()[-1].split(", ")[1]
+
+    engine = f"sqlite:{tmp_path}/data"
+    assert lines(engine) == (f"{engine}, which is new", "and saving the state")
+    assert lines(engine) == (f"{engine}, which goes on", "and saving the state")
+    assert lines("memory:") == ("memory:, until it stops", "and forgetting the state")
 
 
 class Collector(BaseHTTPRequestHandler):
