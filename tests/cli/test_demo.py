@@ -22,6 +22,7 @@ def test_the_demonstration_settles_the_examples_and_balances() -> None:
         "0110 code 51",
         "0230 code 00",
         "0430 code 00",
+        "all that it kept, is forgotten",
     ):
         assert line in ran.stdout
     assert ran.stdout.count("broken.ach, line") == 3
